@@ -1,0 +1,92 @@
+"""IR-SDE for `restoration`: what this plugin brings. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from restoration import ObjectiveCard, RestorerCard, ScheduleCard, WeightsCard, hookimpl
+
+PAPER = "Luo et al. 2023, arXiv:2301.11699"
+COMPACT = {"width": 16, "encoder": [1, 1, 2, 2], "middle": 1, "decoder": [2, 2, 1, 1]}
+
+
+@hookimpl
+def register_schedules() -> Iterable[ScheduleCard]:
+    """Bring the mean-reverting path and that of denoising."""
+    yield ScheduleCard(
+        name="mean-reverting",
+        factory="restoration_ir_sde.schedules:MeanReverting",
+        summary="from the clean image to the degraded one plus stationary noise",
+        source=PAPER,
+    )
+    yield ScheduleCard(
+        name="denoising-sde",
+        factory="restoration_ir_sde.schedules:DenoisingSDE",
+        summary="from the clean image to itself plus noise, bounded by max_sigma",
+        source=PAPER,
+        uses_y=False,
+    )
+
+
+@hookimpl
+def register_objectives() -> Iterable[ObjectiveCard]:
+    """Bring what a network on such a path can be trained to say."""
+    yield ObjectiveCard(
+        name="clean-matching",
+        factory="restoration_ir_sde.objectives:CleanMatching",
+        summary="the network says the clean image; what our own weights are trained with",
+    )
+    yield ObjectiveCard(
+        name="noise-matching",
+        factory="restoration_ir_sde.objectives:NoiseMatching",
+        summary="the network says the noise (score matching)",
+        source=f"{PAPER}, equation 10",
+    )
+    yield ObjectiveCard(
+        name="posterior-mean",
+        factory="restoration_ir_sde.objectives:PosteriorMean",
+        summary="maximum likelihood with the exact mean of the next state on both sides",
+        source=f"{PAPER}, equation 15",
+    )
+    yield ObjectiveCard(
+        name="euler-matching",
+        factory="restoration_ir_sde.objectives:EulerMatching",
+        summary="maximum likelihood as the published code has it; reads published weights",
+        source=f"{PAPER}, equations 14 and 15",
+    )
+
+
+@hookimpl
+def register_restorers() -> Iterable[RestorerCard]:
+    """Bring the two methods."""
+    yield RestorerCard(
+        name="ir-sde",
+        factory="restoration_ir_sde.restorers:IRSDE",
+        summary="mean-reverting diffusion from the degraded picture to the clean one",
+        source=PAPER,
+        defaults={
+            "network": {"name": "nafnet-compact", "options": COMPACT},
+            "schedule": {
+                "name": "mean-reverting",
+                "options": {"theta": "cosine", "max_sigma": 10.0, "T": 100, "eps": 0.005},
+            },
+            "objective": {"name": "clean-matching", "options": {"norm": "l1", "rectification": 0.5}},
+            "sampler": {"name": "dpmpp-2m"},
+        },
+    )
+    yield RestorerCard(
+        name="denoising-sde",
+        factory="restoration_ir_sde.restorers:Denoising",
+        summary="diffusion from the place of the path where the picture's noise belongs; needs sigma",
+        source=PAPER,
+        tasks=("denoise",),
+        defaults={
+            "network": {"name": "nafnet-compact", "options": COMPACT},
+            "schedule": {
+                "name": "denoising-sde",
+                "options": {"theta": "cosine", "max_sigma": 70.0, "T": 100, "eps": 0.04},
+            },
+            "objective": {"name": "clean-matching", "options": {"norm": "l1"}},
+            "sampler": {"name": "euler-ode"},
+        },
+    )

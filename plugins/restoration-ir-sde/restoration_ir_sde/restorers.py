@@ -1,0 +1,63 @@
+"""The methods: mean reversion from the degraded image, and denoising from the place where its noise belongs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from restoration.sampling import drawing, first_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torch import Generator, Tensor
+
+    from restoration import Network, NoiseSchedule, Objective, Observation, Sampler
+    from restoration_ir_sde.schedules import DenoisingSDE
+
+
+class IRSDE:
+    """Walks back from the degraded image plus noise to the clean one, in `steps` evaluations of the network.
+
+    One evaluation is the answer of a plain regression network; 100 with the sampler `posterior` are the published setting.
+    """
+
+    def __init__(
+        self, *, network: Network, schedule: NoiseSchedule, objective: Objective, sampler: Sampler, steps: int = 10
+    ) -> None:
+        if steps < 1:
+            raise ValueError(f"steps must be at least 1, not {steps}")
+        self.network, self.schedule, self.objective, self.sampler = network, schedule, objective, sampler
+        self.steps = steps
+
+    def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
+        """Yield the clean estimate of every step, `b c h w`."""
+        y = observation.y
+        noise = drawing(y, rng)
+        yield from self._walk(first_state(self.schedule, y, noise), y, self.schedule.steps(self.steps), noise)
+
+    def _walk(self, x_t: Tensor, y: Tensor, times: Tensor, noise: Callable[[], Tensor]) -> Iterator[Tensor]:
+        def clean(x_t: Tensor, t: Tensor) -> Tensor:
+            return self.objective.clean(self.network, self.schedule, x_t, y, t)
+
+        for _, estimate in self.sampler(clean, self.schedule, x_t, y, times, noise):
+            yield estimate
+
+
+class Denoising(IRSDE):
+    """Denoising-SDE and -ODE: a picture with noise `sigma` is a state of the path, so the walk starts there.
+
+    The evaluations are those of the places passed on the way, at most `steps`.
+    """
+
+    schedule: DenoisingSDE
+
+    def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
+        """Yield the clean estimate of every step, `b c h w`. Raises `ValueError` if the noise is unknown or too strong."""
+        if observation.sigma is None:
+            raise ValueError("denoising along a path needs the noise of the picture, sigma")
+        start = self.schedule.time_of(observation.sigma)
+        steps = min(self.steps, round(start * self.schedule.T))
+        times = start * torch.linspace(1, 0, steps + 1, dtype=torch.float64)
+        yield from self._walk(observation.y, observation.y, times, drawing(observation.y, rng))

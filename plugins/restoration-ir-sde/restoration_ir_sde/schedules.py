@@ -1,0 +1,107 @@
+"""The paths of IR-SDE (Luo et al., "Image Restoration with Mean-Reverting Stochastic Differential Equations", ICML 2023).
+
+Everything follows from the integral of theta, which is kept in float64 at `T + 1` places and linear between them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Theta = Literal["constant", "linear", "cosine"]
+
+
+def theta(kind: Theta, T: int) -> Tensor:
+    """Return the speed of mean reversion at the places 0 to `T`, as the published code has it: `T + 1` values."""
+    if kind == "constant":
+        return torch.ones(T + 1, dtype=torch.float64)
+    if kind == "linear":
+        scale = 1000 / (T + 1)
+        return torch.linspace(1e-4 * scale, 2e-2 * scale, T + 1, dtype=torch.float64)
+    places = torch.arange(T + 3, dtype=torch.float64) / (T + 2)
+    f = torch.cos((places + 0.008) / 1.008 * math.pi / 2) ** 2
+    return 1 - (f / f[0])[1:-1]
+
+
+class MeanReverting:
+    """From the clean image to the degraded one plus noise: `x_t = e^-θ̄ x + (1 - e^-θ̄) y + λ √(1 - e^-2θ̄) n`.
+
+    `max_sigma` is λ in levels of 255; `eps` the share of the clean image that is left at t = 1; `T` the number of places at
+    which the published code knows theta. Equation 6 of the paper, its section 3.2 and appendix D.
+    """
+
+    def __init__(self, *, theta: Theta = "cosine", max_sigma: float = 10.0, T: int = 100, eps: float = 0.005) -> None:
+        if max_sigma <= 0 or not 0 < eps < 1 or T < 1:
+            raise ValueError(f"max_sigma and T must be positive and eps in (0, 1), not {max_sigma}, {T}, {eps}")
+        self.T = T
+        self.lambda_ = max_sigma / 255
+        self.theta_bar = _integral(theta, T, eps)
+
+    def integral(self, t: Tensor) -> Tensor:
+        """Return θ̄, the integral of theta from 0 to `t`, float64, of the shape of `t`."""
+        place = t.double().clamp(0, 1) * self.T
+        nearest = place.round()
+        place = torch.where((place - nearest).abs() < 1e-4, nearest, place)
+        below = place.floor().clamp(max=self.T - 1)
+        table = self.theta_bar.to(t.device)
+        low, high = table[below.long()], table[below.long() + 1]
+        return low + (place - below) * (high - low)
+
+    def at(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `a`, `b` and `c` at times `t` of any shape (equation 6)."""
+        total = self.integral(t)
+        return torch.exp(-total), -torch.expm1(-total), self.lambda_ * torch.sqrt(-torch.expm1(-2 * total))
+
+    def steps(self, n: int) -> Tensor:
+        """Return `n + 1` times from 1 down to 0, evenly spaced."""
+        return torch.linspace(1, 0, n + 1, dtype=torch.float64)
+
+    def rates(self, s: float, u: float) -> tuple[float, float, float]:
+        """Return the increments of Euler's method from `s` down to `u`: θΔt, λ²θΔt, and the variance 2λ²θΔt."""
+        h = self._step(s, u)
+        return h, self.lambda_**2 * h, 2 * self.lambda_**2 * h
+
+    def _step(self, s: float, u: float) -> float:
+        both = self.integral(torch.tensor([s, u], dtype=torch.float64))
+        return float(both[0] - both[1])
+
+
+class DenoisingSDE(MeanReverting):
+    """From the clean image to itself plus noise: `x_t = x + λ √(1 - e^-2θ̄) n`, the path of Denoising-SDE and -ODE.
+
+    A picture with noise `sigma` is a state of this path: the one at `time_of(sigma)` (section 5.3 of the paper).
+    """
+
+    def __init__(self, *, theta: Theta = "cosine", max_sigma: float = 70.0, T: int = 100, eps: float = 0.04) -> None:
+        super().__init__(theta=theta, max_sigma=max_sigma, T=T, eps=eps)
+
+    def at(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `a` = 1, `b` = 0 and `c` at times `t` of any shape."""
+        _, b, c = super().at(t)
+        return torch.ones_like(b), torch.zeros_like(b), c
+
+    def rates(self, s: float, u: float) -> tuple[float, float, float]:
+        """Return Euler's increments: no shrinkage, λ²e^-2θ̄ θΔt for the ODE, and the variance 2λ²θΔt."""
+        h = self._step(s, u)
+        left = math.exp(-2 * float(self.integral(torch.tensor(s, dtype=torch.float64))))
+        return 0.0, self.lambda_**2 * h * left, 2 * self.lambda_**2 * h
+
+    def time_of(self, sigma: float) -> float:
+        """Return the place, one of `T`, whose noise is nearest to `sigma` in units of [0, 1]. Raises `ValueError`."""
+        if not 0 < sigma < self.lambda_:
+            levels = (sigma * 255, self.lambda_ * 255)
+            raise ValueError(f"sigma is {levels[0]:g}/255; this path holds noise up to {levels[1]:g}/255")
+        total = -0.5 * math.log(1 - sigma**2 / self.lambda_**2 + 1e-6)
+        return max(1, int((self.theta_bar - total).abs().argmin())) / self.T
+
+
+def _integral(kind: Theta, T: int, eps: float) -> Tensor:
+    """Return θ̄ at the `T + 1` places, scaled so that e^-θ̄ is `eps` at the end."""
+    values = theta(kind, T)
+    total = values.cumsum(0) - values[0]
+    return total * (-math.log(eps) / total[-1])

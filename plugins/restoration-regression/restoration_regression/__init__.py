@@ -1,0 +1,35 @@
+"""The CNN baseline for `restoration`: a network straight from the degraded picture to the clean one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from restoration import ObjectiveCard, RestorerCard, WeightsCard, hookimpl
+
+
+@hookimpl
+def register_objectives() -> Iterable[ObjectiveCard]:
+    """Bring the objective of regression."""
+    yield ObjectiveCard(
+        name="regression",
+        factory="restoration_regression.regression:DirectMatching",
+        summary="the network maps the degraded picture to the clean one at once",
+        path=False,
+    )
+
+
+@hookimpl
+def register_restorers() -> Iterable[RestorerCard]:
+    """Bring the method."""
+    yield RestorerCard(
+        name="regression",
+        factory="restoration_regression.regression:Regression",
+        summary="one evaluation of a network trained directly: the CNN baseline, the highest PSNR for its time",
+        defaults={
+            "network": {
+                "name": "nafnet-compact",
+                "options": {"width": 16, "encoder": [1, 1, 2, 2], "middle": 1, "decoder": [2, 2, 1, 1]},
+            },
+            "objective": {"name": "regression", "options": {"norm": "l1"}},
+        },
+    )

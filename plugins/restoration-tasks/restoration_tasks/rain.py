@@ -1,0 +1,125 @@
+"""Rain: bright straight streaks in a few directions, and mist."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from einops import rearrange
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Generator, Tensor
+
+LENGTH = 16
+"""Pixels that a streak is long before it is stretched, rotated and made wide."""
+
+
+class Rain:
+    """Draws rain over clean pictures: every picture its own directions, lengths, widths, densities and brightness.
+
+    Streaks are colourless layers that are summed (`additive`), or screened, `1 - (1 - x)(1 - r)`, then clipped as a
+    camera clips them; `mist` mixes in a grey before. The additive model is that of the Rain100 sets (Yang et al.,
+    "Deep Joint Rain Detection and Removal from a Single Image", CVPR 2017, equation 3).
+    """
+
+    def __init__(
+        self,
+        *,
+        strength: tuple[float, float] = (0.02, 0.45),
+        layers: int = 5,
+        screened: float = 0.2,
+        mist: float = 0.15,
+    ) -> None:
+        """`strength`: least and most mean brightness of the rain; `screened`, `mist`: probabilities."""
+        if not 0 <= strength[0] <= strength[1] <= 1:
+            raise ValueError(f"strength must be two numbers, 0 <= least <= most <= 1, not {strength}")
+        if layers < 1:
+            raise ValueError(f"layers must be at least 1, not {layers}")
+        self.strength, self.layers, self.screened, self.mist = strength, layers, screened, mist
+
+    def __call__(self, x: Tensor, rng: Generator) -> Tensor:
+        """Return rainy pictures, `b c h w` in [0, 1], rounded to 8 bits, for clean ones."""
+        uniform = _uniform(x.shape[0], rng)
+        fog, grey = uniform(0.05, 0.4), uniform(0.6, 0.95)
+        fog = torch.where(uniform(0, 1) < self.mist, fog, torch.zeros(()))
+        misty = x * (1 - fog) + grey * fog
+        rain = self.streaks(x.shape[0], x.shape[-2], x.shape[-1], rng)
+        summed = misty + rain
+        mixed = torch.where(uniform(0, 1) < self.screened, summed - misty * rain, summed)
+        return (mixed.clamp(0, 1) * 255).round() / 255
+
+    def streaks(self, batch: int, height: int, width: int, rng: Generator) -> Tensor:
+        """Draw the rain alone: `b 1 h w`, its mean between the two of `strength`, at most 1."""
+        uniform, normal = _uniform(batch, rng), _normal(batch, rng)
+        main = 0.22 * normal()
+        number = torch.randint(1, self.layers + 1, (batch, 1, 1, 1), generator=rng)
+        rain = torch.zeros(batch, 1, height, width)
+        for layer in range(self.layers):
+            angle = main + (0.0 if layer == 0 else 0.16) * normal()
+            angle = torch.where(uniform(0, 1) < (0.0 if layer == 0 else 0.2), angle + 0.5 * normal(), angle)
+            weight = uniform(0.25, 1.0) * (layer < number)
+            rain = rain + weight * self._layer(angle.clamp(-1.2, 1.2), height, width, rng)
+        low, high = self.strength
+        target = low + (high - low) * uniform(0, 1) 
+        gain = target / rain.mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-3)
+        peak = rain.amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-3)
+        return rain * torch.minimum(gain, uniform(0.6, 1.1) / peak)
+
+    def _layer(self, angle: Tensor, height: int, width: int, rng: Generator) -> Tensor:
+        """Draw streaks of one direction each: `b 1 1 1` of angles from the vertical, in radians, to `b 1 h w`."""
+        batch = angle.shape[0]
+        uniform = _uniform(batch, rng)
+        length, thickness = 14 * 7 ** uniform(0, 1), 0.8 + 3.2 * uniform(0, 1) ** 2
+        density, softness = 0.004 * 12 ** uniform(0, 1), uniform(0, 1)
+        side = math.ceil(math.hypot(height, width))
+        rows, columns = math.ceil(side * LENGTH / 14) + 2 * LENGTH, math.ceil(side / 0.8) + 8
+        drops = _drops(density, rows, columns, rng)
+        flat = _merge(drops, torch.maximum, (1, 2, 4, 8))
+        tapered = _merge(drops, torch.add, (1, 2, 4, 1, 2, 4)).clamp(max=12) / 8
+        canvas = torch.where(softness < 0.5, flat, tapered[..., : flat.shape[-2], :])
+        grid = _grid(angle, LENGTH / length, 1 / thickness, height, width, canvas)
+        return functional.grid_sample(canvas, grid, padding_mode="reflection", align_corners=True)
+
+
+def _drops(density: Tensor, rows: int, columns: int, rng: Generator) -> Tensor:
+    """Single bright pixels at random places, their share `density`, `b 1 1 1`: `b 1 rows columns`."""
+    batch = density.shape[0]
+    area = rows * columns
+    most = math.ceil(float(density.max()) * area)
+    places = torch.randint(0, area, (batch, most), generator=rng)
+    bright = 0.35 + 0.65 * torch.rand(batch, most, generator=rng)
+    bright = bright * (torch.arange(most) < rearrange(density, "b 1 1 1 -> b 1") * area)
+    drops = torch.zeros(batch, area).scatter_reduce_(1, places, bright, "amax")
+    return rearrange(drops, "b (rows columns) -> b 1 rows columns", rows=rows)
+
+
+def _merge(drops: Tensor, merge: Callable[[Tensor, Tensor], Tensor], steps: tuple[int, ...]) -> Tensor:
+    """Merge neighbours in a column, again and again, so that drops become streaks.
+
+    1, 2, 4, 8 with `maximum` are flat streaks of 16 pixels; 1, 2, 4 twice with `add` swell and fade, 15 pixels long.
+    """
+    for step in steps:
+        drops = merge(drops[..., step:, :], drops[..., :-step, :])
+    return drops
+
+
+def _grid(angle: Tensor, along: Tensor, across: Tensor, height: int, width: int, canvas: Tensor) -> Tensor:
+    """Where each pixel of the picture lies on the canvas of upright streaks: `b h w 2` in [-1, 1]."""
+    rows = rearrange(torch.arange(height) - (height - 1) / 2, "h -> 1 1 h 1")
+    columns = rearrange(torch.arange(width) - (width - 1) / 2, "w -> 1 1 1 w")
+    u = (columns * angle.cos() + rows * angle.sin()) * across
+    v = (rows * angle.cos() - columns * angle.sin()) * along
+    place = torch.stack([u * 2 / (canvas.shape[-1] - 1), v * 2 / (canvas.shape[-2] - 1)], dim=-1)
+    return rearrange(place, "b 1 h w xy -> b h w xy")
+
+
+def _uniform(batch: int, rng: Generator):
+    return lambda low, high: low + (high - low) * torch.rand(batch, 1, 1, 1, generator=rng)
+
+
+def _normal(batch: int, rng: Generator):
+    return lambda: torch.randn(batch, 1, 1, 1, generator=rng)

@@ -1,0 +1,54 @@
+"""Makes every network fit every method: what it does not take comes to it as further channels, or not at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from einops import repeat
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from restoration.cards import NetworkCard
+
+
+class Adapted(nn.Module):
+    """A network called as `network(x, y, t)`, whatever it takes itself.
+
+    `path`: states of a noise path come in, not just degraded pictures; `uses_y`: the path depends on the degraded picture.
+    """
+
+    def __init__(self, network: nn.Module, takes: tuple[str, ...], *, path: bool = True, uses_y: bool = True) -> None:
+        super().__init__()
+        self.network = network
+        self.takes, self.path, self.uses_y = takes, path, uses_y
+
+    def forward(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        """Map a state and a degraded picture, `b c h w`, at times `t`, `b` or `1`, to `b c h w`."""
+        if not self.uses_y:
+            y = x
+        inputs = [x]
+        if self.path and self.uses_y and "y" not in self.takes:
+            inputs.append(y)
+        if self.path and "t" not in self.takes:
+            inputs.append(repeat(t.to(x.dtype).expand(x.shape[0]), "b -> b 1 h w", h=x.shape[2], w=x.shape[3]))
+        arguments = [torch.cat(inputs, dim=1) if len(inputs) > 1 else x]
+        arguments += [y] * ("y" in self.takes) + [t] * ("t" in self.takes)
+        answer: Tensor = self.network(*arguments)
+        return answer
+
+
+def build_network(
+    card: NetworkCard, options: Mapping[str, Any], *, channels: int = 3, path: bool = True, uses_y: bool = True
+) -> Adapted:
+    """Build a network from its card, for pictures of `channels`, and adapt it. Raises `BadOption`."""
+    offered = {"channels": channels, "in_channels": channels}
+    if path and uses_y and "y" not in card.takes:
+        offered["in_channels"] += channels
+    if path and "t" not in card.takes:
+        offered["in_channels"] += 1
+    known = card.options()
+    network = card.build(options, {name: value for name, value in offered.items() if name in known})
+    return Adapted(network, card.takes, path=path, uses_y=uses_y)

@@ -1,0 +1,165 @@
+"""What a plugin says about what it brings: plain data, so that looking costs nothing.
+
+A card names the heavy thing as `"package.module:attribute"`. Only `build` imports it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, ClassVar
+
+from restoration.errors import BadOption, BadPlugin, did_you_mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """A name, what it is in one line, and where it is made.
+
+    `factory` is a class or function that takes keyword-only options of plain JSON types; `source` the paper or page it
+    comes from; `license` that of the code or the weights.
+    """
+
+    kind: ClassVar[str] = "card"
+
+    name: str
+    summary: str
+    factory: str
+    license: str = "MIT"
+    source: str = ""
+
+    def load(self) -> Any:
+        """Import and return what `factory` names."""
+        module, _, attribute = self.factory.partition(":")
+        try:
+            found: Any = import_module(module)
+            for part in attribute.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError) as error:
+            raise BadPlugin(f"{self.kind} {self.name!r} cannot be loaded from {self.factory}: {error}") from error
+        return found
+
+    def options(self) -> dict[str, inspect.Parameter]:
+        """Return the keyword-only parameters of the factory, by name: what a recipe may set."""
+        parameters = inspect.signature(self.load()).parameters
+        return {name: p for name, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+    def build(self, options: Mapping[str, Any] | None = None, parts: Mapping[str, Any] | None = None) -> Any:
+        """Make the thing. `options` are checked against the factory's names and types; `parts` are passed as they are.
+
+        Raises `BadOption` for a name that the factory does not take or a value that does not fit.
+        """
+        options, parts = dict(options or {}), dict(parts or {})
+        allowed = {name: p for name, p in self.options().items() if name not in parts}
+        for name in options:
+            if name not in allowed:
+                raise BadOption(f"{self.kind} {self.name!r} has no option {name!r}{did_you_mean(name, allowed)}")
+        made = self._call({**converted(self.load(), options, f"{self.kind} {self.name!r}"), **parts})
+        return made
+
+    def _call(self, keywords: dict[str, Any]) -> Any:
+        try:
+            return self.load()(**keywords)
+        except (TypeError, ValueError) as error:
+            raise BadOption(f"{self.kind} {self.name!r}: {error}") from error
+
+
+def converted(factory: Any, options: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """Check values against the annotations of a factory; JSON lists become tuples where the factory says so."""
+    import msgspec
+
+    result = {}
+    for name, value in options.items():
+        try:
+            result[name] = msgspec.convert(value, _hint(factory, name))
+        except msgspec.ValidationError as error:
+            raise BadOption(f"{owner}: option {name!r} does not fit: {error}") from error
+    return result
+
+
+def _hint(factory: Any, name: str) -> Any:
+    """Return the type of one option. The others are not looked at: those of parts need not exist at run time."""
+    function = factory.__init__ if inspect.isclass(factory) else factory
+    hint = function.__annotations__.get(name, Any)
+    if isinstance(hint, str):
+        only = types.FunctionType(function.__code__, function.__globals__)
+        only.__annotations__ = {name: hint}
+        return typing.get_type_hints(only)[name]
+    return hint
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkCard(Card):
+    """A network. `takes` says which of the degraded image `y` and the time `t` it is given beside `x`.
+
+    A network without `y` or `t` in `takes` has an option `in_channels`: what it lacks comes to it as further channels.
+    `bytes_per_pixel` is about the memory one evaluation needs; `tiles` is False if windows would change its answer.
+    """
+
+    kind: ClassVar[str] = "network"
+    takes: tuple[str, ...] = ()
+    bytes_per_pixel: int = 2000
+    tiles: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleCard(Card):
+    """A noise schedule. `uses_y` is False if the degraded image has no part in its states."""
+
+    kind: ClassVar[str] = "schedule"
+    uses_y: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveCard(Card):
+    """An objective. `path` is False if it needs no schedule: the network goes from `y` to the clean image at once."""
+
+    kind: ClassVar[str] = "objective"
+    path: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplerCard(Card):
+    """A sampler. `stochastic` says whether it draws noise on its way."""
+
+    kind: ClassVar[str] = "sampler"
+    stochastic: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCard(Card):
+    """A way pictures are damaged. `linear` says whether it also serves as an operator with an adjoint."""
+
+    kind: ClassVar[str] = "task"
+    linear: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestorerCard(Card):
+    """A method. Its factory takes any of `network`, `schedule`, `objective` and `sampler` as keywords, and its options.
+
+    `tasks` are those it is made for, () for any; `defaults` the parts and options that training starts from, by the
+    names of a recipe: `{"network": {"name": "nafnet-compact", "options": {"width": 16}}}`.
+    """
+
+    kind: ClassVar[str] = "method"
+    tasks: tuple[str, ...] = ()
+    needs_weights: bool = True
+    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsCard(Card):
+    """Weights that came with a plugin. `factory` is the package, then the folder in it: `"my_plugin:weights/derain"`.
+
+    `default` makes it the first choice for its method and task.
+    """
+
+    kind: ClassVar[str] = "set of weights"
+    method: str
+    task: str
+    default: bool = True

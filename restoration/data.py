@@ -1,0 +1,115 @@
+"""Folders of pictures to batches of clean and degraded patches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from restoration.errors import BadOption, BadPicture
+from restoration.images import SUFFIXES, read
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from restoration.interfaces import Task
+
+CLEAN = ("clean", "sharp", "gt", "target", "HR")
+"""Names that the folder of the clean pictures of a paired set may have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A clean picture and, in a paired set, the degraded one; `degraded` is None where a task makes it."""
+
+    clean: Path
+    degraded: Path | None = None
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures of a folder and its sub-folders, sorted. Raises `BadPicture` if there are none."""
+    if not folder.is_dir():
+        raise BadPicture(f"{folder} is not a folder")
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not found:
+        raise BadPicture(f"{folder} holds no pictures ({', '.join(SUFFIXES)})")
+    return found
+
+
+def pairs_in(folder: Path) -> list[Pair]:
+    """Return the pairs of a folder: its clean pictures and, if it has two sub-folders, those of the same name beside.
+
+    One of the two must be called as `CLEAN` says; the other is the degraded one, whatever its name.
+    """
+    parts = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    clean = [part for part in parts if part.name in CLEAN]
+    if len(parts) != 2 or len(clean) != 1:
+        return [Pair(clean=path) for path in pictures_in(folder)]
+    other = next(part for part in parts if part != clean[0])
+    by_stem = {path.relative_to(other).with_suffix(""): path for path in pictures_in(other)}
+    pairs = []
+    for path in pictures_in(clean[0]):
+        stem = path.relative_to(clean[0]).with_suffix("")
+        if stem not in by_stem:
+            raise BadPicture(f"{path} has no counterpart in {other}")
+        pairs.append(Pair(clean=path, degraded=by_stem[stem]))
+    return pairs
+
+
+class Patches:
+    """Random patches of pictures held in memory: batches of clean and degraded ones, the same for the same generator.
+
+    Without a degraded picture of its own a patch is degraded by `task`. Pictures smaller than `size` are left out.
+    """
+
+    def __init__(self, pairs: list[Pair], task: Task, *, size: int, channels: int = 3) -> None:
+        self.task, self.size = task, size
+        self.pictures: list[tuple[Tensor, Tensor | None]] = []
+        for pair in pairs:
+            clean = _bytes(pair.clean, channels)
+            degraded = _bytes(pair.degraded, channels) if pair.degraded else None
+            if degraded is not None and degraded.shape != clean.shape:
+                raise BadPicture(f"{pair.clean} and {pair.degraded} have different sizes")
+            if min(clean.shape[-2:]) >= size:
+                self.pictures.append((clean, degraded))
+        if not self.pictures:
+            raise BadOption(f"no picture is as large as a patch of {size}x{size}; use a smaller --patch")
+        areas = torch.tensor([clean[0].numel() for clean, _ in self.pictures], dtype=torch.float64)
+        self.chances = areas.clamp(max=4 * areas.median()).sqrt()
+
+    def batch(self, number: int, rng: Generator) -> tuple[Tensor, Tensor]:
+        """Draw clean and degraded patches, `number c size size` each, in [0, 1], turned and mirrored at random."""
+        clean, degraded = [], []
+        for index in torch.multinomial(self.chances, number, replacement=True, generator=rng).tolist():
+            x, y = self.pictures[index]
+            height, width = x.shape[-2:]
+            draw = torch.rand(5, generator=rng).tolist()
+            top, left = int(draw[0] * (height - self.size + 1)), int(draw[1] * (width - self.size + 1))
+            window = (slice(None), slice(top, top + self.size), slice(left, left + self.size))
+            turn = (draw[2] < 0.5, draw[3] < 0.5, draw[4] < 0.5)
+            clean.append(_turned(x[window], turn))
+            if y is not None:
+                degraded.append(_turned(y[window], turn))
+        patches = torch.stack(clean).float() / 255
+        if degraded:
+            return patches, torch.stack(degraded).float() / 255
+        return patches, self.task(patches, rng)
+
+
+def _turned(patch: Tensor, turn: tuple[bool, bool, bool]) -> Tensor:
+    """Mirror and transpose `c h w`: one of the eight positions of a square."""
+    if turn[0]:
+        patch = patch.flip(-1)
+    if turn[1]:
+        patch = patch.flip(-2)
+    return patch.transpose(-1, -2) if turn[2] else patch
+
+
+def _bytes(path: Path, channels: int) -> Tensor:
+    """Read a picture as `c h w`, 8 bits."""
+    pixels = read(path).pixels[0]
+    if pixels.shape[0] != channels:
+        pixels = pixels.expand(channels, -1, -1) if channels == 3 else pixels.mean(dim=0, keepdim=True)
+    return (pixels * 255).round().to(torch.uint8)

@@ -1,0 +1,110 @@
+"""What a method is made of: four interfaces, a sampler, a task, and what was observed.
+
+Letters, the same in every file: `x` the clean image, `y` the degraded one, `x_t` a state between them, `t` in [0, 1] the
+place on the path (0 is clean), `n` standard normal noise. Images are float tensors `b c h w`, values in [0, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torch import Generator, Tensor
+
+    Clean = Callable[[Tensor, Tensor], Tensor]
+    """`clean(x_t, t)`: the clean image as the network sees it from a state `b c h w` at a time `1`."""
+    Noise = Callable[[], Tensor]
+    """Draws standard normal noise of the shape of the state."""
+
+
+@runtime_checkable
+class Network(Protocol):
+    """An image to an image; an `nn.Module` will do. Its card says which of `y` and `t` it takes."""
+
+    def __call__(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        """Map a state `x` and the degraded image `y`, `b c h w`, at times `t`, `b` or `1`, to `b c h w`."""
+        ...
+
+
+@runtime_checkable
+class NoiseSchedule(Protocol):
+    """Three curves: `x_t = a(t) x + b(t) y + c(t) n`."""
+
+    def at(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `a`, `b` and `c` at times `t` of any shape, in float64 and of the same shape."""
+        ...
+
+    def steps(self, n: int) -> Tensor:
+        """Return the `n + 1` times of a walk in `n` steps, float64, from 1 down to 0."""
+        ...
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """What a network is trained to say, and how to read the clean image out of it."""
+
+    def loss(self, network: Network, schedule: NoiseSchedule, x: Tensor, y: Tensor, rng: Generator) -> Tensor:
+        """Return one loss an image, `b`, for clean images `x` and degraded ones `y`, `b c h w`."""
+        ...
+
+    def clean(self, network: Network, schedule: NoiseSchedule, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        """Return the clean image as the network sees it at times `t`, `b` or `1`: `b c h w`."""
+        ...
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """A walk along a schedule, from noise to a picture. It knows nothing about the method."""
+
+    def __call__(
+        self, clean: Clean, schedule: NoiseSchedule, x_t: Tensor, y: Tensor, times: Tensor, noise: Noise
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield, after each of the steps between `times`, the state and the clean estimate that led to it."""
+        ...
+
+
+@runtime_checkable
+class Restorer(Protocol):
+    """A method: guesses at the clean image, one after another. The last one is the answer."""
+
+    def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
+        """Yield guesses `b c h w` for what was observed; all randomness comes from `rng`, on the CPU."""
+        ...
+
+
+@runtime_checkable
+class Task(Protocol):
+    """A way pictures are damaged: makes degraded pictures out of clean ones, for training and for scores."""
+
+    def __call__(self, x: Tensor, rng: Generator) -> Tensor:
+        """Return degraded pictures for the clean ones `x`, both `b c h w` in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class Operator(Protocol):
+    """A linear degradation: `y` is about `operator(x)`."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Degrade `b c h w`."""
+        ...
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Apply the transpose: `<operator(x), y> = <x, adjoint(y)>`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """What was measured and what is known about it.
+
+    `y` is the degraded image, `b c h w`; `operator` the linear degradation, None if it is the identity or unknown;
+    `sigma` the standard deviation of its noise, in units of [0, 1], None if unknown.
+    """
+
+    y: Tensor
+    operator: Operator | None = None
+    sigma: float | None = None

@@ -1,0 +1,144 @@
+"""A recipe, the `config.json` of a set of weights, and the things built from it.
+
+Names and JSON keywords only: building a stranger's recipe runs what the user has installed and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from restoration.cards import Card, NetworkCard, ObjectiveCard, RestorerCard, SamplerCard, ScheduleCard, TaskCard
+from restoration.errors import BadWeights
+from restoration.registry import C, registry
+
+if TYPE_CHECKING:
+    from restoration.adapter import Adapted
+    from restoration.interfaces import NoiseSchedule, Objective, Restorer, Sampler, Task
+
+TRAINED = ("network", "schedule", "objective", "channels")
+"""Fields that belong to the weights: with another value the same numbers mean something else."""
+
+
+class Part(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+    """Something by its registry name, and its options."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+
+class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
+    """What a restoration is made of. `channels` are in the order red, green, blue, or one for grey.
+
+    `requires` says what to install where a name is missing; `restoration` the version that wrote it; `training` how the
+    weights were made.
+    """
+
+    method: Part
+    task: Part
+    network: Part | None = None
+    schedule: Part | None = None
+    objective: Part | None = None
+    sampler: Part | None = None
+    channels: str = "rgb"
+    restoration: str = ""
+    requires: list[str] = []
+    training: dict[str, Any] = {}
+
+    def trained(self) -> dict[str, Any]:
+        """Return the fields that weights cannot be separated from, as plain data."""
+        fields: dict[str, Any] = msgspec.to_builtins({name: getattr(self, name) for name in TRAINED})
+        return fields
+
+    def to_json(self) -> str:
+        """Return the recipe as indented JSON, for reading and for `from_json`."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2).decode() + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: str | Path = "the recipe") -> Recipe:
+        """Read a recipe. Raises `BadWeights` for anything that it does not know."""
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+            raise BadWeights(f"{where} is not a recipe: {error}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a recipe names, built; None where it names nothing."""
+
+    network: Adapted | None = None
+    schedule: NoiseSchedule | None = None
+    objective: Objective | None = None
+    sampler: Sampler | None = None
+
+
+def default_recipe(method: str, task: str) -> Recipe:
+    """Return what training of a method on a task starts from: the defaults on the method's card."""
+    from restoration import __version__
+
+    card = registry().card(RestorerCard, method)
+    registry().card(TaskCard, task)
+    parts = msgspec.convert(dict(card.defaults), dict[str, Part])
+    options = parts.pop("method", Part(method)).options
+    return Recipe(method=Part(method, options), task=Part(task), restoration=__version__, **parts)  # type: ignore[arg-type]
+
+
+def build_parts(recipe: Recipe) -> Parts:
+    """Build the network, schedule, objective and sampler of a recipe. Raises `UnknownName` or `BadOption`."""
+    schedule_card = _find(ScheduleCard, recipe.schedule, recipe)
+    objective_card = _find(ObjectiveCard, recipe.objective, recipe)
+    network_card = _find(NetworkCard, recipe.network, recipe)
+    network = None
+    if network_card and recipe.network:
+        from restoration.adapter import build_network
+
+        network = build_network(
+            network_card,
+            recipe.network.options,
+            channels=len(recipe.channels),
+            path=objective_card.path if objective_card else False,
+            uses_y=schedule_card.uses_y if schedule_card else True,
+        )
+    return Parts(
+        network=network,
+        schedule=_build(schedule_card, recipe.schedule),
+        objective=_build(objective_card, recipe.objective),
+        sampler=_build(_find(SamplerCard, recipe.sampler, recipe), recipe.sampler),
+    )
+
+
+def build_restorer(recipe: Recipe, parts: Parts) -> Restorer:
+    """Build the method of a recipe; it is given those of the parts that its factory takes."""
+    card = registry().card(RestorerCard, recipe.method.name)
+    takes = card.options()
+    given = {name: part for name, part in vars(parts).items() if name in takes}
+    missing = [name for name, part in given.items() if part is None]
+    if missing:
+        raise BadWeights(f"the recipe of method {card.name!r} names no {' and no '.join(missing)}")
+    restorer: Restorer = card.build(recipe.method.options, given)
+    return restorer
+
+
+def build_task(recipe: Recipe) -> Task:
+    """Build the task of a recipe: what damages clean pictures."""
+    task: Task = registry().card(TaskCard, recipe.task.name).build(recipe.task.options)
+    return task
+
+
+def _find(kind: type[C], part: Part | None, recipe: Recipe) -> C | None:
+    if part is None:
+        return None
+    try:
+        return registry().card(kind, part.name)
+    except Exception as error:
+        if recipe.requires:
+            error.args = (f"{error}; the recipe asks for: pip install {' '.join(recipe.requires)}",)
+        raise
+
+
+def _build(card: Card | None, part: Part | None) -> Any:
+    return card.build(part.options) if card and part else None

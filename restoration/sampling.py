@@ -1,0 +1,133 @@
+"""Samplers for every schedule of three curves.
+
+With `z = (x_t - b y) / a` and `sigma = c / a`, a state is the clean image plus `sigma` times noise, whatever the method.
+So each solver here is one loop over a falling `sigma`, and ends with the clean estimate.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Generator, Tensor
+
+    from restoration.interfaces import Clean, Noise, NoiseSchedule
+
+
+class Multistep:
+    """The multistep solver of first or second order on the clean estimate, with noise as `eta` says.
+
+    Order 1 is DDIM (`eta` 0) or ancestral sampling (`eta` 1); order 2 is DPM-Solver++(2M) and its stochastic twin (Lu et
+    al., arXiv:2211.01095). On a mean-reverting schedule these are the data-prediction solvers of MaRS (Li et al.,
+    arXiv:2502.07856). `orders` gives each step an order of its own.
+    """
+
+    def __init__(self, *, order: int = 2, eta: float = 0.0, orders: tuple[int, ...] | None = None) -> None:
+        if order not in (1, 2) or any(one not in (1, 2) for one in orders or ()):
+            raise ValueError(f"order must be 1 or 2, not {orders or order}")
+        if eta < 0:
+            raise ValueError(f"eta must not be negative, but is {eta}")
+        self.order, self.eta, self.orders = order, eta, orders
+
+    def __call__(
+        self, clean: Clean, schedule: NoiseSchedule, x_t: Tensor, y: Tensor, times: Tensor, noise: Noise
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Walk from the state `x_t`, `b c h w`, through `times`; yield state and clean estimate after each step."""
+        a, b, c = (curve.tolist() for curve in schedule.at(times))
+        z = (x_t - b[0] * y) / a[0]
+        old, old_h = None, 0.0
+        for i in range(len(a) - 1):
+            x = clean(x_t, times[i : i + 1].to(x_t))
+            if c[i + 1] == 0:
+                yield x, x
+                return
+            sigma = c[i + 1] / a[i + 1]
+            h = math.log(c[i] / a[i] / sigma)
+            decay, gain = math.exp(-(1 + self.eta) * h), -math.expm1(-(1 + self.eta) * h)
+            z.mul_(decay).add_(x, alpha=gain)
+            order = self.orders[i] if self.orders else self.order
+            if order == 2 and old is not None:
+                slope = (1 - gain / ((1 + self.eta) * h)) * h / old_h
+                z.add_(x, alpha=slope).sub_(old, alpha=slope)
+            if self.eta:
+                z.add_(noise(), alpha=sigma * math.sqrt(-math.expm1(-2 * self.eta * h)))
+            old, old_h = x, h
+            x_t = torch.add(a[i + 1] * z, y, alpha=b[i + 1])
+            yield x_t, x
+
+
+def dpmpp_2m() -> Multistep:
+    """DPM-Solver++(2M): deterministic, second order."""
+    return Multistep(order=2)
+
+
+def dpmpp_2m_sde(*, eta: float = 1.0) -> Multistep:
+    """The stochastic second-order solver; `eta` 0 is the deterministic one."""
+    return Multistep(order=2, eta=eta)
+
+
+def ddim(*, eta: float = 0.0) -> Multistep:
+    """DDIM (Song et al., arXiv:2010.02502), deterministic unless `eta` is raised."""
+    return Multistep(order=1, eta=eta)
+
+
+def posterior() -> Multistep:
+    """Ancestral sampling: each step draws from the exact posterior given the clean estimate (DDPM, equation 7)."""
+    return Multistep(order=1, eta=1.0)
+
+
+class EulerSDE:
+    """Euler-Maruyama on the reverse SDE. Its states are the published ones; what it answers is the clean estimate."""
+
+    ode_share, noise_share = 1.0, 1.0
+
+    def __call__(
+        self, clean: Clean, schedule: NoiseSchedule, x_t: Tensor, y: Tensor, times: Tensor, noise: Noise
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Walk from the state `x_t`, `b c h w`, through `times`; yield state and clean estimate after each step."""
+        a, b, c = (curve.tolist() for curve in schedule.at(times))
+        for i in range(len(a) - 1):
+            x = clean(x_t, times[i : i + 1].to(x_t))
+            n = (x_t - a[i] * x - b[i] * y) / c[i]
+            shrink, ode, variance = rates(schedule, float(times[i]), float(times[i + 1]))
+            anchor = b[i] / (1 - a[i]) if a[i] < 1 else 0.0
+            x_t = x_t + shrink * (x_t - anchor * y) - (ode + self.noise_share * variance / 2) / c[i] * n
+            if self.noise_share:
+                x_t = x_t + self.noise_share * math.sqrt(variance) * noise()
+            yield x_t, x
+
+
+class EulerODE(EulerSDE):
+    """Euler on the probability-flow ODE: the same without noise."""
+
+    noise_share = 0.0
+
+
+def rates(schedule: NoiseSchedule, s: float, u: float) -> tuple[float, float, float]:
+    """Return Euler's increments from time `s` down to `u`: shrinkage, half the diffusion of the ODE, noise variance.
+
+    A schedule with `rates(s, u)` of its own is asked; for others they follow from `a` and `c` at both ends.
+    """
+    own = getattr(schedule, "rates", None)
+    if own is not None:
+        shrink, ode, variance = own(s, u)
+        return float(shrink), float(ode), float(variance)
+    a, _, c = (curve.tolist() for curve in schedule.at(torch.tensor([s, u], dtype=torch.float64)))
+    variance = c[0] ** 2 - (a[0] / a[1] * c[1]) ** 2
+    return math.log(a[1] / a[0]), variance / 2, variance
+
+
+def drawing(like: Tensor, rng: Generator) -> Noise:
+    """Return a function that draws noise of the shape of `like` from `rng`: on the CPU, so that all devices agree."""
+    return lambda: torch.randn(like.shape, generator=rng).to(like.device)
+
+
+def first_state(schedule: NoiseSchedule, y: Tensor, noise: Noise, t: float = 1.0) -> Tensor:
+    """Return a state at time `t` when only `y`, `b c h w`, is known: the path's, with `y` in the place of `x`."""
+    a, b, c = (float(curve) for curve in schedule.at(torch.tensor(t, dtype=torch.float64)))
+    return (a + b) * y + c * noise()

@@ -1,0 +1,200 @@
+"""Folders of weights: `config.json` (the recipe), `model.safetensors`, `README.md` (the card). Found, checked, written.
+
+The same folder is a bundled default in a plugin, the result of a training, a local path and a Hugging Face Hub repository.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from restoration.cards import RestorerCard, TaskCard, WeightsCard
+from restoration.errors import BadWeights, RestorationError, UnknownName
+from restoration.recipe import Recipe
+from restoration.registry import registry
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+CONFIG, MODEL, CARD = "config.json", "model.safetensors", "README.md"
+FILES = (CONFIG, MODEL, CARD)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """A folder of weights on this disk, and where it came from: a card's name, a path, or `owner/name@commit`."""
+
+    path: Path
+    origin: str
+
+    def recipe(self) -> Recipe:
+        """Read its recipe. Raises `BadWeights`."""
+        path = self.path / CONFIG
+        try:
+            return Recipe.from_json(path.read_bytes(), path)
+        except OSError as error:
+            raise BadWeights(f"{path}: {error.strerror}; a folder of weights holds {', '.join(FILES)}") from error
+
+    def size(self) -> int:
+        """Return the bytes of its `model.safetensors`."""
+        return (self.path / MODEL).stat().st_size
+
+
+def bundled(card: WeightsCard) -> Folder:
+    """Return the folder of a card: inside the package that it names. The package itself is not imported."""
+    package, _, inside = card.factory.partition(":")
+    spec = find_spec(package)
+    places = (spec.submodule_search_locations or []) if spec else []
+    for place in places:
+        if (Path(place) / inside / CONFIG).is_file():
+            return Folder(path=Path(place) / inside, origin=card.name)
+    raise BadWeights(f"weights {card.name!r} are not where their plugin says, {card.factory}; install it again")
+
+
+def resolve(name: str | None, method: str, task: str, *, offline: bool = False) -> Folder | None:
+    """Find weights: a path, a card's name, `owner/name[@revision]` on the Hub, or the default for a method and task.
+
+    Returns None for a method that needs none. Raises `UnknownName` or `BadWeights`, saying what there is.
+    """
+    if name is None:
+        return _default(method, task)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return Folder(path=path, origin=str(path))
+    cards = {card.name: card for card in registry().cards(WeightsCard)}
+    if name in cards:
+        return bundled(cards[name])
+    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+        return pull(name, offline=offline, known=list(cards), about={"method": method, "task": task})
+    raise UnknownName("set of weights", name, cards)
+
+
+def _default(method: str, task: str) -> Folder | None:
+    card = registry().card(RestorerCard, method)
+    if not card.needs_weights:
+        return None
+    registry().card(TaskCard, task)
+    of_method = [weights for weights in registry().cards(WeightsCard) if weights.method == method]
+    for weights in of_method:
+        if weights.task == task and weights.default:
+            return bundled(weights)
+    have = ", ".join(sorted({weights.task for weights in of_method})) or "no task yet"
+    raise BadWeights(
+        f"there are no weights for {method} and {task} (there are for {have}); "
+        f"train some with `restore train {method} --task {task} --data DIR --out DIR` and name them with --weights"
+    )
+
+
+def pull(name: str, *, offline: bool, known: list[str], about: Mapping[str, str]) -> Folder:
+    """Fetch `owner/name[@revision]` from the Hugging Face Hub, or from its cache. Raises `BadWeights`."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub import errors as hub
+
+    from restoration import __version__
+    from restoration.errors import did_you_mean
+
+    repository, _, revision = name.partition("@")
+    fetch = partial(
+        hf_hub_download,
+        repository,
+        revision=revision or None,
+        library_name="restoration",
+        library_version=__version__,
+        user_agent=dict(about),
+        local_files_only=offline,
+    )
+    try:
+        config, _ = Path(fetch(CONFIG)), fetch(MODEL)
+    except hub.RemoteEntryNotFoundError as error:
+        raise BadWeights(f"{name} on the Hub is not a set of weights: it lacks {CONFIG} or {MODEL}") from error
+    except hub.RevisionNotFoundError as error:
+        raise BadWeights(f"{repository} on the Hub has no revision {revision!r}") from error
+    except hub.GatedRepoError as error:
+        raise BadWeights(f"{name} on the Hub is gated: ask for access on its page, then `hf auth login`") from error
+    except hub.RepositoryNotFoundError as error:
+        raise BadWeights(
+            f"{name} is not on the Hub, or is private (then `hf auth login`){did_you_mean(name, known)}"
+        ) from error
+    except hub.HfHubHTTPError as error:
+        raise BadWeights(f"the Hub did not give {name}: {str(error).splitlines()[0]}") from error
+    except (hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled, OSError) as error:
+        why = "--offline was given" if offline else "the Hub cannot be reached"
+        raise BadWeights(f"{name} is not in the Hub's cache on this machine, and {why}{did_you_mean(name, known)}") from error
+    return Folder(path=config.parent, origin=f"{repository}@{config.parent.name}")
+
+
+def load(folder: Folder, network: nn.Module, recipe: Recipe) -> None:
+    """Put the weights of a folder into a network. Raises `BadWeights` if they are not the recipe's, or not numbers."""
+    from safetensors import SafetensorError, safe_open
+
+    path = folder.path / MODEL
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise BadWeights(f"{path} cannot be read: {error}") from error
+    if "trained" in metadata:
+        _same(recipe.trained(), json.loads(metadata["trained"]), folder.path / CONFIG)
+    _fits(state, network, path)
+    network.load_state_dict({name: value.float() for name, value in state.items()})
+
+
+def _same(now: dict[str, Any], trained: dict[str, Any], where: Path) -> None:
+    """Refuse a recipe that says something else than what the weights were trained with."""
+    for name, value in _flat(trained).items():
+        other = _flat(now).get(name)
+        if other != value:
+            raise BadWeights(
+                f"{where} says {name} = {json.dumps(other)}, but its weights were trained with {json.dumps(value)}; "
+                "put that back, or train again"
+            )
+    extra = sorted(_flat(now).keys() - _flat(trained).keys())
+    if extra:
+        raise BadWeights(f"{where} sets {extra[0]}, which its weights were not trained with; take it out, or train again")
+
+
+def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        return {prefix: tree}
+    return {k: v for name, branch in tree.items() for k, v in _flat(branch, f"{prefix}.{name}".lstrip(".")).items()}
+
+
+def _fits(state: dict[str, Tensor], network: nn.Module, path: Path) -> None:
+    """Check names, shapes and that every number is one."""
+    wanted = network.state_dict()
+    for name in sorted(wanted.keys() | state.keys()):
+        if name not in state:
+            raise BadWeights(f"{path} lacks {name}: it belongs to another network")
+        if name not in wanted:
+            raise BadWeights(f"{path} has {name}, which the network of its recipe does not: it belongs to another")
+        if state[name].shape != wanted[name].shape:
+            shapes = f"{list(state[name].shape)}, not {list(wanted[name].shape)}"
+            raise BadWeights(f"{path}: {name} has the shape {shapes}: it belongs to another network")
+        if not math.isfinite(float(state[name].float().sum())):
+            raise BadWeights(f"{path}: {name} holds numbers that are not finite; fetch or train these weights again")
+
+
+def save(path: Path, recipe: Recipe, network: nn.Module, card: str) -> Folder:
+    """Write a folder of weights in half precision; each file is whole or not there."""
+    import torch
+    from safetensors.torch import save as serialise
+
+    from restoration.images import write_bytes
+
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RestorationError(f"cannot make {path}: {error.strerror}") from error
+    state = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in network.state_dict().items()}
+    metadata = {"format": "pt", "trained": json.dumps(recipe.trained())}
+    write_bytes(serialise(state, metadata=metadata), path / MODEL)
+    write_bytes(recipe.to_json().encode(), path / CONFIG)
+    write_bytes(card.encode(), path / CARD)
+    return Folder(path=path, origin=str(path))
