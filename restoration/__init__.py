@@ -3,14 +3,50 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from restoration.cards import NetworkCard as NetworkCard
+    from restoration.cards import ObjectiveCard as ObjectiveCard
+    from restoration.cards import RestorerCard as RestorerCard
+    from restoration.cards import SamplerCard as SamplerCard
+    from restoration.cards import ScheduleCard as ScheduleCard
+    from restoration.cards import TaskCard as TaskCard
+    from restoration.cards import WeightsCard as WeightsCard
+    from restoration.errors import BadOption as BadOption
+    from restoration.errors import BadPicture as BadPicture
+    from restoration.errors import BadPlugin as BadPlugin
+    from restoration.errors import BadWeights as BadWeights
+    from restoration.errors import RestorationError as RestorationError
+    from restoration.errors import UnknownName as UnknownName
+    from restoration.hookspecs import hookimpl as hookimpl
+    from restoration.images import Picture as Picture
+    from restoration.images import read as read
+    from restoration.images import write as write
+    from restoration.interfaces import Network as Network
+    from restoration.interfaces import NoiseSchedule as NoiseSchedule
+    from restoration.interfaces import Objective as Objective
+    from restoration.interfaces import Observation as Observation
+    from restoration.interfaces import Operator as Operator
+    from restoration.interfaces import Restorer as Restorer
+    from restoration.interfaces import Sampler as Sampler
+    from restoration.interfaces import Task as Task
+    from restoration.metrics import psnr as psnr
+    from restoration.metrics import ssim as ssim
+    from restoration.recipe import Part as Part
+    from restoration.recipe import Recipe as Recipe
+    from restoration.runtime import Restoration as Restoration
+    from restoration.runtime import Result as Result
+    from restoration.runtime import restore as restore
+    from restoration.scoring import score as score
+    from restoration.training import Training as Training
+    from restoration.training import train as train
+    from restoration.weights import resolve as resolve
 
 __version__ = "0.1.0"
 
 _WHERE = {
-    "cards": (
-        "NetworkCard ObjectiveCard RestorerCard SamplerCard ScheduleCard TaskCard WeightsCard"  # what a plugin brings
-    ),
+    "cards": "NetworkCard ObjectiveCard RestorerCard SamplerCard ScheduleCard TaskCard WeightsCard",
     "errors": "BadOption BadPicture BadPlugin BadWeights RestorationError UnknownName",
     "hookspecs": "hookimpl",
     "images": "Picture read write",
@@ -18,6 +54,7 @@ _WHERE = {
     "metrics": "psnr ssim",
     "recipe": "Part Recipe",
     "runtime": "Restoration Result restore",
+    "scoring": "score",
     "training": "Training train",
     "weights": "resolve",
 }

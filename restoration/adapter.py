@@ -8,6 +8,8 @@ import torch
 from einops import repeat
 from torch import Tensor, nn
 
+from restoration.errors import BadOption
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 class Adapted(nn.Module):
     """A network called as `network(x, y, t)`, whatever it takes itself.
 
-    `path`: states of a noise path come in, not just degraded pictures; `uses_y`: the path depends on the degraded picture.
+    `path`: states of a noise path come in, not just degraded pictures; `uses_y`: the path depends on the degraded
+    picture.
     """
 
     def __init__(self, network: nn.Module, takes: tuple[str, ...], *, path: bool = True, uses_y: bool = True) -> None:
@@ -50,5 +53,8 @@ def build_network(
     if path and "t" not in card.takes:
         offered["in_channels"] += 1
     known = card.options()
+    if offered["in_channels"] != channels and "in_channels" not in known:
+        lacks = " and ".join(name for name in ("y", "t") if name not in card.takes)
+        raise BadOption(f"network {card.name!r} takes no {lacks} and has no in_channels: it cannot serve on a path")
     network = card.build(options, {name: value for name, value in offered.items() if name in known})
     return Adapted(network, card.takes, path=path, uses_y=uses_y)

@@ -39,7 +39,7 @@ class Card:
             found: Any = import_module(module)
             for part in attribute.split("."):
                 found = getattr(found, part)
-        except (ImportError, AttributeError) as error:
+        except Exception as error:
             raise BadPlugin(f"{self.kind} {self.name!r} cannot be loaded from {self.factory}: {error}") from error
         return found
 
@@ -58,8 +58,7 @@ class Card:
         for name in options:
             if name not in allowed:
                 raise BadOption(f"{self.kind} {self.name!r} has no option {name!r}{did_you_mean(name, allowed)}")
-        made = self._call({**converted(self.load(), options, f"{self.kind} {self.name!r}"), **parts})
-        return made
+        return self._call({**converted(self.load(), options, f"{self.kind} {self.name!r}"), **parts})
 
     def _call(self, keywords: dict[str, Any]) -> Any:
         try:
@@ -84,11 +83,13 @@ def converted(factory: Any, options: Mapping[str, Any], owner: str) -> dict[str,
 def _hint(factory: Any, name: str) -> Any:
     """Return the type of one option. The others are not looked at: those of parts need not exist at run time."""
     function = factory.__init__ if inspect.isclass(factory) else factory
-    hint = function.__annotations__.get(name, Any)
+    hint = getattr(function, "__annotations__", {}).get(name, Any)
     if isinstance(hint, str):
-        only = types.FunctionType(function.__code__, function.__globals__)
-        only.__annotations__ = {name: hint}
-        return typing.get_type_hints(only)[name]
+        only: Any = types.SimpleNamespace(__annotations__={name: hint})
+        try:
+            return typing.get_type_hints(only, function.__globals__)[name]
+        except NameError as error:
+            raise BadPlugin(f"the type of option {name!r}, {hint}, is not there at run time: {error}") from error
     return hint
 
 

@@ -1,7 +1,7 @@
 """What a method is made of: four interfaces, a sampler, a task, and what was observed.
 
-Letters, the same in every file: `x` the clean image, `y` the degraded one, `x_t` a state between them, `t` in [0, 1] the
-place on the path (0 is clean), `n` standard normal noise. Images are float tensors `b c h w`, values in [0, 1].
+Letters, the same in every file: `x` the clean image, `y` the degraded one, `x_t` a state between them, `t` in [0, 1]
+the place on the path (0 is clean), `n` standard normal noise. Images are float tensors `b c h w`, values in [0, 1].
 """
 
 from __future__ import annotations

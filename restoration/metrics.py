@@ -32,7 +32,8 @@ def luma(image: Tensor) -> Tensor:
 def psnr(image: Tensor, clean: Tensor, *, space: Space = "rgb", border: int = 0) -> float:
     """Return the peak signal-to-noise ratio in dB, of `1 c h w` in [0, 1], peak 1; equal pictures give infinity.
 
-    `space` "y" is the convention of MATLAB and BasicSR. Raises `ValueError` for different shapes.
+    `space` "y" is the convention of MATLAB and BasicSR. Raises `ValueError` for different shapes or for a
+    border that leaves nothing.
     """
     first, second = _prepared(image, clean, space, border)
     error = float((first - second).square().mean())
@@ -60,6 +61,8 @@ def _prepared(image: Tensor, clean: Tensor, space: Space, border: int) -> tuple[
     if image.shape != clean.shape:
         raise ValueError(f"pictures of different shapes cannot be compared: {tuple(image.shape)}, {tuple(clean.shape)}")
     pair = []
+    if not 0 <= 2 * border < min(image.shape[-2:]):
+        raise ValueError(f"a border of {border} leaves nothing of {image.shape[-1]}x{image.shape[-2]} pixels")
     for one in (image.double(), clean.double()):
         one = luma(one) if space == "y" else one
         pair.append(one[..., border : one.shape[-2] - border, border : one.shape[-1] - border])

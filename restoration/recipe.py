@@ -6,19 +6,21 @@ Names and JSON keywords only: building a stranger's recipe runs what the user ha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import Parameter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from restoration.cards import Card, NetworkCard, ObjectiveCard, RestorerCard, SamplerCard, ScheduleCard, TaskCard
-from restoration.errors import BadWeights
+from restoration.errors import BadPlugin, BadWeights, UnknownName
 from restoration.registry import C, registry
 
 if TYPE_CHECKING:
     from restoration.adapter import Adapted
     from restoration.interfaces import NoiseSchedule, Objective, Restorer, Sampler, Task
 
+REQUIRED = Parameter.empty
 TRAINED = ("network", "schedule", "objective", "channels")
 """Fields that belong to the weights: with another value the same numbers mean something else."""
 
@@ -47,6 +49,10 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     restoration: str = ""
     requires: list[str] = []
     training: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        if self.channels != "rgb" and len(self.channels) != 1:
+            raise ValueError(f"channels must be rgb, or one letter for grey, not {self.channels!r}")
 
     def trained(self) -> dict[str, Any]:
         """Return the fields that weights cannot be separated from, as plain data."""
@@ -82,16 +88,20 @@ def default_recipe(method: str, task: str) -> Recipe:
 
     card = registry().card(RestorerCard, method)
     registry().card(TaskCard, task)
-    parts = msgspec.convert(dict(card.defaults), dict[str, Part])
-    options = parts.pop("method", Part(method)).options
-    return Recipe(method=Part(method, options), task=Part(task), restoration=__version__, **parts)  # type: ignore[arg-type]
+    try:
+        parts = msgspec.convert(dict(card.defaults), dict[str, Part])
+        options = parts.pop("method", Part(method)).options
+        return Recipe(method=Part(method, options), task=Part(task), restoration=__version__, **parts)  # type: ignore[arg-type]
+    except (msgspec.ValidationError, TypeError) as error:
+        raise BadPlugin(f"the defaults of method {method!r} are not parts of a recipe: {error}") from error
 
 
 def build_parts(recipe: Recipe) -> Parts:
     """Build the network, schedule, objective and sampler of a recipe. Raises `UnknownName` or `BadOption`."""
-    schedule_card = _find(ScheduleCard, recipe.schedule, recipe)
-    objective_card = _find(ObjectiveCard, recipe.objective, recipe)
-    network_card = _find(NetworkCard, recipe.network, recipe)
+    schedule_card = _find(ScheduleCard, recipe.schedule, recipe) if recipe.schedule else None
+    objective_card = _find(ObjectiveCard, recipe.objective, recipe) if recipe.objective else None
+    network_card = _find(NetworkCard, recipe.network, recipe) if recipe.network else None
+    sampler_card = _find(SamplerCard, recipe.sampler, recipe) if recipe.sampler else None
     network = None
     if network_card and recipe.network:
         from restoration.adapter import build_network
@@ -107,16 +117,16 @@ def build_parts(recipe: Recipe) -> Parts:
         network=network,
         schedule=_build(schedule_card, recipe.schedule),
         objective=_build(objective_card, recipe.objective),
-        sampler=_build(_find(SamplerCard, recipe.sampler, recipe), recipe.sampler),
+        sampler=_build(sampler_card, recipe.sampler),
     )
 
 
 def build_restorer(recipe: Recipe, parts: Parts) -> Restorer:
     """Build the method of a recipe; it is given those of the parts that its factory takes."""
-    card = registry().card(RestorerCard, recipe.method.name)
+    card = _find(RestorerCard, recipe.method, recipe)
     takes = card.options()
-    given = {name: part for name, part in vars(parts).items() if name in takes}
-    missing = [name for name, part in given.items() if part is None]
+    given = {name: part for name, part in vars(parts).items() if name in takes and part is not None}
+    missing = [name for name in vars(parts) if name in takes.keys() - given and takes[name].default is REQUIRED]
     if missing:
         raise BadWeights(f"the recipe of method {card.name!r} names no {' and no '.join(missing)}")
     restorer: Restorer = card.build(recipe.method.options, given)
@@ -125,16 +135,14 @@ def build_restorer(recipe: Recipe, parts: Parts) -> Restorer:
 
 def build_task(recipe: Recipe) -> Task:
     """Build the task of a recipe: what damages clean pictures."""
-    task: Task = registry().card(TaskCard, recipe.task.name).build(recipe.task.options)
+    task: Task = _find(TaskCard, recipe.task, recipe).build(recipe.task.options)
     return task
 
 
-def _find(kind: type[C], part: Part | None, recipe: Recipe) -> C | None:
-    if part is None:
-        return None
+def _find(kind: type[C], part: Part, recipe: Recipe) -> C:
     try:
         return registry().card(kind, part.name)
-    except Exception as error:
+    except UnknownName as error:
         if recipe.requires:
             error.args = (f"{error}; the recipe asks for: pip install {' '.join(recipe.requires)}",)
         raise

@@ -82,11 +82,14 @@ class Registry:
         spec = importlib.util.spec_from_file_location(path.stem, path)
         if spec is None or spec.loader is None or not path.is_file():
             raise BadPlugin(f"{path} is not a Python file")
+        if _is_module(path):
+            raise BadPlugin(f"{path} has the name of a Python module, {path.stem}; call it something else")
         module = importlib.util.module_from_spec(spec)
         sys.modules[path.stem] = module
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            del sys.modules[path.stem]
             raise BadPlugin(f"{path} cannot be loaded: {one_line(error)}") from error
         self._add(plugin, module)
         if plugin.error:
@@ -113,43 +116,64 @@ class Registry:
             version=distribution.version if distribution else "",
             module=entry.value,
         )
-        unmet = unmet_requirement(distribution) if distribution else ""
-        if unmet:
-            plugin.error = unmet
-            self.plugins.append(plugin)
-            return
+        module = None
         try:
-            module = entry.load()
-        except Exception as error:
+            plugin.error = unmet_requirement(distribution) if distribution else ""
+            if not plugin.error:
+                module = entry.load()
+        except (Exception, SystemExit) as error:
             plugin.error = one_line(error)
+        if module is None:
             self.plugins.append(plugin)
-            return
-        self._add(plugin, module)
+        else:
+            self._add(plugin, module)
 
     def _add(self, plugin: Plugin, module: ModuleType) -> None:
         """Take the cards of a module; all of them or, if one is wrong, none."""
+        taken = self.hooks.has_plugin(plugin.name)
         self.plugins.append(plugin)
+        if taken:
+            plugin.error = f"another plugin is named {plugin.name!r}"
+            return
         try:
             self.hooks.register(module, name=plugin.name)
-            cards = list(_cards_of(module))
-            for card in cards:
-                if (type(card), card.name) in self._cards:
+            self.hooks.check_pending()
+            cards: dict[tuple[type[Card], str], Card] = {}
+            for kind, card in _cards_of(module):
+                if (kind, card.name) in self._cards:
                     raise BadPlugin(f"its {card.kind} {card.name!r} is already there from another plugin")
-        except Exception as error:
+                if (kind, card.name) in cards:
+                    raise BadPlugin(f"it brings two of the {card.kind} {card.name!r}")
+                cards[kind, card.name] = card
+        except (Exception, SystemExit) as error:
             plugin.error = one_line(error)
             if self.hooks.has_plugin(plugin.name):
                 self.hooks.unregister(name=plugin.name)
             return
-        plugin.cards = cards
-        self._cards.update({(type(card), card.name): card for card in cards})
+        plugin.cards = list(cards.values())
+        self._cards.update(cards)
 
 
-def _cards_of(module: ModuleType) -> Iterable[Card]:
+def _cards_of(module: ModuleType) -> Iterable[tuple[type[Card], Card]]:
     for kind, hook in HOOKS.items():
         for card in getattr(module, hook, tuple)() or ():
             if not isinstance(card, kind):
                 raise BadPlugin(f"{hook} brought {card!r}, which is not a {kind.__name__}")
-            yield card
+            if not isinstance(card.name, str) or not card.name or ":" not in card.factory:
+                raise BadPlugin(
+                    f"{hook} brought a card {card.name!r} without a name or a factory 'package.module:name'"
+                )
+            yield kind, card
+
+
+def _is_module(path: Path) -> bool:
+    """Say whether the name of a file is that of another module, which the file would hide."""
+    loaded = sys.modules.get(path.stem)
+    try:
+        spec = loaded.__spec__ if loaded else importlib.util.find_spec(path.stem.partition(".")[0])
+        return bool(spec or loaded) and not (spec and spec.origin and Path(spec.origin).samefile(path))
+    except (OSError, ValueError):
+        return True
 
 
 def unmet_requirement(distribution: metadata.Distribution) -> str:
@@ -182,6 +206,6 @@ def registry() -> Registry:
     return Registry(only=None if names is None else [name for name in names.split(",") if name])
 
 
-def hook(name: str, **arguments: Any) -> Any:
+def hook(name: str, /, **arguments: Any) -> Any:
     """Call a hook of every plugin."""
     return getattr(registry().hooks.hook, name)(**arguments)

@@ -1,30 +1,35 @@
-"""Device, precision, seed, memory; and a restoration, made once and used for many pictures."""
+"""Device, precision, memory; and a restoration, made once and used for many pictures."""
 
 from __future__ import annotations
 
 import ctypes
-import os
+import logging
 import platform
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import msgspec
 import torch
+from msgspec.structs import replace
 
-from restoration import weights
-
-from restoration.errors import BadOption, BadWeights
+from restoration import weights as folders
+from restoration.cards import NetworkCard, RestorerCard, TaskCard
+from restoration.errors import BadOption, BadWeights, RestorationError
+from restoration.images import Picture, read
 from restoration.interfaces import Observation
-from restoration.recipe import Parts, Part, Recipe, build_parts, build_restorer, default_recipe
+from restoration.recipe import Part, Parts, Recipe, build_parts, build_restorer, default_recipe
 from restoration.registry import hook, registry
+from restoration.tiling import SMALLEST, Tiled, auto_tile
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
-    from restoration.images import Picture
-
+log = logging.getLogger("restoration")
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -58,18 +63,24 @@ def find_device(name: str) -> torch.device:
 
 def precision(name: str, device: torch.device) -> AbstractContextManager[object]:
     """Return the context that networks run in: "fp32", "bf16", "fp16", or "auto", bf16 where the hardware has it."""
+    name = precision_name(name, device)
+    return nullcontext() if name == "fp32" else torch.autocast(device.type, PRECISIONS[name])
+
+
+def precision_name(name: str, device: torch.device) -> str:
+    """Return what "auto" means on a device. Raises `BadOption` for a precision that there is not."""
     if name == "auto":
-        name = "bf16" if has_bf16(device) else "fp32"
+        return "bf16" if has_bf16(device) else "fp32"
     if name not in PRECISIONS:
         raise BadOption(f"precision must be auto, {', '.join(PRECISIONS)}, not {name!r}")
-    return nullcontext() if name == "fp32" else torch.autocast(device.type, PRECISIONS[name])
+    return name
 
 
 def has_bf16(device: torch.device) -> bool:
     """Say whether a device computes in bfloat16 faster than in float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
+    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def colours(pixels: Tensor, channels: int) -> Tensor:
@@ -77,3 +88,175 @@ def colours(pixels: Tensor, channels: int) -> Tensor:
     if pixels.shape[1] == channels:
         return pixels
     return pixels.expand(-1, channels, -1, -1) if pixels.shape[1] == 1 else pixels.mean(dim=1, keepdim=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A restored picture and how it came about; `tile` is the window that was used, 0 for the whole picture."""
+
+    picture: Picture
+    method: str
+    task: str
+    weights: str | None
+    seed: int
+    device: str
+    precision: str
+    tile: int
+    evaluations: int
+    seconds: float
+
+    def facts(self) -> dict[str, Any]:
+        """Return all but the picture, as plain data, with its size as `[width, height]`."""
+        height, width = self.picture.pixels.shape[-2:]
+        return {**{k: v for k, v in vars(self).items() if k != "picture"}, "size": [width, height]}
+
+
+class Restoration:
+    """A method, ready for pictures: weights found, checked and loaded, on its device.
+
+    `weights` is a path, a card's name or `owner/name[@revision]`, None for the default; `steps` and `sampler` change
+    how it walks; `options` are further options of the method; `tile` is "auto", 0 or a side in pixels. Raises
+    `RestorationError` if anything does not fit.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        task: str,
+        *,
+        weights: str | None = None,
+        steps: int | None = None,
+        sampler: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        tile: int | str = "auto",
+        offline: bool = False,
+    ) -> None:
+        card = registry().card(RestorerCard, method)
+        registry().card(TaskCard, task)
+        if card.tasks and task not in card.tasks:
+            raise BadOption(f"method {method!r} is made for {', '.join(card.tasks)}, not for {task}")
+        self.method, self.task, self.tile = method, task, checked_tile(tile)
+        self.device, self.precision = find_device(device), precision
+        self.folder = folders.resolve(weights, method, task, offline=offline)
+        self.recipe = changed(
+            self._recipe(), {**({} if steps is None else {"steps": steps}), **(options or {})}, sampler
+        )
+        parts = build_parts(self.recipe)
+        self.network = parts.network
+        if parts.network is not None:
+            if self.folder:
+                folders.load(self.folder, parts.network.network, self._recipe())
+            parts.network.eval().requires_grad_(False)
+            parts.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.tiled = Tiled(parts.network, 0)
+            self.tiled.register_forward_hook(self._count)
+            parts = Parts(**{**vars(parts), "network": self.tiled})
+        self.restorer = build_restorer(self.recipe, parts)
+        self._evaluations = 0
+
+    def __call__(
+        self,
+        picture: Picture,
+        *,
+        seed: int = 0,
+        sigma: float | None = None,
+        observe: Callable[[Tensor], None] = lambda guess: None,
+    ) -> Result:
+        """Restore one picture, its noise `sigma` in units of [0, 1] if known; `observe` sees every guess, `1 c h w`."""
+        begin = time.perf_counter()
+        y = colours(picture.pixels, len(self.recipe.channels)).to(self.device)
+        self._evaluations = 0
+        self._set_tile(y)
+        guess = None
+        try:
+            with torch.inference_mode(), precision(self.precision, self.device):
+                for guess in self.restorer(Observation(y=y, sigma=sigma), torch.Generator().manual_seed(seed)):
+                    observe(guess)
+        except ValueError as error:
+            raise BadOption(f"method {self.method!r}: {error}") from error
+        if guess is None or not bool(torch.isfinite(guess.sum())):
+            raise RestorationError(f"method {self.method!r} gave numbers that are not finite; try --precision fp32")
+        pixels = colours(guess.float().cpu().clamp(0, 1), picture.pixels.shape[1])
+        result = Result(
+            picture=picture.with_pixels(pixels),
+            method=self.method,
+            task=self.task,
+            weights=self.folder.origin if self.folder else None,
+            seed=seed,
+            device=str(self.device),
+            precision=precision_name(self.precision, self.device),
+            tile=self.tiled.tile if self.network is not None else 0,
+            evaluations=self._evaluations,
+            seconds=round(time.perf_counter() - begin, 3),
+        )
+        hook("restored", result=result)
+        return result
+
+    def _recipe(self) -> Recipe:
+        """The recipe of the weights, or the method's own; its method and task must be those asked for."""
+        if self.folder is None:
+            return default_recipe(self.method, self.task)
+        recipe = self.folder.recipe()
+        if (recipe.method.name, recipe.task.name) != (self.method, self.task):
+            made = f"--method {recipe.method.name} --task {recipe.task.name}"
+            raise BadWeights(f"{self.folder.origin} holds weights for {made}; ask for these, or name others")
+        return recipe
+
+    def _set_tile(self, y: Tensor) -> None:
+        """Give the network its window for this picture."""
+        if self.network is None or self.recipe.network is None:
+            return
+        card = registry().card(NetworkCard, self.recipe.network.name)
+        height, width = y.shape[-2:]
+        auto = self.tile == "auto"
+        tile = auto_tile(height, width, card.bytes_per_pixel, self.device) if auto else int(self.tile)
+        if tile and not card.tiles:
+            log.warning("%s pools over the whole picture: its windows will differ from it", card.name)
+        self.tiled.tile = tile
+
+    def _count(self, *_: object) -> None:
+        self._evaluations += 1
+
+
+def restore(
+    image: Picture | str | Path | bytes,
+    method: str,
+    task: str,
+    *,
+    seed: int = 0,
+    sigma: float | None = None,
+    **options: Any,
+) -> Result:
+    """Restore one picture, from a file or its bytes; `options` are those of `Restoration`."""
+    prepare()
+    picture = image if isinstance(image, Picture) else read(image)
+    return Restoration(method, task, **options)(picture, seed=seed, sigma=sigma)
+
+
+def changed(recipe: Recipe, options: Mapping[str, Any], sampler: str | None) -> Recipe:
+    """Return a recipe with other options of its method, and another sampler. What belongs to the weights stays."""
+    if options:
+        method = Part(recipe.method.name, {**recipe.method.options, **options})
+        recipe = replace(recipe, method=method)
+    if sampler is not None:
+        takes = registry().card(RestorerCard, recipe.method.name).options()
+        if "sampler" not in takes:
+            raise BadOption(f"method {recipe.method.name!r} takes no sampler")
+        recipe = replace(recipe, sampler=Part(sampler))
+    return recipe
+
+
+def checked_tile(tile: int | str) -> int | str:
+    """Return "auto" or a number; raises `BadOption` for all else."""
+    if tile == "auto":
+        return tile
+    try:
+        number = int(tile)
+        Tiled(torch.nn.Identity(), number)
+    except ValueError as error:
+        raise BadOption(
+            f"tile must be auto, 0 for none, or a side of at least {SMALLEST} pixels, not {tile!r}"
+        ) from error
+    return number

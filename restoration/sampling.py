@@ -1,7 +1,7 @@
 """Samplers for every schedule of three curves.
 
-With `z = (x_t - b y) / a` and `sigma = c / a`, a state is the clean image plus `sigma` times noise, whatever the method.
-So each solver here is one loop over a falling `sigma`, and ends with the clean estimate.
+With `z = (x_t - b y) / a` and `sigma = c / a`, a state is the clean image plus `sigma` times noise, whatever the
+method. So each solver here is one loop over a falling `sigma`, and ends with the clean estimate.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class Multistep:
     """The multistep solver of first or second order on the clean estimate, with noise as `eta` says.
 
-    Order 1 is DDIM (`eta` 0) or ancestral sampling (`eta` 1); order 2 is DPM-Solver++(2M) and its stochastic twin (Lu et
-    al., arXiv:2211.01095). On a mean-reverting schedule these are the data-prediction solvers of MaRS (Li et al.,
+    Order 1 is DDIM (`eta` 0) or ancestral sampling (`eta` 1); order 2 is DPM-Solver++(2M) and its stochastic twin (Lu
+    et al., arXiv:2211.01095). On a mean-reverting schedule these are the data-prediction solvers of MaRS (Li et al.,
     arXiv:2502.07856). `orders` gives each step an order of its own.
     """
 
@@ -39,6 +39,8 @@ class Multistep:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Walk from the state `x_t`, `b c h w`, through `times`; yield state and clean estimate after each step."""
         a, b, c = (curve.tolist() for curve in schedule.at(times))
+        if self.orders and len(self.orders) != len(a) - 1:
+            raise ValueError(f"orders of {len(self.orders)} steps for a walk of {len(a) - 1}")
         z = (x_t - b[0] * y) / a[0]
         old, old_h = None, 0.0
         for i in range(len(a) - 1):
@@ -67,7 +69,7 @@ def dpmpp_2m() -> Multistep:
 
 
 def dpmpp_2m_sde(*, eta: float = 1.0) -> Multistep:
-    """The stochastic second-order solver; `eta` 0 is the deterministic one."""
+    """DPM-Solver++(2M) with noise; `eta` 0 is the deterministic one."""
     return Multistep(order=2, eta=eta)
 
 
@@ -98,7 +100,7 @@ class EulerSDE:
             anchor = b[i] / (1 - a[i]) if a[i] < 1 else 0.0
             x_t = x_t + shrink * (x_t - anchor * y) - (ode + self.noise_share * variance / 2) / c[i] * n
             if self.noise_share:
-                x_t = x_t + self.noise_share * math.sqrt(variance) * noise()
+                x_t = x_t - self.noise_share * math.sqrt(variance) * noise()
             yield x_t, x
 
 

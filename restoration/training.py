@@ -32,9 +32,10 @@ CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """How to train: the numbers that, with a recipe and the data, give the same weights again.
 
-    `patch` is a side in pixels; `lr` the highest learning rate, reached after `warmup` steps, then a cosine to 0; `ema` the
-    decay of the averaged weights, which are what is kept; `clip` the largest norm of a gradient; `held_out` pictures serve
-    validation.
+    `patch` is a side in pixels; `lr` the highest learning rate, reached after `warmup` steps, then a cosine to 0;
+    `ema` the
+    decay of the averaged weights, which are what is kept; `clip` the largest norm of a gradient; `held_out` pictures
+    serve validation.
     """
 
     steps: int = 20000
@@ -82,7 +83,9 @@ class Trainer:
         torch.manual_seed(settings.seed)
         parts = build_parts(recipe)
         if parts.network is None or parts.objective is None:
-            raise BadOption(f"method {recipe.method.name!r} has nothing to train: its recipe names no network or objective")
+            raise BadOption(
+                f"method {recipe.method.name!r} has nothing to train: its recipe names no network or objective"
+            )
         self.parts = parts
         self.network = parts.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = deepcopy(self.network).eval().requires_grad_(False)
@@ -95,7 +98,8 @@ class Trainer:
         training, self.validation = split(pairs_in(data), settings.held_out, settings.seed)
         self.patches = Patches(training, task, size=settings.patch, channels=len(recipe.channels))
         self.held_out = [self._held_out(pair, task, index) for index, pair in enumerate(self.validation)]
-        self.step, self.loss, self.psnr, self.seconds = 0, 0.0, None, 0.0
+        self.step, self.loss, self.seconds = 0, 0.0, 0.0
+        self.psnr: float | None = None
 
     def advance(self) -> None:
         """Make one step: a batch, a gradient, an update of the weights and of their average."""
@@ -108,7 +112,7 @@ class Trainer:
         with precision(settings.precision, self.device):
             loss = objective.loss(self.called, self.parts.schedule, x, y, self.rng).mean()  # type: ignore[arg-type]
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
         self.optimiser.step()
         decay = min(settings.ema, (1 + self.step) / (10 + self.step))
@@ -129,8 +133,9 @@ class Trainer:
             with precision(self.settings.precision, self.device):
                 *_, guess = restorer(Observation(y=y.to(self.device)), torch.Generator().manual_seed(0))
             scores.append(psnr(guess.float().cpu().clamp(0, 1), x))
-        self.psnr = sum(scores) / len(scores)
-        return self.psnr
+        mean = sum(scores) / len(scores)
+        self.psnr = mean
+        return mean
 
     def state(self) -> dict[str, Any]:
         """Return all that the next step depends on."""
@@ -158,7 +163,9 @@ class Trainer:
         free = ("validate_every", "checkpoint_every", "compile")
         numbers = {k: v for k, v in msgspec.to_builtins(self.settings).items() if k not in free}
         recipe = msgspec.to_builtins(self.recipe)
-        return json.dumps([{k: recipe.get(k) for k in ("method", "task", *self.recipe.trained())}, numbers], sort_keys=True)
+        return json.dumps(
+            [{k: recipe.get(k) for k in ("method", "task", *self.recipe.trained())}, numbers], sort_keys=True
+        )
 
     def _held_out(self, pair: Pair, task: Any, index: int) -> tuple[Tensor, Tensor]:
         """A clean picture, at most 256 a side from its middle, and its degraded twin."""
@@ -222,7 +229,12 @@ def train(
 def finished_recipe(trainer: Trainer, data: Path, start: weights.Folder | None) -> Recipe:
     """Return the recipe with a record of the training in it."""
     settings = msgspec.to_builtins(trainer.settings)
-    record = {**settings, "data": data.name, "pictures": len(trainer.patches.pictures), "seconds": round(trainer.seconds)}
+    record = {
+        **settings,
+        "data": data.name,
+        "pictures": len(trainer.patches.pictures),
+        "seconds": round(trainer.seconds),
+    }
     if trainer.psnr is not None:
         record["validation"] = {"psnr_rgb": round(trainer.psnr, 2), "pictures": len(trainer.held_out), "border": 0}
     if start is not None:

@@ -1,6 +1,7 @@
 """Folders of weights: `config.json` (the recipe), `model.safetensors`, `README.md` (the card). Found, checked, written.
 
-The same folder is a bundled default in a plugin, the result of a training, a local path and a Hugging Face Hub repository.
+The same folder is a bundled default in a plugin, the result of a training, a local path and a Hugging Face Hub
+repository.
 """
 
 from __future__ import annotations
@@ -84,17 +85,17 @@ def _default(method: str, task: str) -> Folder | None:
     for weights in of_method:
         if weights.task == task and weights.default:
             return bundled(weights)
-    have = ", ".join(sorted({weights.task for weights in of_method})) or "no task yet"
+    have = ", ".join(sorted({weights.task for weights in of_method}))
     raise BadWeights(
-        f"there are no weights for {method} and {task} (there are for {have}); "
+        f"no weights came for {method} and {task}{have and f', only for {have}'}; "
         f"train some with `restore train {method} --task {task} --data DIR --out DIR` and name them with --weights"
     )
 
 
 def pull(name: str, *, offline: bool, known: list[str], about: Mapping[str, str]) -> Folder:
     """Fetch `owner/name[@revision]` from the Hugging Face Hub, or from its cache. Raises `BadWeights`."""
-    from huggingface_hub import hf_hub_download
     from huggingface_hub import errors as hub
+    from huggingface_hub import hf_hub_download
 
     from restoration import __version__
     from restoration.errors import did_you_mean
@@ -125,7 +126,9 @@ def pull(name: str, *, offline: bool, known: list[str], about: Mapping[str, str]
         raise BadWeights(f"the Hub did not give {name}: {str(error).splitlines()[0]}") from error
     except (hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled, OSError) as error:
         why = "--offline was given" if offline else "the Hub cannot be reached"
-        raise BadWeights(f"{name} is not in the Hub's cache on this machine, and {why}{did_you_mean(name, known)}") from error
+        raise BadWeights(
+            f"{name} is not in the Hub's cache on this machine, and {why}{did_you_mean(name, known)}"
+        ) from error
     return Folder(path=config.parent, origin=f"{repository}@{config.parent.name}")
 
 
@@ -141,7 +144,11 @@ def load(folder: Folder, network: nn.Module, recipe: Recipe) -> None:
     except (SafetensorError, OSError) as error:
         raise BadWeights(f"{path} cannot be read: {error}") from error
     if "trained" in metadata:
-        _same(recipe.trained(), json.loads(metadata["trained"]), folder.path / CONFIG)
+        try:
+            trained = json.loads(metadata["trained"])
+        except ValueError as error:
+            raise BadWeights(f"{path} does not say what it was trained with: {error}") from error
+        _same(recipe.trained(), trained, folder.path / CONFIG)
     _fits(state, network, path)
     network.load_state_dict({name: value.float() for name, value in state.items()})
 
@@ -157,7 +164,9 @@ def _same(now: dict[str, Any], trained: dict[str, Any], where: Path) -> None:
             )
     extra = sorted(_flat(now).keys() - _flat(trained).keys())
     if extra:
-        raise BadWeights(f"{where} sets {extra[0]}, which its weights were not trained with; take it out, or train again")
+        raise BadWeights(
+            f"{where} sets {extra[0]}, which its weights were not trained with; take it out, or train again"
+        )
 
 
 def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
@@ -183,7 +192,6 @@ def _fits(state: dict[str, Tensor], network: nn.Module, path: Path) -> None:
 
 def save(path: Path, recipe: Recipe, network: nn.Module, card: str) -> Folder:
     """Write a folder of weights in half precision; each file is whole or not there."""
-    import torch
     from safetensors.torch import save as serialise
 
     from restoration.images import write_bytes
@@ -192,9 +200,18 @@ def save(path: Path, recipe: Recipe, network: nn.Module, card: str) -> Folder:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RestorationError(f"cannot make {path}: {error.strerror}") from error
-    state = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in network.state_dict().items()}
+    state = {name: _halved(value) for name, value in network.state_dict().items()}
     metadata = {"format": "pt", "trained": json.dumps(recipe.trained())}
     write_bytes(serialise(state, metadata=metadata), path / MODEL)
     write_bytes(recipe.to_json().encode(), path / CONFIG)
     write_bytes(card.encode(), path / CARD)
     return Folder(path=path, origin=str(path))
+
+
+def _halved(value: Tensor) -> Tensor:
+    """Return a tensor in half precision if all of it is in its range and it is not of integers, such as counts."""
+    import torch
+
+    value = value.detach().to("cpu", copy=True).contiguous()
+    half = value.half()
+    return half if value.is_floating_point() and bool(torch.isfinite(half).all()) else value

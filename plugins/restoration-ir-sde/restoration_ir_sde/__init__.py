@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from restoration import ObjectiveCard, RestorerCard, ScheduleCard, WeightsCard, hookimpl
+from restoration import ObjectiveCard, RestorerCard, ScheduleCard, hookimpl
 
 PAPER = "Luo et al. 2023, arXiv:2301.11699"
 COMPACT = {"width": 16, "encoder": [1, 1, 2, 2], "middle": 1, "decoder": [2, 2, 1, 1]}

@@ -11,23 +11,23 @@ import torch
 from einops import rearrange, reduce
 
 from restoration.sampling import first_state
+from restoration_ir_sde.schedules import DenoisingSDE, MeanReverting
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from restoration import Network, NoiseSchedule
-    from restoration_ir_sde.schedules import MeanReverting
 
 Norm = Literal["l1", "l2"]
 Predicts = Literal["clean", "noise"]
 
 
 class CleanMatching:
-    """The network says the clean image, and every place of the path counts the same. What our own weights are trained with.
+    """The network says the clean image, and every place of the path counts the same.
 
-    For the share `rectification` of a batch the states are made from the network's own first estimate instead of the clean
-    image, as they are when it restores: it learns to mend its errors, not to trust them (after DREAM, Zhou et al., CVPR
-    2024, arXiv:2312.00210).
+    For the share `rectification` of a batch the states are made from the network's own first estimate instead of the
+    clean image, as they are when it restores: it learns to mend its errors, not to trust them (after DREAM, Zhou et al.,
+    CVPR 2024, arXiv:2312.00210).
     """
 
     predicts: Predicts = "clean"
@@ -92,7 +92,7 @@ class NoiseMatching(CleanMatching):
 
 
 class PosteriorMean(CleanMatching):
-    """Maximum likelihood (equation 15) with exact means on both sides: where does the next step go, where should it?
+    """Maximum likelihood (equation 15) with exact means on both sides: where the next step goes, where it should.
 
     Equal to the distance between the clean images, weighed by the share that the clean estimate has in the step.
     """
@@ -114,8 +114,8 @@ class PosteriorMean(CleanMatching):
 class EulerMatching(CleanMatching):
     """Maximum likelihood as the published code has it: an Euler step must land on the exact mean (equations 14 and 15).
 
-    Its networks therefore say the noise plus the error of Euler's method; `corrected` takes that out when the clean image is
-    read. Needs a mean-reverting schedule.
+    Its networks therefore say the noise plus the error of Euler's method; `corrected` takes that out when the clean
+    image is read. Needs a mean-reverting schedule, and raises `ValueError` for another.
     """
 
     predicts: Predicts = "noise"
@@ -133,16 +133,19 @@ class EulerMatching(CleanMatching):
     def read(self, said: Tensor, schedule: NoiseSchedule, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """Turn what the network said into a clean image, through the noise without Euler's error if `corrected`."""
         if self.corrected:
-            h, _, c = increments(schedule, t, x_t)
-            bias = c * (1 + h - torch.exp(h)) / (2 * schedule.lambda_**2 * h)  # type: ignore[attr-defined]
+            path = mean_reverting(schedule)
+            h, _, c = increments(path, t, x_t)
+            bias = c * (1 + h - torch.exp(h)) / (2 * path.lambda_**2 * h)
             said = ((said - bias * (x_t - y)) * h / torch.sinh(h)).to(x_t.dtype)
         return super().read(said, schedule, x_t, y, t)
 
 
 def euler_mean(schedule: NoiseSchedule, noise: Tensor, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
     """Return where Euler's reverse step from `x_t` goes, without its noise (equation 7)."""
-    h, _, c = increments(schedule, t, x_t)
-    return x_t - h * (y - x_t) - 2 * schedule.lambda_**2 * h / c * noise  # type: ignore[attr-defined]
+    path = mean_reverting(schedule)
+    h, _, c = increments(path, t, x_t)
+    mean: Tensor = x_t - h * (y - x_t) - 2 * path.lambda_**2 * h / c * noise
+    return mean
 
 
 def optimal_mean(schedule: NoiseSchedule, x: Tensor, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
@@ -165,13 +168,20 @@ def curves(schedule: NoiseSchedule, t: Tensor, like: Tensor) -> tuple[Tensor, Te
     return a, b, c
 
 
-def increments(schedule: MeanReverting, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[misc]
-    """Return θΔt of the step that ends at each of the times `b`, θ̄ and `c` there, as `b 1 1 1`."""
+def increments(schedule: MeanReverting, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return θΔt of the step that starts at each of the times `b`, θ̄ and `c` there, as `b 1 1 1`."""
     total = schedule.integral(t)
     h = total - schedule.integral(t - 1 / places(schedule))
     c = schedule.at(t)[2]
     h, total, c = (rearrange(value, "b -> b 1 1 1").to(like) for value in (h, total, c))
     return h, total, c
+
+
+def mean_reverting(schedule: NoiseSchedule) -> MeanReverting:
+    """Return the schedule. Raises `ValueError` for a path that does not revert to the degraded image."""
+    if isinstance(schedule, DenoisingSDE) or not isinstance(schedule, MeanReverting):
+        raise ValueError(f"Euler's step needs a mean-reverting path, not {type(schedule).__name__}")
+    return schedule
 
 
 def places(schedule: NoiseSchedule) -> int:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class IRSDE:
     """Walks back from the degraded image plus noise to the clean one, in `steps` evaluations of the network.
 
-    One evaluation is the answer of a plain regression network; 100 with the sampler `posterior` are the published setting.
+    One evaluation is the answer of a plain regression network; 100 with the sampler `posterior` are the published
+    setting.
     """
 
     def __init__(
@@ -54,7 +55,10 @@ class Denoising(IRSDE):
     schedule: DenoisingSDE
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
-        """Yield the clean estimate of every step, `b c h w`. Raises `ValueError` if the noise is unknown or too strong."""
+        """Yield the clean estimate of every step, `b c h w`.
+
+        Raises `ValueError` if the noise is unknown or too strong.
+        """
         if observation.sigma is None:
             raise ValueError("denoising along a path needs the noise of the picture, sigma")
         start = self.schedule.time_of(observation.sigma)

@@ -1,6 +1,9 @@
-"""The paths of IR-SDE (Luo et al., "Image Restoration with Mean-Reverting Stochastic Differential Equations", ICML 2023).
+"""The paths of IR-SDE.
 
-Everything follows from the integral of theta, which is kept in float64 at `T + 1` places and linear between them.
+Luo et al., "Image Restoration with Mean-Reverting Stochastic Differential Equations", ICML 2023, arXiv:2301.11699.
+
+Everything follows
+from the integral of theta, which is kept in float64 at `T + 1` places and linear between them.
 """
 
 from __future__ import annotations
@@ -31,8 +34,8 @@ def theta(kind: Theta, T: int) -> Tensor:
 class MeanReverting:
     """From the clean image to the degraded one plus noise: `x_t = e^-θ̄ x + (1 - e^-θ̄) y + λ √(1 - e^-2θ̄) n`.
 
-    `max_sigma` is λ in levels of 255; `eps` the share of the clean image that is left at t = 1; `T` the number of places at
-    which the published code knows theta. Equation 6 of the paper, its section 3.2 and appendix D.
+    `max_sigma` is λ in levels of 255; `eps` the share of the clean image that is left at t = 1; `T` the number of
+    places at which the published code knows theta. Equation 6 of the paper, its section 3.2 and appendix D.
     """
 
     def __init__(self, *, theta: Theta = "cosine", max_sigma: float = 10.0, T: int = 100, eps: float = 0.005) -> None:
@@ -93,7 +96,7 @@ class DenoisingSDE(MeanReverting):
 
     def time_of(self, sigma: float) -> float:
         """Return the place, one of `T`, whose noise is nearest to `sigma` in units of [0, 1]. Raises `ValueError`."""
-        if not 0 < sigma < self.lambda_:
+        if not 0 < sigma <= self.lambda_:
             levels = (sigma * 255, self.lambda_ * 255)
             raise ValueError(f"sigma is {levels[0]:g}/255; this path holds noise up to {levels[1]:g}/255")
         total = -0.5 * math.log(1 - sigma**2 / self.lambda_**2 + 1e-6)

@@ -24,9 +24,10 @@ def layer_norm(x: Tensor) -> Tensor:
 
 
 def modulated(conv: nn.Conv2d, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """`conv(x * (1 + scale) + shift)` for a 1x1 convolution; one time for the whole batch is folded into its weights."""
+    """`conv(x * (1 + scale) + shift)` for a 1x1 convolution; one time for all is folded into its weights."""
     if scale.shape[0] > 1:
-        return conv(x * (1 + rearrange(scale, "b c -> b c 1 1")) + rearrange(shift, "b c -> b c 1 1"))
+        answer: Tensor = conv(x * (1 + rearrange(scale, "b c -> b c 1 1")) + rearrange(shift, "b c -> b c 1 1"))
+        return answer
     weight = conv.weight * (1 + rearrange(scale, "1 c -> 1 c 1 1"))
     assert conv.bias is not None
     bias = conv.bias + conv.weight[:, :, 0, 0] @ shift[0]
@@ -52,13 +53,14 @@ class Block(nn.Module):
         self.narrow = nn.Conv2d(channels, channels, 1)
         for last in (self.project, self.narrow, self.time):
             nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """Map `b c h w` to `b c h w`; `time` is the embedding, `b t`, or `1 t` for all."""
         scale, shift, scale2, shift2 = self.time(time).chunk(4, dim=1)
         x = x + self.project(gate(self.spatial(modulated(self.expand, layer_norm(x), scale, shift))))
-        return x + self.narrow(gate(modulated(self.widen, layer_norm(x), scale2, shift2)))
+        change: Tensor = self.narrow(gate(modulated(self.widen, layer_norm(x), scale2, shift2)))
+        return x + change
 
 
 class CompactNAFNet(nn.Module):
@@ -108,18 +110,23 @@ class CompactNAFNet(nn.Module):
         features = self.intro(features.contiguous(memory_format=torch.channels_last))
         skips = []
         for blocks, down in zip(self.encoders, self.downs, strict=True):
-            for block in blocks:
-                features = block(features, time)
+            features = _through(blocks, features, time)
             skips.append(features)
             features = down(features)
-        for block in self.middle:
-            features = block(features, time)
+        features = _through(self.middle, features, time)
         for up, blocks in zip(self.ups, self.decoders, strict=True):
             features = up(features) + skips.pop()
-            for block in blocks:
-                features = block(features, time)
-        change = crop_to(self.ending(features), x)
+            features = _through(blocks, features, time)
+        # The picture itself is not rounded to eight bits of mantissa.
+        with torch.autocast(x.device.type, enabled=False):
+            change = crop_to(self.ending(features.to(x.dtype)), x)
         return y + change if self.residual else change
+
+
+def _through(blocks: nn.Module, features: Tensor, time: Tensor) -> Tensor:
+    for block in blocks.children():
+        features = block(features, time)
+    return features
 
 
 def _blocks(number: int, channels: int, time_channels: int) -> nn.ModuleList:

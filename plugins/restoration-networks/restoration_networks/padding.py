@@ -7,7 +7,7 @@ from torch.nn import functional
 
 
 def pad_to_multiple(x: Tensor, multiple: int, mode: str = "reflect") -> Tensor:
-    """Pad `b c h w` on the right and below until both sides are multiples; reflection turns to edges where too small."""
+    """Pad `b c h w` on the right and below to multiples on both sides; reflection turns to edges where too small."""
     height, width = x.shape[-2:]
     down, right = -height % multiple, -width % multiple
     if not (down or right):

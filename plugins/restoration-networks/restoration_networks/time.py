@@ -20,8 +20,8 @@ class SinusoidalEmbedding(nn.Module):
         self.scale = scale
 
     def forward(self, t: Tensor) -> Tensor:
-        """Map `b` to `b c`, in float32 whatever the precision around it."""
+        """Map `b`, or a scalar, to `b c`, in float32 whatever the precision around it."""
         half = self.channels // 2
         exponents = torch.arange(half, device=t.device, dtype=torch.float32) / (half - 1)
-        angles = (t.float() * self.scale)[:, None] * torch.exp(-math.log(10000.0) * exponents)
+        angles = (t.float() * self.scale).reshape(-1, 1) * torch.exp(-math.log(10000.0) * exponents)
         return torch.cat([angles.sin(), angles.cos()], dim=1)

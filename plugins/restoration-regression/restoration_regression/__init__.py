@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from restoration import ObjectiveCard, RestorerCard, WeightsCard, hookimpl
+from restoration import ObjectiveCard, RestorerCard, hookimpl
 
 
 @hookimpl

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from einops import rearrange
@@ -34,11 +34,16 @@ class Rain:
         screened: float = 0.2,
         mist: float = 0.15,
     ) -> None:
-        """`strength`: least and most mean brightness of the rain; `screened`, `mist`: probabilities."""
+        """`strength`: least and most mean brightness of the rain; `screened`, `mist`: probabilities.
+
+        Sparse rain stays below the least: no streak is made brighter than 1.1.
+        """
         if not 0 <= strength[0] <= strength[1] <= 1:
             raise ValueError(f"strength must be two numbers, 0 <= least <= most <= 1, not {strength}")
         if layers < 1:
             raise ValueError(f"layers must be at least 1, not {layers}")
+        if not (0 <= screened <= 1 and 0 <= mist <= 1):
+            raise ValueError(f"screened and mist are probabilities, not {screened} and {mist}")
         self.strength, self.layers, self.screened, self.mist = strength, layers, screened, mist
 
     def __call__(self, x: Tensor, rng: Generator) -> Tensor:
@@ -53,7 +58,7 @@ class Rain:
         return (mixed.clamp(0, 1) * 255).round() / 255
 
     def streaks(self, batch: int, height: int, width: int, rng: Generator) -> Tensor:
-        """Draw the rain alone: `b 1 h w`, its mean between the two of `strength`, at most 1."""
+        """Draw the rain alone: `b 1 h w`, its mean at most that of `strength` and its peak at most 1.1."""
         uniform, normal = _uniform(batch, rng), _normal(batch, rng)
         main = 0.22 * normal()
         number = torch.randint(1, self.layers + 1, (batch, 1, 1, 1), generator=rng)
@@ -64,7 +69,7 @@ class Rain:
             weight = uniform(0.25, 1.0) * (layer < number)
             rain = rain + weight * self._layer(angle.clamp(-1.2, 1.2), height, width, rng)
         low, high = self.strength
-        target = low + (high - low) * uniform(0, 1) 
+        target = low + (high - low) * uniform(0, 1)
         gain = target / rain.mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-3)
         peak = rain.amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-3)
         return rain * torch.minimum(gain, uniform(0.6, 1.1) / peak)
@@ -117,9 +122,9 @@ def _grid(angle: Tensor, along: Tensor, across: Tensor, height: int, width: int,
     return rearrange(place, "b 1 h w xy -> b h w xy")
 
 
-def _uniform(batch: int, rng: Generator):
+def _uniform(batch: int, rng: Generator) -> Callable[[float, float], Tensor]:
     return lambda low, high: low + (high - low) * torch.rand(batch, 1, 1, 1, generator=rng)
 
 
-def _normal(batch: int, rng: Generator):
+def _normal(batch: int, rng: Generator) -> Callable[[], Tensor]:
     return lambda: torch.randn(batch, 1, 1, 1, generator=rng)

@@ -1,0 +1,46 @@
+"""DnCNN: a plain stack of convolutions that says what is wrong with a picture."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from restoration_networks.ending import to_picture
+from restoration_networks.mended import part_to_mend
+
+
+class DnCNN(nn.Module):
+    """Convolutions 3x3 with batch norm between the first and the last (Zhang et al., TIP 2017, arXiv:1608.03981).
+
+    It subtracts what it finds from the picture: see `part_to_mend`; without `residual` it answers with what it finds. A
+    batch norm learns from more than one pixel only.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 3,
+        channels: int = 3,
+        width: int = 64,
+        depth: int = 17,
+        batch_norm: bool = True,
+        residual: bool = True,
+    ) -> None:
+        super().__init__()
+        if depth < 2:
+            raise ValueError(f"depth must be at least 2, not {depth}")
+        self.mended = part_to_mend(in_channels, channels) if residual else None
+        layers: list[nn.Module] = [nn.Conv2d(in_channels, width, 3, padding=1), nn.ReLU(inplace=True)]
+        for _ in range(depth - 2):
+            layers.append(nn.Conv2d(width, width, 3, padding=1, bias=not batch_norm))
+            if batch_norm:
+                layers.append(nn.BatchNorm2d(width))
+            layers.append(nn.ReLU(inplace=True))
+        layers.append(nn.Conv2d(width, channels, 3, padding=1, bias=False))
+        self.dncnn = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map a picture with what is known beside it, `b in_channels h w`, to a picture `b channels h w`."""
+        x = x.contiguous(memory_format=torch.channels_last)
+        found = to_picture(self.dncnn[-1], self.dncnn[:-1](x), x)
+        return found if self.mended is None else x[:, self.mended] - found

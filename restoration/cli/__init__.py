@@ -1,0 +1,1 @@
+"""The command `restore`: one file a command."""

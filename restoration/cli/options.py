@@ -1,0 +1,97 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from restoration.cards import Card, RestorerCard, SamplerCard, TaskCard, WeightsCard
+
+
+def names(kind: type[Card]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Complete a name in the shell, from cards alone."""
+
+    def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+        from restoration.registry import registry
+
+        return [card.name for card in registry().cards(kind) if card.name.startswith(incomplete)]
+
+    return complete
+
+
+def keywords(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    """Read KEY=VALUE, the value as JSON where it is JSON and as text where not."""
+    result: dict[str, Any] = {}
+    for text in values:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE")
+        try:
+            result[key] = json.loads(value)
+        except ValueError:
+            result[key] = value
+    return result
+
+
+def grouped(options: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    """Make one decorator of several options, shown in their order."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+method_and_task = grouped(
+    [
+        click.option(
+            "-m", "--method", required=True, shell_complete=names(RestorerCard), help="How, see `restore methods`."
+        ),
+        click.option("-t", "--task", required=True, shell_complete=names(TaskCard), help="What, see `restore tasks`."),
+    ]
+)
+how_to_restore = grouped(
+    [
+        click.option(
+            "--weights",
+            metavar="WHICH",
+            shell_complete=names(WeightsCard),
+            help="A folder, a name (`restore weights list`) or owner/name[@revision] on the Hub.  [default: bundled]",
+        ),
+        click.option("--steps", type=click.IntRange(1), help="Evaluations of the network.  [default: the method's]"),
+        click.option(
+            "--sampler", shell_complete=names(SamplerCard), help="See `restore samplers`.  [default: the method's]"
+        ),
+        click.option(
+            "--set",
+            "options",
+            multiple=True,
+            callback=keywords,
+            metavar="KEY=VALUE",
+            help="Another option of the method; may be repeated.",
+        ),
+        click.option(
+            "--sigma", type=click.FloatRange(0, 255), help="The noise of the picture, in levels of 255, if known."
+        ),
+        click.option("--seed", type=int, default=0, show_default=True, help="Of the noise that a method draws."),
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
+        click.option("--precision", default="auto", show_default=True, help="auto, fp32, bf16, fp16."),
+        click.option(
+            "--tile", default="auto", show_default=True, help="A window's side, 0 for none, auto by free memory."
+        ),
+        click.option("--threads", type=click.IntRange(1), help="Of the processor.  [default: all]"),
+        click.option("--offline", is_flag=True, help="Never ask the network; the Hub's cache is used."),
+    ]
+)
+
+
+def passive_threads() -> None:
+    """Let idle threads sleep: must be said before torch is imported."""
+    import os
+
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

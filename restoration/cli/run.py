@@ -1,0 +1,190 @@
+"""`restore run`: pictures in, restored pictures out."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from restoration.cli.options import how_to_restore, method_and_task, passive_threads
+from restoration.cli.output import as_json, debug, echo_json, progress_wanted, say, warnings_to_stderr
+from restoration.cli.places import Job, jobs
+from restoration.errors import RestorationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from restoration.images import Picture
+    from restoration.runtime import Restoration, Result
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, metavar="IMAGES...")
+@method_and_task
+@click.option(
+    "-o", "--output", help='FILE, DIR/, - or a template: "{name}.{method}{ext}".  [default: NAME.restored.EXT]'
+)
+@click.option("--overwrite", is_flag=True, help="Write over results that are already there.")
+@click.option("--skip-existing", is_flag=True, help="Leave inputs alone whose result is already there.")
+@how_to_restore
+@click.option(
+    "--report", type=click.Path(dir_okay=False, path_type=Path), help="Also write a page with before and after."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@as_json
+@click.option("-q", "--quiet", is_flag=True, help="No progress, no remarks.")
+@debug
+def run(
+    images: tuple[str, ...],
+    method: str,
+    task: str,
+    output: str | None,
+    overwrite: bool,
+    skip_existing: bool,
+    sigma: float | None,
+    seed: int,
+    threads: int | None,
+    report: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    **how: Any,
+) -> int:
+    """Restore pictures: files, folders, or - for stdin.
+
+    \b
+    Examples:
+      restore run -m ir-sde -t derain rainy.png
+      restore run -m regression -t derain photos/ -o restored/ --skip-existing
+      cat rainy.jpg | restore run -m ir-sde -t derain - > clean.png
+
+    Results are named NAME.restored.EXT beside their inputs; their paths are printed. Nothing is overwritten unasked.
+    """
+    warnings_to_stderr(quiet)
+    todo = _todo(jobs(images, output, method, task), overwrite, skip_existing, quiet)
+    if dry_run:
+        return _dry_run(todo, method, task, how, as_json)
+    if not todo:
+        return 0
+    passive_threads()
+    from restoration.runtime import Restoration, prepare
+
+    prepare(threads)
+    restoration = Restoration(method, task, **how)
+    noise = None if sigma is None else sigma / 255
+    batch = _Batch(restoration, seed, noise, as_json, keep=report is not None)
+    with _bar(len(todo), quiet) as step:
+        for job in todo:
+            batch.do(job, step)
+    if report is not None and batch.pairs:
+        from restoration.report import before_and_after
+
+        before_and_after(batch.pairs, report)
+        (say if as_json else click.echo)(str(report))
+    return 1 if batch.failed else 0
+
+
+class _Batch:
+    """Does jobs one by one; one that fails is told and does not stop the others."""
+
+    def __init__(self, restoration: Restoration, seed: int, sigma: float | None, as_json: bool, *, keep: bool) -> None:
+        self.restoration, self.seed, self.sigma, self.as_json, self.keep = restoration, seed, sigma, as_json, keep
+        self.failed = 0
+        self.pairs: list[tuple[str, Picture, Picture, dict[str, Any]]] = []
+
+    def do(self, job: Job, step: Callable[[str, Tensor | None], None]) -> None:
+        """Read, restore, write, print."""
+        name = str(job.source) if job.source else "stdin"
+        try:
+            picture, result = self._restore(job, name, lambda guess: step(name, guess))
+        except (RestorationError, MemoryError) as error:
+            self.failed += 1
+            say(f"error: {error or 'out of memory; use a smaller --tile'}")
+            if self.as_json:
+                echo_json({"input": name, "error": str(error)})
+        else:
+            if self.as_json:
+                echo_json({"input": name, "output": str(job.target) if job.target else "-", **result.facts()})
+            elif job.target:
+                click.echo(str(job.target))
+            if self.keep:
+                self.pairs.append((name, picture, result.picture, result.facts()))
+        step(name, None)
+
+    def _restore(self, job: Job, name: str, observe: Callable[[Tensor], None]) -> tuple[Picture, Result]:
+        from restoration.images import encode, read, write
+
+        picture = read(job.source) if job.source else read(sys.stdin.buffer.read(), name)
+        if job.target is not None:
+            _check_folder(job.target)
+        result = self.restoration(picture, seed=self.seed, sigma=self.sigma, observe=observe)
+        if job.target is None:
+            sys.stdout.buffer.write(encode(result.picture, picture.suffix))
+            sys.stdout.buffer.flush()
+        else:
+            write(result.picture, job.target)
+        return picture, result
+
+
+def _check_folder(target: Path) -> None:
+    """Make the folder of a result before the work, not after it."""
+    import os
+
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RestorationError(f"cannot make {target.parent}: {error.strerror}") from error
+    if not os.access(target.parent, os.W_OK):
+        raise RestorationError(f"cannot write into {target.parent}: permission denied; choose another -o")
+    if target.suffix.lower() not in _suffixes():
+        raise RestorationError(f"cannot write {target}: use one of {', '.join(_suffixes())}")
+
+
+def _suffixes() -> dict[str, str]:
+    from restoration.images import SUFFIXES
+
+    return SUFFIXES
+
+
+def _todo(all_jobs: list[Job], overwrite: bool, skip_existing: bool, quiet: bool) -> list[Job]:
+    """Leave out or refuse results that are already there."""
+    there = [job for job in all_jobs if job.target is not None and job.target.exists()]
+    if there and not overwrite and not skip_existing:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise click.UsageError(f"{there[0].target}{more} already there; use --overwrite or --skip-existing")
+    if not skip_existing:
+        return all_jobs
+    if there and not quiet:
+        say(f"{len(there)} already there, skipped")
+    return [job for job in all_jobs if job not in there]
+
+
+def _dry_run(todo: list[Job], method: str, task: str, how: dict[str, Any], as_json: bool) -> int:
+    """Say what would be read and written, and with which weights."""
+    from restoration.weights import resolve
+
+    folder = resolve(how["weights"], method, task, offline=how["offline"])
+    facts = {"method": method, "task": task, "weights": folder.origin if folder else None}
+    if folder:
+        facts["weights_mb"] = f"{folder.size() / 1e6:.1f}"
+    for job in todo:
+        names = {"input": str(job.source or "-"), "output": str(job.target or "-")}
+        if as_json:
+            echo_json({**names, **facts})
+        else:
+            click.echo(f"{names['input']} -> {names['output']}  ({method}, {task}, weights {facts['weights']})")
+    return 0
+
+
+def _bar(total: int, quiet: bool) -> AbstractContextManager[Callable[[str, Tensor | None], None]]:
+    """A function to call after each guess, and with None after each picture; it draws a bar on a terminal."""
+    if not progress_wanted(quiet):
+        return nullcontext(lambda name, guess: None)
+    from restoration.cli.progress import picture_bar
+
+    return picture_bar(total)

@@ -1,0 +1,316 @@
+"""The promises of every interface, as tests that a plugin imports and pytest collects.
+
+A plugin's test file says `class TestMedian(RestorerContract): name = "median"` and has them all. Every contract builds
+the thing from its card, so what is tested is what users get; `options` are those of the thing, for a small and quick
+one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import product
+from typing import Any, ClassVar
+
+import torch
+from msgspec import structs
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from restoration import cards, weights
+from restoration import recipe as recipes
+from restoration.adapter import Adapted, build_network
+from restoration.images import Picture
+from restoration.interfaces import Observation
+from restoration.metrics import psnr
+from restoration.registry import C, registry
+from restoration.runtime import Restoration
+
+SIZES = ((1, 1), (7, 5), (18, 13))
+"""Heights and widths that no network likes."""
+
+
+def generator(seed: int = 0) -> Generator:
+    """Return a generator on the CPU."""
+    return torch.Generator().manual_seed(seed)
+
+
+def picture(*shape: int, seed: int = 0) -> Tensor:
+    """Return random pixels in [0, 1], the same for the same shape and seed."""
+    return torch.rand(shape, generator=generator(seed))
+
+
+def scene(height: int, width: int, seed: int = 0) -> Tensor:
+    """Return a picture `1 3 h w` in [0, 1] of soft shades and hard edges, on which restoration can be measured."""
+    kinds = (("bilinear", 4), ("nearest", 5))
+    layers = [
+        functional.interpolate(picture(1, 3, n, n + 2, seed=seed), (height, width), mode=kind) for kind, n in kinds
+    ]
+    return torch.stack(layers).mean(dim=0)
+
+
+@contextmanager
+def no_side_effects(*tensors: Tensor) -> Iterator[None]:
+    """Check that what runs inside writes into none of the tensors and draws from no shared random numbers."""
+    before, drawn = [tensor.clone() for tensor in tensors], torch.random.get_rng_state()
+    yield
+    assert all(map(torch.equal, tensors, before)), "it wrote into a tensor that it was given; make a new one"
+    assert torch.equal(torch.random.get_rng_state(), drawn), "it drew from the global generator of torch; use rng"
+
+
+class Reverting:
+    """A path in closed form, for objectives and samplers: `a = e^-3t`, `b = 1 - a`, `c = 0.1 sqrt(1 - a^2)`."""
+
+    def at(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `a`, `b` and `c` at times `t`."""
+        a = (-3 * t.double()).exp()
+        return a, 1 - a, 0.1 * (1 - a.square()).sqrt()
+
+    def steps(self, n: int) -> Tensor:
+        """Return `n + 1` times, evenly spaced."""
+        return torch.linspace(1, 0, n + 1, dtype=torch.float64)
+
+
+class Contract:
+    """What all contracts share: `name` is that in the registry, `options` those that it is built with."""
+
+    name: ClassVar[str] = ""
+    options: ClassVar[Mapping[str, Any]] = {}
+
+    def card(self, kind: type[C]) -> C:
+        """Return the card under test."""
+        assert self.name, f"{type(self).__name__} must say `name = ...`, the name on the card"
+        return registry().card(kind, self.name)
+
+    def made(self, kind: type[cards.Card]) -> Any:
+        """Build the thing under test."""
+        return self.card(kind).build(self.options)
+
+
+class NetworkContract(Contract):
+    """What every network promises, inside the adapter that methods call it through."""
+
+    def network(self, path: bool = True) -> Adapted:
+        """Build it, and move its weights a little, as training would: some start at zero and would hide mistakes."""
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(0)
+            network = build_network(self.card(cards.NetworkCard), self.options, path=path)
+            for parameter in network.parameters():
+                parameter.add_(0.02 * torch.randn_like(parameter))
+        return network.eval()
+
+    def difference(self, one: list[float], two: list[list[float]]) -> float:
+        """Return how far its answer on two pictures at times `one` is from those on parts of them at times `two`."""
+        network, x, y = self.network(), picture(2, 3, 18, 13), picture(2, 3, 18, 13, seed=1)
+        with torch.no_grad():
+            whole = network(x, y, torch.tensor(one))
+            parts = zip(x.chunk(len(two)), y.chunk(len(two)), two, strict=True)
+            other = torch.cat([network(x_part, y_part, torch.tensor(t)) for x_part, y_part, t in parts])
+        return float((whole - other).abs().max() / whole.abs().max().clamp(min=1))
+
+    def test_every_size_is_kept_on_a_path_and_without_one(self) -> None:
+        for path, (height, width) in product((True, False), SIZES):
+            network, x, y = self.network(path), picture(2, 3, height, width), picture(2, 3, height, width, seed=1)
+            with torch.no_grad(), no_side_effects(x, y):
+                answer = network(x, y, torch.ones(2))
+            assert answer.shape == x.shape, f"{tuple(x.shape)} became {tuple(answer.shape)}"
+            assert answer.isfinite().all()
+
+    def test_an_answer_depends_on_its_own_picture_and_time_only(self) -> None:
+        assert self.difference([0.2, 0.9], [[0.2, 0.9]]) == 0, "the same question got two answers"
+        assert self.difference([0.2, 0.9], [[0.2], [0.9]]) < 1e-4, "pictures of a batch see each other"
+        assert self.difference([0.3, 0.3], [[0.3]]) < 1e-4, "one time does not stand for the whole batch"
+
+    def test_a_gradient_reaches_every_parameter(self) -> None:
+        network = self.network().train()
+        answer = network(picture(2, 3, 18, 13), picture(2, 3, 18, 13, seed=1), torch.tensor([0.2, 0.9]))
+        torch.autograd.backward((answer * picture(*answer.shape, seed=2)).sum())
+        for name, parameter in network.named_parameters():
+            reached = parameter.grad is not None and bool(parameter.grad.any() and parameter.grad.isfinite().all())
+            assert reached or not parameter.requires_grad, f"no gradient reaches {name}, or one that is not finite"
+
+    def test_its_state_is_tensors_only(self) -> None:
+        others = [name for name, value in self.network().state_dict().items() if not isinstance(value, torch.Tensor)]
+        assert not others, f"{', '.join(others)} cannot be kept without pickle"
+
+
+class ScheduleContract(Contract):
+    """What every noise schedule promises."""
+
+    def test_the_path_begins_at_the_clean_image(self) -> None:
+        a, b, c = map(float, self.made(cards.ScheduleCard).at(torch.zeros((), dtype=torch.float64)))
+        assert max(abs(a - 1), abs(b), abs(c)) < 1e-6, f"a, b, c at 0 are {a}, {b}, {c}"
+
+    def test_noise_grows_along_the_path(self) -> None:
+        a, b, c = self.made(cards.ScheduleCard).at(torch.linspace(0, 1, 101, dtype=torch.float64))
+        assert (c[1:] > 0).all() and ((c / a).diff() > 0).all(), "c and c / a must grow with t"
+        assert self.card(cards.ScheduleCard).uses_y or not b.any(), "its card says that y has no part, but b is not 0"
+
+    def test_curves_are_elementwise_and_in_float64(self) -> None:
+        schedule = self.made(cards.ScheduleCard)
+        for t in (picture(), picture(1), picture(6), picture(2, 3)):
+            for i, curve in enumerate(schedule.at(t)):
+                alone = torch.stack([schedule.at(one)[i] for one in t.flatten()]).reshape(t.shape)
+                assert curve.dtype == torch.float64 and curve.shape == t.shape and torch.allclose(curve, alone)
+
+    def test_steps_fall_from_one_to_zero(self) -> None:
+        for n in (1, 2, 7, 100):
+            times = self.made(cards.ScheduleCard).steps(n)
+            assert times.shape == (n + 1,) and times.dtype == torch.float64
+            assert float(times[0]) == 1 and float(times[-1]) == 0 and (times.diff() < 0).all()
+
+
+class ObjectiveContract(Contract):
+    """What every objective promises. `schedule` names the one it is tried on; a path of our own if it takes any."""
+
+    schedule: ClassVar[str] = ""
+
+    def answers(self, x: Tensor, y: Tensor, n: Tensor, a: Tensor, c: Tensor) -> Iterable[Tensor]:
+        """Yield what a perfect network may say: clean image, noise, velocity, residual. Add yours if it is another."""
+        return [x, n, a * n - c * x, y - x, x - y]
+
+    def path(self) -> Any:
+        """Return the schedule that it is tried on, None if it needs none."""
+        if not self.card(cards.ObjectiveCard).path:
+            return None
+        return registry().card(cards.ScheduleCard, self.schedule).build() if self.schedule else Reverting()
+
+    def test_it_gives_a_loss_for_each_image_that_the_network_can_learn_from(self) -> None:
+        weight, x, y = torch.tensor(0.5, requires_grad=True), picture(3, 3, 9, 7), picture(3, 3, 9, 7, seed=1)
+        make, path = self.made(cards.ObjectiveCard).loss, self.path()
+        with no_side_effects(x, y):
+            loss, again = (make(lambda x_t, y, t: weight * x_t, path, x, y, generator()) for _ in range(2))
+        assert loss.shape == (3,) and loss.isfinite().all() and (loss >= 0).all(), f"its loss is {loss}"
+        assert torch.equal(loss, again), "the same generator gave two losses"
+        torch.autograd.backward(loss.mean())
+        assert weight.grad is not None and weight.grad.isfinite() and weight.grad != 0
+
+    def test_it_reads_the_clean_image_out_of_a_perfect_network(self) -> None:
+        objective, path = self.made(cards.ObjectiveCard), self.path()
+        x, y, n = picture(2, 3, 9, 7), picture(2, 3, 9, 7, seed=1), torch.randn(2, 3, 9, 7, generator=generator())
+        for t in (torch.tensor([0.4]), torch.tensor([0.2, 0.6])):
+            a, b, c = (curve.float()[:, None, None, None] for curve in (path or Reverting()).at(t))
+            x_t, errors = a * x + b * y + c * n if path else y, []
+            for said in self.answers(x, y, n, a, c):
+                with no_side_effects(x_t, y):
+                    found = objective.clean(lambda x_t, y, t, said=said: said, path, x_t, y, t)
+                assert found.shape == x.shape
+                errors.append(float((found - x).abs().max()))
+            assert min(errors) < 1e-3, f"whatever the network says, the clean image is off by {min(errors):.2g}"
+
+
+class SamplerContract(Contract):
+    """What every sampler promises, on a path of our own and with a perfect clean estimate."""
+
+    def walk(self, steps: int, seed: int = 0) -> tuple[list[tuple[Tensor, Tensor]], int]:
+        """Walk to `picture(1, 3, 9, 7)`; return what was yielded and how often noise was drawn."""
+        x, y, path = picture(1, 3, 9, 7), picture(1, 3, 9, 7, seed=1), Reverting()
+        supply = iter(torch.randn(1000, *x.shape, generator=generator(seed)))
+        x_t, times, sampler = y + 0.05, path.steps(steps), self.made(cards.SamplerCard)
+        with no_side_effects(x, y, x_t, times):
+            walk = sampler(lambda x_t, t: x, path, x_t, y, times, lambda: next(supply))
+            return [(state.clone(), clean.clone()) for state, clean in walk], 1000 - len(list(supply))
+
+    def test_it_yields_once_a_step_and_ends_with_the_clean_estimate(self) -> None:
+        for steps in (1, 2, 5):
+            yielded, _ = self.walk(steps)
+            assert len(yielded) == steps, f"{steps} steps yielded {len(yielded)} times"
+            assert torch.equal(yielded[-1][1], picture(1, 3, 9, 7))
+            assert all(state.isfinite().all() and state.shape == (1, 3, 9, 7) for state, _ in yielded)
+
+    def test_its_states_arrive_at_the_clean_image(self) -> None:
+        assert float((self.walk(100)[0][-1][0] - picture(1, 3, 9, 7)).abs().mean()) < 0.05
+
+    def test_the_same_noise_gives_the_same_walk(self) -> None:
+        (first, draws), (second, _), (other, _) = self.walk(5), self.walk(5), self.walk(5, seed=1)
+        assert all(torch.equal(one[0], two[0]) for one, two in zip(first, second, strict=True))
+        stochastic = self.card(cards.SamplerCard).stochastic
+        assert (draws > 0) is stochastic, f"its card says stochastic={stochastic}, but it drew noise {draws} times"
+        assert torch.equal(first[0][0], other[0][0]) is not stochastic
+
+
+class RestorerContract(Contract):
+    """What every method promises, untrained. `network` are options of its default network, to make it small."""
+
+    task: ClassVar[str] = ""
+    network: ClassVar[Mapping[str, Any]] = {}
+
+    def guesses(self, y: Tensor) -> list[Tensor]:
+        """Build it with the default parts of its card; return all guesses, made as the toolbox makes them."""
+        tasks = (self.task, *self.card(cards.RestorerCard).tasks, *(c.name for c in registry().cards(cards.TaskCard)))
+        recipe = recipes.default_recipe(self.name, next(filter(None, tasks)))
+        method = recipes.Part(self.name, {**recipe.method.options, **self.options})
+        network = recipe.network and recipes.Part(recipe.network.name, {**recipe.network.options, **self.network})
+        recipe = structs.replace(recipe, method=method, network=network)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            parts = recipes.build_parts(recipe)
+        if parts.network is not None:
+            parts.network.eval().requires_grad_(False)
+        restorer = recipes.build_restorer(recipe, parts)
+        with torch.inference_mode(), no_side_effects(y):
+            return [guess.clone() for guess in restorer(Observation(y=y, sigma=0.1), generator())]
+
+    def test_every_size_gets_an_answer_of_its_size(self) -> None:
+        for height, width in SIZES:
+            guesses = self.guesses(picture(1, 3, height, width))
+            assert guesses, "it yielded nothing; the last guess is the answer"
+            assert {guess.shape for guess in guesses} == {(1, 3, height, width)}
+            assert guesses[-1].isfinite().all()
+
+    def test_the_same_seed_gives_the_same_bytes(self) -> None:
+        assert torch.equal(self.guesses(picture(1, 3, 18, 13))[-1], self.guesses(picture(1, 3, 18, 13))[-1])
+
+
+class TaskContract(Contract):
+    """What every task promises. `random` is False for one that damages a picture always in the same way."""
+
+    random: ClassVar[bool] = True
+
+    def damaged(self, x: Tensor, seed: int = 0) -> Tensor:
+        """Damage pictures."""
+        task = self.made(cards.TaskCard)
+        with no_side_effects(x):
+            return task(x, generator(seed))  # type: ignore[no-any-return]
+
+    def test_every_size_and_number_of_channels_is_kept(self) -> None:
+        for channels, (height, width) in product((1, 3), SIZES):
+            x = picture(2, channels, height, width)
+            y = self.damaged(x)
+            assert y.shape == x.shape and y.dtype == x.dtype and y.isfinite().all()
+
+    def test_the_seed_decides_the_damage(self) -> None:
+        x = scene(40, 48)
+        assert torch.equal(self.damaged(x), self.damaged(x)) and not torch.equal(self.damaged(x), x)
+        assert torch.equal(self.damaged(x), self.damaged(x, seed=1)) is not self.random
+
+    def test_its_adjoint_is_one(self) -> None:
+        task, x, y = self.made(cards.TaskCard), picture(1, 3, 18, 13), picture(1, 3, 18, 13, seed=1)
+        if hasattr(task, "adjoint"):
+            there, back = float((task(x, generator()) * y).sum()), float((x * task.adjoint(y)).sum())
+            assert abs(there - back) < 1e-3 * max(1, abs(there)), f"<Ax, y> is {there}, <x, A'y> is {back}"
+
+
+class WeightsContract(Contract):
+    """What every set of bundled weights promises."""
+
+    def test_its_folder_is_whole_small_and_says_what_it_is_for(self) -> None:
+        card = self.card(cards.WeightsCard)
+        folder = weights.bundled(card)
+        missing = [file for file in weights.FILES if not (folder.path / file).is_file()]
+        assert not missing, f"{folder.path} lacks {', '.join(missing)}"
+        assert folder.size() <= 4 * 2**20, f"the model has {folder.size()} bytes; the most is 4 MiB"
+        text, recipe = (folder.path / weights.CARD).read_text(encoding="utf-8"), folder.recipe()
+        assert card.method in text and card.task in text, "its README must name its method and its task"
+        assert (recipe.method.name, recipe.task.name) == (card.method, card.task)
+
+    def test_it_brings_pictures_nearer_to_the_clean_ones(self) -> None:
+        card = self.card(cards.WeightsCard)
+        restoration, gains = Restoration(card.method, card.task, weights=self.name), []
+        task = recipes.build_task(restoration.recipe)
+        for seed in range(3):
+            x = scene(72, 96, seed)
+            y = task(x, generator(seed))
+            answer = restoration(Picture(pixels=y), seed=seed, sigma=float((y - x).std())).picture.pixels
+            gains.append(psnr(answer, x) - psnr(y.clamp(0, 1), x))
+        assert sum(gains) > 0, f"the gains on three pictures are {gains} dB"
