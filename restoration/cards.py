@@ -45,7 +45,10 @@ class Card:
 
     def options(self) -> dict[str, inspect.Parameter]:
         """Return the keyword-only parameters of the factory, by name: what a recipe may set."""
-        parameters = inspect.signature(self.load()).parameters
+        try:
+            parameters = inspect.signature(self.load()).parameters
+        except (TypeError, ValueError) as error:
+            raise BadPlugin(f"{self.kind} {self.name!r}: {self.factory} cannot be called: {error}") from error
         return {name: p for name, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
     def build(self, options: Mapping[str, Any] | None = None, parts: Mapping[str, Any] | None = None) -> Any:

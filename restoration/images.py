@@ -129,6 +129,8 @@ def encode(picture: Picture, suffix: str) -> bytes:
     image = image.copy(interpretation=kinds[0] if grey else kinds[1])
     for block, value in picture.metadata.items():
         image.set_type(pyvips.GValue.blob_type, block, value)
+    if "exif-data" in picture.metadata:
+        image.set_type(pyvips.GValue.gint_type, "orientation", 1)  # the pixels are upright, whatever the block says
     encoded: bytes = image.write_to_buffer(suffix + SUFFIXES[suffix])
     return encoded
 

@@ -89,7 +89,7 @@ class Registry:
         try:
             spec.loader.exec_module(module)
         except (Exception, SystemExit) as error:
-            del sys.modules[path.stem]
+            sys.modules.pop(path.stem, None)
             raise BadPlugin(f"{path} cannot be loaded: {one_line(error)}") from error
         self._add(plugin, module)
         if plugin.error:
@@ -171,7 +171,9 @@ def _is_module(path: Path) -> bool:
     loaded = sys.modules.get(path.stem)
     try:
         spec = loaded.__spec__ if loaded else importlib.util.find_spec(path.stem.partition(".")[0])
-        return bool(spec or loaded) and not (spec and spec.origin and Path(spec.origin).samefile(path))
+        if spec is None or spec.origin is None:
+            return loaded is not None
+        return not Path(spec.origin).samefile(path)
     except (OSError, ValueError):
         return True
 

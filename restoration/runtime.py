@@ -138,7 +138,8 @@ class Restoration:
         if card.tasks and task not in card.tasks:
             raise BadOption(f"method {method!r} is made for {', '.join(card.tasks)}, not for {task}")
         self.method, self.task, self.tile = method, task, checked_tile(tile)
-        self.device, self.precision = find_device(device), precision
+        self.device = find_device(device)
+        self.precision = precision_name(precision, self.device)
         self.folder = folders.resolve(weights, method, task, offline=offline)
         self.recipe = changed(
             self._recipe(), {**({} if steps is None else {"steps": steps}), **(options or {})}, sampler
@@ -186,7 +187,7 @@ class Restoration:
             weights=self.folder.origin if self.folder else None,
             seed=seed,
             device=str(self.device),
-            precision=precision_name(self.precision, self.device),
+            precision=self.precision,
             tile=self.tiled.tile if self.network is not None else 0,
             evaluations=self._evaluations,
             seconds=round(time.perf_counter() - begin, 3),

@@ -24,7 +24,7 @@ class Multistep:
 
     Order 1 is DDIM (`eta` 0) or ancestral sampling (`eta` 1); order 2 is DPM-Solver++(2M) and its stochastic twin (Lu
     et al., arXiv:2211.01095). On a mean-reverting schedule these are the data-prediction solvers of MaRS (Li et al.,
-    arXiv:2502.07856). `orders` gives each step an order of its own.
+    arXiv:2502.07856). `orders` gives each step an order of its own; a walk of another length raises `ValueError`.
     """
 
     def __init__(self, *, order: int = 2, eta: float = 0.0, orders: tuple[int, ...] | None = None) -> None:

@@ -201,7 +201,7 @@ def save(path: Path, recipe: Recipe, network: nn.Module, card: str) -> Folder:
     except OSError as error:
         raise RestorationError(f"cannot make {path}: {error.strerror}") from error
     state = {name: _halved(value) for name, value in network.state_dict().items()}
-    metadata = {"format": "pt", "trained": json.dumps(recipe.trained())}
+    metadata = {"trained": json.dumps(recipe.trained())}  # one entry: with two, the bytes differ from run to run
     write_bytes(serialise(state, metadata=metadata), path / MODEL)
     write_bytes(recipe.to_json().encode(), path / CONFIG)
     write_bytes(card.encode(), path / CARD)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
+import torch
 
 from restoration import testing
 from restoration.cards import (
@@ -46,6 +50,15 @@ for kind, contract in CONTRACTS.items():
         told = {"name": card.name, "__module__": __name__, **HOW.get((kind, card.name), {})}
         title = f"Test {kind.kind} {card.name}"
         globals()[title] = type(title, (contract,), told)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Small pictures on many threads are mostly waiting, twenty times longer where other programs run."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def test_no_plugin_is_broken() -> None:

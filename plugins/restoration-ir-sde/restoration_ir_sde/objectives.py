@@ -26,8 +26,8 @@ class CleanMatching:
     """The network says the clean image, and every place of the path counts the same.
 
     For the share `rectification` of a batch the states are made from the network's own first estimate instead of the
-    clean image, as they are when it restores: it learns to mend its errors, not to trust them (after DREAM, Zhou et al.,
-    CVPR 2024, arXiv:2312.00210).
+    clean image, as they are when it restores: it learns to mend its errors, not to trust them (after DREAM, Zhou et
+    al., CVPR 2024, arXiv:2312.00210).
     """
 
     predicts: Predicts = "clean"

@@ -2,8 +2,7 @@
 
 Luo et al., "Image Restoration with Mean-Reverting Stochastic Differential Equations", ICML 2023, arXiv:2301.11699.
 
-Everything follows
-from the integral of theta, which is kept in float64 at `T + 1` places and linear between them.
+Everything follows from the integral of theta, which is kept in float64 at `T + 1` places and linear between them.
 """
 
 from __future__ import annotations

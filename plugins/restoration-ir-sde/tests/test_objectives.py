@@ -24,15 +24,15 @@ from restoration_ir_sde.schedules import DenoisingSDE, MeanReverting
 from torch import Generator, Tensor
 from torch.testing import assert_close
 
-from restoration import Objective
+from restoration import Network, Objective
 
 Vectors = Callable[..., dict[str, Tensor]]
 TIMES = torch.tensor([1, 2, 10, 50, 99, 100], dtype=torch.float64) / 100
 
 
-def saying(answer: Tensor) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+def saying(answer: Tensor) -> Network:
     """Return a network that says the same whatever it is shown."""
-    return lambda x_t, y, t: answer
+    return lambda x, y, t: answer
 
 
 def numbers(*shape: int, seed: int = 0) -> Tensor:
@@ -141,9 +141,9 @@ def test_a_network_that_says_the_true_noise_gives_the_clean_image(
 def test_a_network_is_shown_the_state_the_degraded_image_and_the_time() -> None:
     shown = []
 
-    def network(x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
-        shown.append((x_t, y, t))
-        return x_t
+    def network(x: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        shown.append((x, y, t))
+        return x
 
     schedule = MeanReverting()
     x, y, n = numbers(3, 6, 3, 8, 8).float()
@@ -160,8 +160,8 @@ def test_a_loss_is_that_of_the_times_and_the_noise_it_draws(objective: CleanMatc
     schedule = MeanReverting()
     x, y = numbers(2, 6, 3, 8, 8)
 
-    def network(x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
-        return x_t.tanh()
+    def network(x: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        return x.tanh()
 
     loss = objective.loss(network, schedule, x, y, Generator().manual_seed(5))
     rng = Generator().manual_seed(5)
@@ -176,9 +176,9 @@ def test_rectified_states_are_made_from_the_networks_own_first_estimate() -> Non
     x, y, own = numbers(3, 6, 3, 8, 8).float()
     gain = torch.ones(1, requires_grad=True)
 
-    def network(x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
-        shown.append((x_t, t))
-        return torch.mul(gain, own[: len(x_t)])
+    def network(x: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        shown.append((x, t))
+        return torch.mul(gain, own[: len(x)])
 
     loss = objective.loss(network, schedule, x, y, Generator().manual_seed(5))
     rng = Generator().manual_seed(5)

@@ -11,10 +11,10 @@ from restoration_ir_sde.restorers import IRSDE, Denoising
 from restoration_ir_sde.schedules import DenoisingSDE, MeanReverting
 from torch import Generator, Tensor
 
-from restoration import Observation, Restorer, psnr
+from restoration import Observation, Restorer, Sampler, psnr
 from restoration.sampling import EulerODE, EulerSDE, ddim, dpmpp_2m, dpmpp_2m_sde, posterior
 
-SAMPLERS = [dpmpp_2m(), dpmpp_2m_sde(), ddim(), posterior(), EulerSDE(), EulerODE()]
+SAMPLERS: list[Sampler] = [dpmpp_2m(), dpmpp_2m_sde(), ddim(), posterior(), EulerSDE(), EulerODE()]
 
 
 class Known:
@@ -24,12 +24,12 @@ class Known:
         self.schedule, self.std, self.offset, self.mean = schedule, std, offset, mean
         self.calls: list[float] = []
 
-    def __call__(self, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """Return the posterior mean, `b c h w`."""
         self.calls.append(float(t))
         a, b, c = (float(curve) for curve in self.schedule.at(t))
         prior = y + self.offset if self.mean is None else torch.full_like(y, self.mean)
-        return prior + a * self.std**2 / (a**2 * self.std**2 + c**2) * (x_t - b * y - a * prior)
+        return prior + a * self.std**2 / (a**2 * self.std**2 + c**2) * (x - b * y - a * prior)
 
 
 def streaked() -> tuple[Tensor, Tensor]:
@@ -39,10 +39,12 @@ def streaked() -> tuple[Tensor, Tensor]:
     return x, x + 0.2 + 0.02 * torch.randn(x.shape, generator=rng)
 
 
-def ir_sde(**options: object) -> IRSDE:
+def ir_sde(sampler: Sampler = SAMPLERS[0], steps: int = 10) -> tuple[IRSDE, Known]:
+    """Return the method, and the network in it."""
     schedule = MeanReverting()
-    parts = {"network": Known(schedule, 0.02, -0.2), "objective": CleanMatching(), "sampler": dpmpp_2m()}
-    return IRSDE(schedule=schedule, **{**parts, **options})
+    network = Known(schedule, 0.02, -0.2)
+    method = IRSDE(network=network, schedule=schedule, objective=CleanMatching(), sampler=sampler, steps=steps)
+    return method, network
 
 
 def last(guesses: Iterator[Tensor]) -> Tensor:
@@ -50,43 +52,44 @@ def last(guesses: Iterator[Tensor]) -> Tensor:
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_a_picture_gains_ten_decibels(sampler: object) -> None:
+def test_a_picture_gains_ten_decibels(sampler: Sampler) -> None:
     x, y = streaked()
-    answer = last(ir_sde(sampler=sampler, steps=20)(Observation(y=y), Generator().manual_seed(1)))
+    restorer, _ = ir_sde(sampler, steps=20)
+    answer = last(restorer(Observation(y=y), Generator().manual_seed(1)))
     assert psnr(answer, x) > psnr(y, x) + 10
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_there_is_a_guess_for_every_step(sampler: object) -> None:
-    restorer = ir_sde(sampler=sampler, steps=7)
+def test_there_is_a_guess_for_every_step(sampler: Sampler) -> None:
+    restorer, network = ir_sde(sampler, steps=7)
     assert isinstance(restorer, Restorer)
     guesses = list(restorer(Observation(y=streaked()[1]), Generator()))
-    assert len(guesses) == len(restorer.network.calls) == 7
+    assert len(guesses) == len(network.calls) == 7
     assert all(guess.shape == (1, 3, 24, 24) for guess in guesses)
     assert len({id(guess) for guess in guesses}) == 7
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_the_same_rng_gives_the_same_picture_and_another_another(sampler: object) -> None:
-    restorer, observation = ir_sde(sampler=sampler, steps=4), Observation(y=streaked()[1])
+def test_the_same_rng_gives_the_same_picture_and_another_another(sampler: Sampler) -> None:
+    (restorer, _), observation = ir_sde(sampler, steps=4), Observation(y=streaked()[1])
     one, same, other = (last(restorer(observation, Generator().manual_seed(seed))) for seed in (3, 3, 4))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
 
 
 def test_one_step_is_the_answer_of_the_network_to_the_first_state() -> None:
-    restorer, (_, y) = ir_sde(steps=1), streaked()
+    (restorer, network), (_, y) = ir_sde(steps=1), streaked()
     (answer,) = restorer(Observation(y=y), Generator().manual_seed(2))
     z = torch.randn(y.shape, generator=Generator().manual_seed(2))
     first = y + float(restorer.schedule.at(torch.tensor(1.0))[2]) * z
-    torch.testing.assert_close(answer, restorer.network(first, y, torch.ones(1)))
+    torch.testing.assert_close(answer, network(first, y, torch.ones(1)))
 
 
 def test_the_degraded_picture_is_left_as_it_is() -> None:
     y = streaked()[1]
     before = y.clone()
     for sampler in SAMPLERS:
-        last(ir_sde(sampler=sampler, steps=3)(Observation(y=y), Generator()))
+        last(ir_sde(sampler, steps=3)[0](Observation(y=y), Generator()))
     assert torch.equal(y, before)
 
 
@@ -95,11 +98,12 @@ def test_no_steps_are_an_error() -> None:
         ir_sde(steps=0)
 
 
-def denoising(steps: int = 100, sampler: object = None) -> Denoising:
+def denoising(sampler: Sampler = SAMPLERS[-1], steps: int = 100) -> tuple[Denoising, Known]:
+    """Return the method, and the network in it."""
     schedule = DenoisingSDE()
     network = Known(schedule, 0.05, mean=0.5)
-    parts = {"network": network, "objective": CleanMatching(), "sampler": sampler or EulerODE()}
-    return Denoising(schedule=schedule, steps=steps, **parts)
+    method = Denoising(network=network, schedule=schedule, objective=CleanMatching(), sampler=sampler, steps=steps)
+    return method, network
 
 
 def noisy(level: float = 25) -> tuple[Tensor, Observation]:
@@ -110,34 +114,34 @@ def noisy(level: float = 25) -> tuple[Tensor, Observation]:
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_noise_of_25_levels_falls_by_three_decibels_at_least(sampler: object) -> None:
+def test_noise_of_25_levels_falls_by_three_decibels_at_least(sampler: Sampler) -> None:
     x, observation = noisy()
-    answer = last(denoising(sampler=sampler)(observation, Generator().manual_seed(1)))
+    answer = last(denoising(sampler)[0](observation, Generator().manual_seed(1)))
     assert psnr(answer, x) > psnr(observation.y, x) + 3
 
 
 def test_denoising_starts_where_the_noise_belongs_and_evaluates_the_places_on_the_way() -> None:
-    restorer, (_, observation) = denoising(), noisy()
+    (restorer, network), (_, observation) = denoising(), noisy()
     last(restorer(observation, Generator()))
-    calls = restorer.network.calls
+    calls = network.calls
     assert calls == pytest.approx([place / 100 for place in range(22, 0, -1)])
 
 
 def test_denoising_takes_fewer_steps_if_told_to() -> None:
-    restorer, (_, observation) = denoising(steps=5), noisy()
+    (restorer, network), (_, observation) = denoising(steps=5), noisy()
     assert len(list(restorer(observation, Generator()))) == 5
-    assert restorer.network.calls[0] == pytest.approx(0.22)
+    assert network.calls[0] == pytest.approx(0.22)
 
 
 def test_denoising_without_noise_of_its_own_needs_no_luck() -> None:
     _, observation = noisy()
-    one, other = (last(denoising()(observation, Generator().manual_seed(seed))) for seed in (1, 2))
+    one, other = (last(denoising()[0](observation, Generator().manual_seed(seed))) for seed in (1, 2))
     assert torch.equal(one, other)
 
 
 def test_unknown_or_overwhelming_noise_is_an_error() -> None:
     y = torch.zeros(1, 3, 4, 4)
     with pytest.raises(ValueError, match="sigma"):
-        next(denoising()(Observation(y=y), Generator()))
+        next(denoising()[0](Observation(y=y), Generator()))
     with pytest.raises(ValueError, match="sigma is 80/255"):
-        next(denoising()(Observation(y=y, sigma=80 / 255), Generator()))
+        next(denoising()[0](Observation(y=y, sigma=80 / 255), Generator()))

@@ -10,7 +10,7 @@ from restoration_ir_sde.objectives import NoiseMatching
 from restoration_ir_sde.schedules import DenoisingSDE, MeanReverting
 from torch import Generator, Tensor
 
-from restoration import NoiseSchedule, Sampler
+from restoration import Network, NoiseSchedule, Sampler
 from restoration.sampling import EulerODE, EulerSDE, Multistep, posterior
 
 Vectors = Callable[..., dict[str, Tensor]]
@@ -23,14 +23,14 @@ def assert_near(got: Tensor, published: Tensor, share: float = 1e-4) -> None:
     torch.testing.assert_close(got, published, rtol=0, atol=share * extent)
 
 
-def stub(x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
+def stub(x: Tensor, y: Tensor, t: Tensor) -> Tensor:
     """Say noise as the stub of the reference does."""
-    return torch.tanh(3 * (x_t - y)) + t * 100 / 200 - 0.25
+    return torch.tanh(3 * (x - y)) + t * 100 / 200 - 0.25
 
 
-def stub_of_denoising(x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
+def stub_of_denoising(x: Tensor, y: Tensor, t: Tensor) -> Tensor:
     """Say noise without having seen the degraded image."""
-    return stub(x_t, torch.full_like(x_t, 0.5), t)
+    return stub(x, torch.full_like(x, 0.5), t)
 
 
 def walk(
@@ -40,7 +40,7 @@ def walk(
     y: Tensor,
     times: Tensor,
     zs: Iterable[Tensor],
-    network: Callable[[Tensor, Tensor, Tensor], Tensor] = stub,
+    network: Network = stub,
 ) -> tuple[Tensor, Tensor]:
     """Return the last state of a walk and the last clean estimate."""
     draws = iter(zs)

@@ -60,9 +60,8 @@ class ConditionalNAFNet(Levels):
         if width < 4 or width % 2:
             raise ValueError(f"width must be even and at least 4, not {width}")
         time = 4 * width
-        super().__init__(
-            partial(TimedBlock, time_channels=time), 2 * channels, channels, width, encoder, middle, decoder
-        )
+        block = partial(TimedBlock, time_channels=time)
+        super().__init__(block, 2 * channels, channels, width=width, encoder=encoder, middle=middle, decoder=decoder)
         self.intro_skip = intro_skip
         self.time_mlp = nn.Sequential(
             SinusoidalEmbedding(width, time_scale), nn.Linear(width, 2 * time), Gate(), nn.Linear(time, time)

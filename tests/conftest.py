@@ -1,0 +1,41 @@
+"""What several tests need: small weights, a small picture, and the command line as a process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from small import make_weights, picture
+
+from restoration.images import write
+
+Restore = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small weights of ir-sde for derain."""
+    return make_weights(tmp_path_factory.mktemp("weights") / "ir-sde")
+
+
+@pytest.fixture
+def rainy(tmp_path: Path) -> Path:
+    """The path of a small picture."""
+    path = tmp_path / "rainy.png"
+    write(picture(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def restore() -> Restore:
+    """Run `restore` as a process; keywords are those of `subprocess.run`."""
+
+    def run(*arguments: object, **keywords: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "restoration.cli.main", *map(str, arguments)]
+        settings: dict[str, object] = {"capture_output": True, "text": True, "timeout": 300, "check": False}
+        return subprocess.run(command, **{**settings, **keywords})  # type: ignore[call-overload,no-any-return]
+
+    return run

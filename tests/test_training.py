@@ -1,0 +1,147 @@
+"""A training stops after any step and goes on to the same numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from msgspec.structs import replace
+from small import SMALL, picture
+
+from restoration.data import Pair, Patches, pairs_in, pictures_in
+from restoration.errors import BadOption, BadPicture
+from restoration.images import write
+from restoration.recipe import Part, Recipe, default_recipe
+from restoration.training import CHECKPOINT, Trainer, Training, split, train
+from restoration.weights import MODEL, Folder
+
+QUICK = Training(
+    steps=6, batch=2, patch=16, warmup=2, held_out=1, validate_every=3, checkpoint_every=3, precision="fp32"
+)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for seed in range(4):
+        write(picture(40, 48, seed), folder / f"{seed}.png")
+    return folder
+
+
+def small(method: str = "ir-sde", task: str = "derain") -> Recipe:
+    return replace(default_recipe(method, task), network=Part("nafnet-compact", SMALL))
+
+
+@pytest.mark.parametrize("method", ["ir-sde", "regression"])
+def test_a_training_that_was_stopped_ends_with_the_same_bytes(tmp_path, pictures, method):
+    class Stopped(Exception):  # noqa: N818
+        pass
+
+    def stop(progress):
+        if progress.step == 4:
+            raise Stopped
+
+    train(small(method), pictures, tmp_path / "whole", QUICK)
+    with pytest.raises(Stopped):
+        train(small(method), pictures, tmp_path / "stopped", QUICK, observe=stop)
+    assert not (tmp_path / "stopped" / MODEL).exists()
+    train(small(method), pictures, tmp_path / "stopped", QUICK)
+    whole, stopped = ((tmp_path / name / MODEL).read_bytes() for name in ("whole", "stopped"))
+    assert whole == stopped
+
+
+def test_another_seed_gives_other_weights(tmp_path, pictures):
+    train(small(), pictures, tmp_path / "a", QUICK)
+    train(small(), pictures, tmp_path / "b", replace(QUICK, seed=1))
+    assert (tmp_path / "a" / MODEL).read_bytes() != (tmp_path / "b" / MODEL).read_bytes()
+
+
+def test_the_result_is_a_folder_of_weights_with_a_card_and_a_log(tmp_path, pictures):
+    folder = train(small(), pictures, tmp_path / "out", QUICK)
+    recipe = Folder(path=folder.path, origin="out").recipe()
+    assert recipe.training["steps"] == 6
+    assert recipe.training["pictures"] == 3
+    assert recipe.training["validation"]["pictures"] == 1
+    card = (folder.path / "README.md").read_text()
+    assert "library_name: restoration" in card
+    assert "ir-sde/derain" in card
+    log = [json.loads(line) for line in (folder.path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log] == [3, 6]
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path, pictures):
+    train(small(), pictures, tmp_path / "out", QUICK)
+    with pytest.raises(BadOption, match=f"{CHECKPOINT} is of another training"):
+        train(small(), pictures, tmp_path / "out", replace(QUICK, lr=1e-2))
+
+
+def test_the_loss_falls_and_the_picture_gets_better(tmp_path, pictures):
+    settings = replace(QUICK, steps=150, batch=8, lr=5e-3, validate_every=50)
+    recipe = replace(small("regression", "denoise"), task=Part("denoise", {"sigma": [50, 50]}))
+    trainer = Trainer(recipe, pictures, settings)
+    before = trainer.validate()
+    for _ in range(settings.steps):
+        trainer.advance()
+    assert trainer.validate() > before + 4
+
+
+def test_a_training_starts_from_weights_of_the_same_network_only(tmp_path, pictures, weights):
+    start = Folder(path=weights, origin="tiny")
+    folder = train(small("regression"), pictures, tmp_path / "out", replace(QUICK, steps=1, lr=1e-9), start=start)
+    assert folder.recipe().training["start"] == "tiny"
+    other = replace(small(), network=Part("nafnet-compact", {**SMALL, "width": 4}))
+    with pytest.raises(BadOption, match="another network"):
+        train(other, pictures, tmp_path / "other", QUICK, start=start)
+
+
+def test_every_network_that_takes_nothing_can_be_trained_on_a_path(tmp_path, pictures):
+    recipe = replace(default_recipe("ir-sde", "derain"), network=Part("dncnn", {"width": 8, "depth": 3}))
+    train(recipe, pictures, tmp_path / "out", replace(QUICK, steps=2))
+
+
+def test_batches_are_the_same_for_the_same_seed_and_pairs_stay_together(tmp_path):
+    for name, shift in (("clean", 0.0), ("rain", 0.25)):
+        (tmp_path / name).mkdir()
+        for seed in range(3):
+            one = picture(30, 40, seed)
+            write(one.with_pixels(one.pixels * 0.5 + shift), tmp_path / name / f"{seed}.png")
+    pairs = pairs_in(tmp_path)
+    assert all(pair.degraded is not None for pair in pairs)
+    patches = Patches(pairs, lambda x, rng: x, size=16)
+    x, y = patches.batch(8, torch.Generator().manual_seed(3))
+    assert torch.allclose(y - x, torch.full_like(x, 0.25), atol=2 / 255)
+    again, _ = patches.batch(8, torch.Generator().manual_seed(3))
+    assert torch.equal(x, again)
+    other, _ = patches.batch(8, torch.Generator().manual_seed(4))
+    assert not torch.equal(x, other)
+
+
+def test_a_pair_without_its_counterpart_is_named(tmp_path):
+    for name in ("clean", "rain"):
+        (tmp_path / name).mkdir()
+        write(picture(), tmp_path / name / f"{name}.png")
+    with pytest.raises(BadPicture, match=r"clean.png has no counterpart"):
+        pairs_in(tmp_path)
+
+
+def test_a_folder_without_pictures_and_patches_too_large_are_told(tmp_path, pictures):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(BadPicture, match="holds no pictures"):
+        pictures_in(empty)
+    with pytest.raises(BadPicture, match="is not a folder"):
+        pictures_in(tmp_path / "nowhere")
+    with pytest.raises(BadOption, match="smaller --patch"):
+        Patches(pairs_in(pictures), lambda x, rng: x, size=64)
+
+
+def test_pictures_held_out_are_never_trained_on():
+    pairs = [Pair(clean=Path(f"{index}.png")) for index in range(20)]
+    training, held_out = split(pairs, 5, seed=0)
+    assert len(held_out) == 5
+    assert {pair.clean for pair in training} | {pair.clean for pair in held_out} == {pair.clean for pair in pairs}
+    assert not {pair.clean for pair in training} & {pair.clean for pair in held_out}
+    assert len(split(pairs[:3], 8, seed=0)[1]) == 1
