@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restoration.errors import BadPicture, RestorationError
-from restoration.registry import hook
+from restoration.registry import hook, registry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -133,6 +133,11 @@ def encode(picture: Picture, suffix: str) -> bytes:
         image.set_type(pyvips.GValue.gint_type, "orientation", 1)  # the pixels are upright, whatever the block says
     encoded: bytes = image.write_to_buffer(suffix + SUFFIXES[suffix])
     return encoded
+
+
+def can_write(suffix: str) -> bool:
+    """Say whether a suffix is one of ours, or a plugin writes formats of its own and may be asked."""
+    return suffix in SUFFIXES or bool(registry().hooks.hook.write_image.get_hookimpls())
 
 
 def write(picture: Picture, path: str | Path) -> None:

@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 import torch
 from msgspec import structs
 from torch import Generator, Tensor
-from torch.nn import functional
 
 from restoration import cards, weights
 from restoration import recipe as recipes
@@ -25,8 +24,7 @@ from restoration.metrics import psnr
 from restoration.registry import C, registry
 from restoration.runtime import Restoration
 
-SIZES = ((1, 1), (7, 5), (18, 13))
-"""Heights and widths that no network likes."""
+SIZES = ((1, 1), (7, 5), (18, 13))  # heights and widths that no network likes
 
 
 def generator(seed: int = 0) -> Generator:
@@ -41,8 +39,8 @@ def picture(*shape: int, seed: int = 0) -> Tensor:
 
 def scene(height: int, width: int, seed: int = 0) -> Tensor:
     """Return a picture `1 3 h w` in [0, 1] of soft shades and hard edges, on which restoration can be measured."""
-    soft = functional.interpolate(picture(1, 3, 4, 6, seed=seed), (height, width), mode="bilinear")
-    hard = functional.interpolate(picture(1, 3, 5, 7, seed=seed), (height, width))
+    soft = torch.nn.functional.interpolate(picture(1, 3, 4, 6, seed=seed), (height, width), mode="bilinear")
+    hard = torch.nn.functional.interpolate(picture(1, 3, 5, 7, seed=seed), (height, width))
     return (soft + hard) / 2
 
 
@@ -107,9 +105,9 @@ class NetworkContract(Contract):
 
     def test_every_size_is_kept_on_a_path_and_without_one(self) -> None:
         for path, (height, width) in product((True, False), SIZES):
-            network, x, y = self.network(path), picture(2, 3, height, width), picture(2, 3, height, width, seed=1)
+            x, y = picture(2, 3, height, width), picture(2, 3, height, width, seed=1)
             with torch.no_grad(), no_side_effects(x, y):
-                answer = network(x, y, torch.ones(2))
+                answer = self.network(path)(x, y, torch.ones(2))
             assert answer.shape == x.shape and answer.isfinite().all(), f"{x.shape} became {answer.shape}: {answer}"
 
     def test_an_answer_depends_on_its_own_picture_and_time_only(self) -> None:
@@ -126,8 +124,7 @@ class NetworkContract(Contract):
             assert reached or not parameter.requires_grad, f"no gradient reaches {name}, or one that is not finite"
 
     def test_its_state_is_tensors_only(self) -> None:
-        others = [name for name, value in self.network().state_dict().items() if not isinstance(value, torch.Tensor)]
-        assert not others, f"{', '.join(others)} cannot be kept without pickle"
+        assert all(isinstance(value, Tensor) for value in self.network().state_dict().values()), "it needs pickle"
 
 
 class ScheduleContract(Contract):
@@ -245,8 +242,8 @@ class RestorerContract(Contract):
     def test_every_size_gets_an_answer_of_its_size(self) -> None:
         for height, width in SIZES:
             guesses = self.guesses(picture(1, 3, height, width))
-            assert guesses, "it yielded nothing; the last guess is the answer"
-            assert {guess.shape for guess in guesses} == {(1, 3, height, width)} and guesses[-1].isfinite().all()
+            assert {guess.shape for guess in guesses} == {(1, 3, height, width)}, "it yielded nothing, or another size"
+            assert guesses[-1].isfinite().all()
 
     def test_the_same_seed_gives_the_same_bytes(self) -> None:
         assert torch.equal(self.guesses(picture(1, 3, 18, 13))[-1], self.guesses(picture(1, 3, 18, 13))[-1])
@@ -259,9 +256,8 @@ class TaskContract(Contract):
 
     def damaged(self, x: Tensor, seed: int = 0) -> Tensor:
         """Damage pictures."""
-        task = self.made(cards.TaskCard)
         with no_side_effects(x):
-            return task(x, generator(seed))  # type: ignore[no-any-return]
+            return self.made(cards.TaskCard)(x, generator(seed))  # type: ignore[no-any-return]
 
     def test_every_size_and_number_of_channels_is_kept(self) -> None:
         for channels, (height, width) in product((1, 3), SIZES):

@@ -135,20 +135,16 @@ def _check_folder(target: Path) -> None:
     """Make the folder of a result before the work, not after it."""
     import os
 
+    from restoration.images import SUFFIXES, can_write
+
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RestorationError(f"cannot make {target.parent}: {error.strerror}") from error
     if not os.access(target.parent, os.W_OK):
         raise RestorationError(f"cannot write into {target.parent}: permission denied; choose another -o")
-    if target.suffix.lower() not in _suffixes():
-        raise RestorationError(f"cannot write {target}: use one of {', '.join(_suffixes())}")
-
-
-def _suffixes() -> dict[str, str]:
-    from restoration.images import SUFFIXES
-
-    return SUFFIXES
+    if not can_write(target.suffix.lower()):
+        raise RestorationError(f"cannot write {target}: use one of {', '.join(SUFFIXES)}")
 
 
 def _todo(all_jobs: list[Job], overwrite: bool, skip_existing: bool, quiet: bool) -> list[Job]:

@@ -1,0 +1,121 @@
+"""The rules of the house, as tests."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+
+from restoration import hookspecs
+from restoration.cli.main import COMMANDS, cli
+
+ROOT = Path(__file__).parents[1]
+HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "restoration_spec")]
+HEAVY = ("torch", "numpy", "rich", "timm", "einops", "pyvips", "msgspec", "safetensors", "huggingface_hub")
+
+
+def imported_by(*arguments: str) -> set[str]:
+    """Return the heavy modules that a command imports, in a process of its own."""
+    code = (
+        "import sys\nfrom restoration.cli.main import cli\n"
+        f"try:\n    cli.main({list(arguments)!r}, standalone_mode=False)\nexcept SystemExit:\n    pass\n"
+        f"print('IMPORTED', *[name for name in {HEAVY!r} if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split()[1:])
+
+
+def test_help_imports_nothing_heavy_and_no_plugin():
+    assert imported_by("--help") == set()
+    code = "import sys; import restoration.cli.main; print([n for n in sys.modules if n.startswith('restoration_')])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("command", ["methods", "tasks", "networks", "schedules", "objectives", "samplers"])
+def test_lists_read_cards_alone(command):
+    assert imported_by(command) & {"torch", "numpy", "timm", "einops", "pyvips"} == set()
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_the_help_of_every_command_needs_no_torch(command):
+    assert imported_by(command, "--help") & {"torch", "numpy", "timm", "pyvips"} == set()
+
+
+def test_help_is_quick():
+    times = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "restoration.cli.main", "--help"], capture_output=True, check=True)
+        times.append(time.perf_counter() - begin)
+    assert min(times) < 0.5, "0.2 s on an idle machine; tests may share theirs"
+
+
+def options_without_help(command: click.Command) -> list[str]:
+    return [p.name or "" for p in command.params if isinstance(p, click.Option) and not p.help]
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_option_says_what_it_is_for(name):
+    from importlib import import_module
+
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    command = getattr(import_module(module), attribute)
+    assert options_without_help(command) == []
+    assert command.help
+    for one in getattr(command, "commands", {}).values():
+        assert options_without_help(one) == []
+    assert options_without_help(cli) == []
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_documented_and_tested(hook):
+    assert inspect.getdoc(getattr(hookspecs, hook))
+    page = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    assert f"`{hook}(" in page, f"{hook} is not in docs/plugins.md"
+    tests = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py") if path != Path(__file__)]
+    assert any(hook in text for text in tests), f"no test uses {hook}"
+
+
+def test_public_names_can_be_imported_and_have_a_docstring():
+    import restoration
+
+    for name in restoration.__all__:
+        thing = getattr(restoration, name)
+        assert name == "__version__" or name == "hookimpl" or inspect.getdoc(thing), name
+    with pytest.raises(AttributeError, match="no attribute 'restor'"):
+        restoration.restor  # noqa: B018
+
+
+def sources() -> list[Path]:
+    return [*ROOT.glob("restoration/**/*.py"), *ROOT.glob("plugins/*/restoration_*/**/*.py")]
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_source_file_opens_with_what_it_is_for_and_stays_short(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 300
+    assert text.startswith(('"""', 'r"""')) or "plugin_template" in str(path)
+    assert path.stem not in ("utils", "helpers", "base", "common")
+    assert not re.search(r"class (Abstract\w*|\w*Manager)\b", text)
+
+
+def test_one_version_for_all_and_it_is_in_the_changelog():
+    from importlib import metadata
+
+    from restoration import __version__
+
+    for name in ("restoration-toolbox", *(path.name for path in (ROOT / "plugins").iterdir())):
+        assert metadata.version(name) == __version__
+    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_every_command_of_the_readme_exists():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    used = set(re.findall(r"^(?:\.venv/bin/)?restore ([a-z]+)", text, re.MULTILINE))
+    assert {"run", "train", "score", "plugins"} <= used <= set(COMMANDS)
