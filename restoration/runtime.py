@@ -151,7 +151,7 @@ class Restoration:
                 folders.load(self.folder, parts.network.network, self._recipe())
             parts.network.eval().requires_grad_(False)
             parts.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self.tiled = Tiled(parts.network, 0)
+            self.tiled = Tiled(parts.network, 0, self._network_card().reach)
             self.tiled.register_forward_hook(self._count)
             parts = Parts(**{**vars(parts), "network": self.tiled})
         self.restorer = build_restorer(self.recipe, parts)
@@ -207,15 +207,19 @@ class Restoration:
 
     def _set_tile(self, y: Tensor) -> None:
         """Give the network its window for this picture."""
-        if self.network is None or self.recipe.network is None:
+        if self.network is None:
             return
-        card = registry().card(NetworkCard, self.recipe.network.name)
+        card = self._network_card()
         height, width = y.shape[-2:]
         auto = self.tile == "auto"
-        tile = auto_tile(height, width, card.bytes_per_pixel, self.device) if auto else int(self.tile)
+        tile = auto_tile(height, width, card.bytes_per_pixel, card.reach, self.device) if auto else int(self.tile)
         if tile and not card.tiles:
             log.warning("%s pools over the whole picture: its windows will differ from it", card.name)
         self.tiled.tile = tile
+
+    def _network_card(self) -> NetworkCard:
+        assert self.recipe.network is not None
+        return registry().card(NetworkCard, self.recipe.network.name)
 
     def _count(self, *_: object) -> None:
         self._evaluations += 1

@@ -1,7 +1,8 @@
 """A network in overlapping windows: bounded memory, no seams, the same for every method.
 
-Windows start at multiples of what networks halve, so that each sees the grid that the whole picture would give it.
-Near an edge of a window its answer counts nothing, then more and more; all weights at a pixel sum to one.
+A tile is what a window answers for; around it the window sees as far as the network looks (its card's `reach`). Windows start
+at multiples of what networks halve, so that each has the grid of the whole picture. Neighbours fade into one another, and all
+weights at a pixel sum to one.
 """
 
 from __future__ import annotations
@@ -18,28 +19,27 @@ if TYPE_CHECKING:
 
     from restoration.interfaces import Network
 
-MULTIPLE = 32
+MULTIPLE = 16
 """Windows start at multiples of this many pixels."""
-OVERLAP = 96
-"""Pixels that neighbouring windows share."""
-MARGIN = 24
-"""Pixels at the inner edge of a window whose answer is not used."""
-SMALLEST = 128
+FADE = 16
+"""Pixels to both sides of the line between two tiles in which one fades into the other."""
+SMALLEST = 64
 log = logging.getLogger("restoration")
 
 
 class Tiled(nn.Module):
-    """A network that looks at one window of at most `tile` pixels a side at a time; 0 is the whole picture.
+    """A network that answers for one tile of `tile` pixels a side at a time; 0 is the whole picture.
 
-    Out of memory, it halves the window, says so, and tries again.
+    `reach` is how far its answer at a pixel depends on others. Out of memory, it halves the tile, says so, and tries again.
     """
 
-    def __init__(self, network: Network, tile: int) -> None:
+    def __init__(self, network: Network, tile: int, reach: int = 64) -> None:
         super().__init__()
         if tile and tile < SMALLEST:
             raise ValueError(f"tile must be 0, for none, or at least {SMALLEST}, not {tile}")
         self.network = network
         self.tile = tile // MULTIPLE * MULTIPLE
+        self.halo = halo(reach)
 
     def forward(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """Evaluate the network on `b c h w` at times `t`, `1` or `b`: `b c h w`."""
@@ -47,20 +47,20 @@ class Tiled(nn.Module):
             try:
                 return self._evaluate(x, y, t)
             except RuntimeError as error:
-                smaller = (self.tile or 2 * max(SMALLEST, *x.shape[-2:]) // MULTIPLE * MULTIPLE) // 2
+                smaller = min(self.tile or math.inf, max(x.shape[-2:])) / 2
                 if not is_out_of_memory(error) or smaller < SMALLEST:
                     raise
-                self.tile = max(SMALLEST, smaller // MULTIPLE * MULTIPLE)
-                log.warning("out of memory: going on in windows of %d pixels", self.tile)
+                self.tile = int(smaller) // MULTIPLE * MULTIPLE
+                log.warning("out of memory: going on in tiles of %d pixels", self.tile)
 
     def _evaluate(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        if not self.tile or max(height, width) <= self.tile:
+        if not self.tile or max(height, width) <= self.tile + self.halo:
             answer: Tensor = self.network(x, y, t)
             return answer
         whole = torch.zeros_like(x)
-        columns = windows(width, self.tile, x)
-        for rows, tall in windows(height, self.tile, x):
+        columns = windows(width, self.tile, self.halo, x)
+        for rows, tall in windows(height, self.tile, self.halo, x):
             for across, wide in columns:
                 part = (..., rows, across)
                 one = self.network(x[part].contiguous(), y[part].contiguous(), t)
@@ -68,35 +68,39 @@ class Tiled(nn.Module):
         return whole
 
 
-def windows(length: int, tile: int, like: Tensor) -> list[tuple[slice, Tensor]]:
+def halo(reach: int) -> int:
+    """Return how many pixels a window sees around its tile: enough that what fades in is right."""
+    return math.ceil((reach + FADE) / MULTIPLE) * MULTIPLE
+
+
+def windows(length: int, tile: int, halo: int, like: Tensor) -> list[tuple[slice, Tensor]]:
     """Return the windows along one side of a picture, each with its weights; at every pixel the weights sum to 1."""
-    starts = [0]
-    while starts[-1] + tile < length:
-        starts.append(min(starts[-1] + tile - OVERLAP, math.ceil(length / MULTIPLE) * MULTIPLE - tile))
-    places = torch.arange(length, device=like.device, dtype=torch.float32)
-    weights = []
-    for start in starts:
-        end = start + tile
-        from_edge = torch.full_like(places, math.inf)
-        if start > 0:
-            from_edge = torch.minimum(from_edge, places - start + 0.5)
-        if end < length:
-            from_edge = torch.minimum(from_edge, end - places - 0.5)
-        rise = ((from_edge - MARGIN) / (OVERLAP - 2 * MARGIN)).clamp(0, 1)
-        weights.append(torch.where((places >= start) & (places < end), rise * rise * (3 - 2 * rise), 0.0))
-    total = torch.stack(weights).sum(dim=0)
-    spans = [slice(start, min(start + tile, length)) for start in starts]
-    return [(span, (weight / total)[span].to(like.dtype)) for span, weight in zip(spans, weights, strict=True)]
+    lines = [0, *range(tile, length - halo, tile)]
+    places = torch.arange(length, device=like.device, dtype=torch.float32) + 0.5
+    arrived = [_rise((places - line) / (2 * FADE) + 0.5) if line else torch.ones_like(places) for line in lines]
+    result = []
+    for index, line in enumerate(lines):
+        last = index == len(lines) - 1
+        weight = arrived[index] * (1 if last else 1 - arrived[index + 1])
+        span = slice(max(0, line - halo), length if last else lines[index + 1] + halo)
+        result.append((span, weight[span].to(like.dtype)))
+    return result
 
 
-def auto_tile(height: int, width: int, bytes_per_pixel: int, device: torch.device) -> int:
-    """Choose a window for a picture: none if an evaluation fits into a share of the free memory, else what does."""
+def _rise(place: Tensor) -> Tensor:
+    """Go smoothly from 0 to 1 as the place does."""
+    place = place.clamp(0, 1)
+    return place * place * (3 - 2 * place)
+
+
+def auto_tile(height: int, width: int, bytes_per_pixel: int, reach: int, device: torch.device) -> int:
+    """Choose a tile for a picture: none if an evaluation fits into a share of the free memory, else what does."""
     memory = free_memory(device)
     budget = 0.6 * memory if device.type == "cuda" else min(0.4 * memory, 600e6)
     if height * width * bytes_per_pixel <= budget:
         return 0
-    side = int(math.sqrt(budget / bytes_per_pixel)) // MULTIPLE * MULTIPLE
-    return min(max(side, 2 * SMALLEST), 1024)
+    side = int(math.sqrt(budget / bytes_per_pixel)) - 2 * halo(reach)
+    return max(side // MULTIPLE * MULTIPLE, 2 * SMALLEST)
 
 
 def free_memory(device: torch.device) -> int:

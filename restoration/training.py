@@ -20,6 +20,7 @@ from restoration.errors import BadOption, RestorationError
 from restoration.images import read, write_bytes
 from restoration.interfaces import Observation
 from restoration.metrics import psnr
+from restoration.modelcard import model_card
 from restoration.recipe import Parts, Recipe, build_parts, build_restorer, build_task
 from restoration.runtime import colours, precision
 
@@ -242,40 +243,6 @@ def finished_recipe(trainer: Trainer, data: Path, start: weights.Folder | None) 
     if start is not None:
         record["start"] = Path(start.origin).name
     return msgspec.structs.replace(trainer.recipe, training=record)
-
-
-def model_card(recipe: Recipe) -> str:
-    """Return the README of a folder of weights, with the header that the Hugging Face Hub reads."""
-    from restoration import __version__
-
-    record = dict(recipe.training)
-    validation = record.pop("validation", None)
-    rows = "\n".join(f"| {name} | {value} |" for name, value in sorted(record.items()))
-    score = (
-        f"PSNR {validation['psnr_rgb']} dB (RGB, border 0) on {validation['pictures']} pictures held out.\n"
-        if validation
-        else "No pictures were held out.\n"
-    )
-    method, task = recipe.method.name, recipe.task.name
-    network = f"{recipe.network.name} {json.dumps(recipe.network.options)}" if recipe.network else "none"
-    return f"""---
-library_name: restoration
-pipeline_tag: image-to-image
-license: mit
-tags: [restoration, image-restoration, {method}, {task}]
-metrics: [psnr]
----
-
-# {method}/{task}
-
-Weights for `restore run --method {method} --task {task}`, made by restoration {__version__}.
-Network: {network}. What else they belong to stands in `config.json`.
-
-{score}
-| training | |
-|---|---|
-{rows}
-"""
 
 
 def _begin(trainer: Trainer, start: weights.Folder, origin: Recipe) -> None:

@@ -35,7 +35,7 @@ def restore() -> Restore:
 
     def run(*arguments: object, **keywords: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "restoration.cli.main", *map(str, arguments)]
-        settings: dict[str, object] = {"capture_output": True, "text": True, "timeout": 300, "check": False}
-        return subprocess.run(command, **{**settings, **keywords})  # type: ignore[call-overload,no-any-return]
+        settings: dict[str, object] = {"capture_output": True, "text": True, "timeout": 300}
+        return subprocess.run(command, check=False, **{**settings, **keywords})  # type: ignore[call-overload,no-any-return]
 
     return run

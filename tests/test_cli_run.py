@@ -143,7 +143,7 @@ WRONG = {
     (*HOW, "--sampler", "dim"): "no sampler is named 'dim'; did you mean 'ddim'?",
     (*HOW, "--device", "cuda:77"): "device 'cuda:77' cannot be used here",
     (*HOW, "--precision", "fp8"): "precision must be auto, fp32, bf16, fp16, not 'fp8'",
-    (*HOW, "--tile", "7"): "a side of at least 128 pixels",
+    (*HOW, "--tile", "7"): "a side of at least 64 pixels",
     (*HOW, "--set", "stps=3"): "method 'ir-sde' has no option 'stps'; did you mean 'steps'?",
     (*HOW, "--set", "steps=many"): "option 'steps' does not fit",
     (*HOW, "--steps", "0"): "0 is not in the range x>=1",

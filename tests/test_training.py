@@ -37,7 +37,7 @@ def small(method: str = "ir-sde", task: str = "derain") -> Recipe:
 
 @pytest.mark.parametrize("method", ["ir-sde", "regression"])
 def test_a_training_that_was_stopped_ends_with_the_same_bytes(tmp_path, pictures, method):
-    class Stopped(Exception):  # noqa: N818
+    class Stopped(Exception):
         pass
 
     def stop(progress):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from restoration import ObjectiveCard, RestorerCard, ScheduleCard, hookimpl
+from restoration import ObjectiveCard, RestorerCard, ScheduleCard, WeightsCard, hookimpl
 
 PAPER = "Luo et al. 2023, arXiv:2301.11699"
 COMPACT = {"width": 16, "encoder": [1, 1, 2, 2], "middle": 1, "decoder": [2, 2, 1, 1]}
@@ -89,4 +89,16 @@ def register_restorers() -> Iterable[RestorerCard]:
             "objective": {"name": "clean-matching", "options": {"norm": "l1"}},
             "sampler": {"name": "euler-ode"},
         },
+    )
+
+
+@hookimpl
+def register_weights() -> Iterable[WeightsCard]:
+    """Bring the weights that we trained."""
+    yield WeightsCard(
+        name="ir-sde/derain",
+        factory="restoration_ir_sde:weights/derain",
+        summary="compact NAFNet of width 16, trained on synthetic rain; 10 evaluations",
+        method="ir-sde",
+        task="derain",
     )

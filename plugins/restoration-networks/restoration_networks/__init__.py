@@ -19,7 +19,8 @@ def register_networks() -> Iterable[NetworkCard]:
         summary="small conditional NAFNet without global pooling, exact under tiling; what we train",
         source="after Chen et al. 2022, arXiv:2204.04676",
         takes=("y", "t"),
-        bytes_per_pixel=1200,
+        bytes_per_pixel=800,
+        reach=80,
     )
     yield NetworkCard(
         name="conditional-unet",
@@ -62,6 +63,7 @@ def register_networks() -> Iterable[NetworkCard]:
         summary="the plain U-Net of Noise2Noise; from picture to picture, 1 million parameters",
         source="Lehtinen et al. 2018, arXiv:1803.04189",
         bytes_per_pixel=1700,
+        reach=128,
     )
     yield NetworkCard(
         name="dncnn",
@@ -69,4 +71,5 @@ def register_networks() -> Iterable[NetworkCard]:
         summary="17 convolutions with batch norm that say what is wrong; 0.6 million parameters",
         source="Zhang et al. 2017, arXiv:1608.03981",
         bytes_per_pixel=800,
+        reach=17,
     )

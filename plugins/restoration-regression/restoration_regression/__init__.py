@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from restoration import ObjectiveCard, RestorerCard, hookimpl
+from restoration import ObjectiveCard, RestorerCard, WeightsCard, hookimpl
 
 
 @hookimpl
@@ -32,4 +32,16 @@ def register_restorers() -> Iterable[RestorerCard]:
             },
             "objective": {"name": "regression", "options": {"norm": "l1"}},
         },
+    )
+
+
+@hookimpl
+def register_weights() -> Iterable[WeightsCard]:
+    """Bring the weights that we trained."""
+    yield WeightsCard(
+        name="regression/derain",
+        factory="restoration_regression:weights/derain",
+        summary="compact NAFNet of width 16, trained on synthetic rain; one evaluation",
+        method="regression",
+        task="derain",
     )

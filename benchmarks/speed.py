@@ -1,0 +1,112 @@
+"""How fast is it, side by side with the published network, in one run on one machine.
+
+    python benchmarks/speed.py            # a few minutes
+    python benchmarks/speed.py --full     # all 100 steps of the published network: about twenty minutes more
+
+Whole processes are timed, from start to the file on disk, and the fastest of several runs is shown. The published network is
+the conditional U-Net of IR-SDE (137 million parameters; random weights, which cost the same) in float32, called as the
+published loop calls it. Without --full two of its 100 steps are timed and multiplied by 50; the table says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+RESTORE = [sys.executable, "-m", "restoration.cli.main"]
+TASK = ["--task", "derain", "--offline", "--overwrite"]
+PUBLISHED = """
+import sys, time, torch
+from restoration_networks.conditional_unet import ConditionalUNet
+network = ConditionalUNet(nf=64, depth=4).eval()
+x = torch.rand(1, 3, 512, 512)
+with torch.no_grad():
+    network(x[..., :64, :64], x[..., :64, :64], torch.ones(1))
+    begin = time.perf_counter()
+    for step in range(int(sys.argv[1])):
+        x = network(x, x, torch.ones(1) * (1 - step / 100))
+    print(time.perf_counter() - begin)
+"""
+
+
+def timed(command: list[str], runs: int) -> tuple[float, float]:
+    """Return the least seconds of several runs of a command, and its largest memory in MB."""
+    seconds, memory = [], []
+    for _ in range(runs):
+        begin = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds.append(time.perf_counter() - begin)
+        memory.append(usage.ru_maxrss / 1000)
+        if os.waitstatus_to_exitcode(status):
+            raise SystemExit(f"failed: {' '.join(command)}")
+    return min(seconds), max(memory)
+
+
+def machine() -> str:
+    """Return the processor, the cores in use and the versions that matter."""
+    import torch
+
+    model = platform.processor()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model)
+    return f"{model}, {torch.get_num_threads()} threads, {platform.system()}, torch {torch.__version__}"
+
+
+def pictures(folder: Path) -> tuple[Path, Path]:
+    """Write a picture of 512x512 and one of 12 megapixels, of coarse coloured noise."""
+    import torch
+
+    from restoration import Picture, write
+
+    rng = torch.Generator().manual_seed(0)
+    paths = []
+    for height, width in ((512, 512), (3000, 4000)):
+        coarse = torch.rand(1, 3, height // 16, width // 16, generator=rng)
+        pixels = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
+        paths.append(folder / f"{width}x{height}.png")
+        write(Picture(pixels=pixels), paths[-1])
+    return paths[0], paths[1]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--full", action="store_true", help="all 100 steps of the published network")
+    full = parser.parse_args().full
+    print(machine())
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        small, large = pictures(Path(temporary))
+        for name, runs, arguments in (
+            ("restore --help", 9, ["--help"]),
+            ("restore methods", 9, ["methods"]),
+            ("ir-sde, 512x512, 10 evaluations", 3, ["run", str(small), "--method", "ir-sde", *TASK]),
+            ("ir-sde, 512x512, fp32", 3, ["run", str(small), "--method", "ir-sde", "--precision", "fp32", *TASK]),
+            ("regression, 512x512", 3, ["run", str(small), "--method", "regression", *TASK]),
+            ("ir-sde, 4000x3000, 10 evaluations", 1, ["run", str(large), "--method", "ir-sde", *TASK]),
+        ):
+            seconds, memory = timed([*RESTORE, *arguments], runs)
+            rows.append((name, seconds))
+            print(f"{name:36} {seconds:9.2f} s {memory:8.0f} MB")
+    steps = 100 if full else 2
+    published = subprocess.run(
+        [sys.executable, "-c", PUBLISHED, str(steps)], capture_output=True, text=True, check=True
+    )
+    seconds = float(published.stdout) * 100 / steps
+    how = "" if full else f" ({steps} of them timed)"
+    print(f"{'published U-Net, 512x512, 100 steps':36} {seconds:9.2f} s{how}")
+    print(
+        f"{'ratio to ir-sde, 10 evaluations':36} {seconds / rows[2][1]:9.0f} x, a smaller network and a tenth of the steps"
+    )
+
+
+if __name__ == "__main__":
+    main()

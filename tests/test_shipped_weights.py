@@ -1,0 +1,90 @@
+"""The weights that come with the plugins do what their cards say, on pictures they were not trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from restoration.cards import WeightsCard
+from restoration.images import Picture, read
+from restoration.metrics import psnr
+from restoration.registry import registry
+from restoration.runtime import Restoration
+from restoration.weights import bundled
+
+EXAMPLES = Path(__file__).parents[1] / "examples" / "derain"
+METHODS = ("ir-sde", "regression")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def pair(name: str) -> tuple[Picture, torch.Tensor]:
+    return read(EXAMPLES / "rain" / f"{name}.png"), read(EXAMPLES / "clean" / f"{name}.png").pixels
+
+
+def crop(picture: Picture, side: int) -> Picture:
+    return picture.with_pixels(picture.pixels[..., 50 : 50 + side, 50 : 50 + side].contiguous())
+
+
+@pytest.mark.parametrize("name", ["hopper", "bridge"])
+@pytest.mark.parametrize("method", METHODS)
+def test_rain_goes_away(method, name):
+    rainy, clean = pair(name)
+    result = Restoration(method, "derain", device="cpu")(rainy)
+    before, after = (psnr(image, clean, space="y") for image in (rainy.pixels, result.picture.pixels))
+    assert after > before + 9, f"PSNR-Y (border 0) {before:.2f} -> {after:.2f} dB"
+    assert result.evaluations == (10 if method == "ir-sde" else 1)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("method", METHODS)
+def test_windows_and_the_whole_picture_agree_to_one_level(method, precision):
+    rainy = crop(pair("hopper")[0], 400)
+    results = [
+        Restoration(method, "derain", device="cpu", precision=precision, tile=tile)(rainy).picture.pixels
+        for tile in (0, 256, 128)
+    ]
+    assert float((results[0] - results[1]).abs().max()) <= 1 / 255
+    assert float((results[0] - results[2]).abs().max()) <= 1 / 255
+
+
+def test_one_evaluation_of_the_walk_is_what_regression_answers():
+    rainy, clean = pair("hopper")
+    walk = Restoration("ir-sde", "derain", device="cpu", steps=1)(rainy).picture.pixels
+    direct = Restoration("regression", "derain", device="cpu")(rainy).picture.pixels
+    assert abs(psnr(walk, clean) - psnr(direct, clean)) < 1.5
+    assert psnr(walk, direct) > 27
+
+
+@pytest.mark.slow
+def test_ten_evaluations_are_as_good_as_a_hundred():
+    rainy, clean = pair("bridge")
+    ten = Restoration("ir-sde", "derain", device="cpu")(rainy).picture.pixels
+    hundred = Restoration("ir-sde", "derain", device="cpu", steps=100, sampler="posterior")(rainy).picture.pixels
+    assert abs(psnr(ten, clean) - psnr(hundred, clean)) < 0.5
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_small_grey_and_odd_pictures_are_restored(method):
+    restoration = Restoration(method, "derain", device="cpu", precision="fp32")
+    for size in ((1, 1), (7, 5), (33, 47)):
+        grey = Picture(pixels=torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(0)))
+        assert restoration(grey).picture.pixels.shape == (1, 1, *size)
+
+
+@pytest.mark.parametrize("card", registry().cards(WeightsCard), ids=lambda card: card.name)
+def test_a_card_says_how_the_weights_were_made_and_what_they_reach(card):
+    folder = bundled(card)
+    text = (folder.path / "README.md").read_text(encoding="utf-8")
+    for words in (card.name, "license: mit", "PSNR", "Rain100H", "steps", "seed", "restore train"):
+        assert words in text, words
+    assert folder.size() <= 4e6
+    assert folder.recipe().training["steps"] > 1000
