@@ -3,9 +3,9 @@
     python benchmarks/speed.py            # a few minutes
     python benchmarks/speed.py --full     # all 100 steps of the published network: about twenty minutes more
 
-Whole processes are timed, from start to the file on disk, and the fastest of several runs is shown. The published network is
-the conditional U-Net of IR-SDE (137 million parameters; random weights, which cost the same) in float32, called as the
-published loop calls it. Without --full two of its 100 steps are timed and multiplied by 50; the table says so.
+Whole processes are timed, from start to the file on disk, and the fastest of several runs is shown. The published
+network is the conditional U-Net of IR-SDE (137 million parameters; random weights, which cost the same) in float32.
+Without --full two of its 100 steps are timed and multiplied by 50; the table says so.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def main() -> None:
     how = "" if full else f" ({steps} of them timed)"
     print(f"{'published U-Net, 512x512, 100 steps':36} {seconds:9.2f} s{how}")
     print(
-        f"{'ratio to ir-sde, 10 evaluations':36} {seconds / rows[2][1]:9.0f} x, a smaller network and a tenth of the steps"
+        f"{'ratio to ir-sde, 10 evaluations':36} {seconds / rows[2][1]:9.0f} x, smaller network, a tenth of the steps"
     )
 
 

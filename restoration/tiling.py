@@ -1,8 +1,8 @@
 """A network in overlapping windows: bounded memory, no seams, the same for every method.
 
-A tile is what a window answers for; around it the window sees as far as the network looks (its card's `reach`). Windows start
-at multiples of what networks halve, so that each has the grid of the whole picture. Neighbours fade into one another, and all
-weights at a pixel sum to one.
+A tile is what a window answers for; around it the window sees as far as the network looks (its card's `reach`). Windows
+start at multiples of what networks halve, so that each has the grid of the whole picture. Neighbours fade into one
+another, and all weights at a pixel sum to one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ log = logging.getLogger("restoration")
 class Tiled(nn.Module):
     """A network that answers for one tile of `tile` pixels a side at a time; 0 is the whole picture.
 
-    `reach` is how far its answer at a pixel depends on others. Out of memory, it halves the tile, says so, and tries again.
+    `reach` is how far its answer at a pixel depends on others. Out of memory, it halves the tile, says so, and tries
+    again.
     """
 
     def __init__(self, network: Network, tile: int, reach: int = 64) -> None:

@@ -77,10 +77,13 @@ def run(
     prepare(threads)
     restoration = Restoration(method, task, **how)
     noise = None if sigma is None else sigma / 255
-    batch = _Batch(restoration, seed, noise, as_json, keep=report is not None)
-    with _bar(len(todo), quiet) as step:
-        for job in todo:
-            batch.do(job, step)
+    batch = _Batch(restoration, seed, noise, as_json, quiet, keep=report is not None)
+    try:
+        with _bar(len(todo), quiet) as step:
+            for job in todo:
+                batch.do(job, step)
+    finally:
+        batch.tell()
     if report is not None and batch.pairs:
         from restoration.report import before_and_after
 
@@ -92,9 +95,13 @@ def run(
 class _Batch:
     """Does jobs one by one; one that fails is told and does not stop the others."""
 
-    def __init__(self, restoration: Restoration, seed: int, sigma: float | None, as_json: bool, *, keep: bool) -> None:
+    def __init__(
+        self, restoration: Restoration, seed: int, sigma: float | None, as_json: bool, quiet: bool, *, keep: bool
+    ) -> None:
         self.restoration, self.seed, self.sigma, self.as_json, self.keep = restoration, seed, sigma, as_json, keep
         self.failed = 0
+        self.untold: list[str] = []
+        self.waits = progress_wanted(quiet) and sys.stdout.isatty()
         self.pairs: list[tuple[str, Picture, Picture, dict[str, Any]]] = []
 
     def do(self, job: Job, step: Callable[[str, Tensor | None], None]) -> None:
@@ -111,10 +118,17 @@ class _Batch:
             if self.as_json:
                 echo_json({"input": name, "output": str(job.target) if job.target else "-", **result.facts()})
             elif job.target:
-                click.echo(str(job.target))
+                self.untold.append(str(job.target))
             if self.keep:
                 self.pairs.append((name, picture, result.picture, result.facts()))
         step(name, None)
+        if not self.waits:
+            self.tell()
+
+    def tell(self) -> None:
+        """Print the paths written since the last time: at once, or after a bar that is drawn on the same terminal."""
+        while self.untold:
+            click.echo(self.untold.pop(0))
 
     def _restore(self, job: Job, name: str, observe: Callable[[Tensor], None]) -> tuple[Picture, Result]:
         from restoration.images import encode, read, write
