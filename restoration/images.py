@@ -88,7 +88,7 @@ def _picture(image: Any, suffix: str) -> Picture:
         image = (image * 65535).cast("ushort")
     elif image.format not in ("uchar", "ushort"):
         image = image.cast("ushort" if deep else "uchar")
-    array = _tensor(image) / (65535 if deep else 255)
+    array = _tensor(image).div_(65535 if deep else 255)
     alpha = array[:, -1:] if array.shape[1] in (2, 4) else None
     colours = array[:, :3] if array.shape[1] >= 3 else array[:, :1]
     suffix = suffix if suffix in SUFFIXES else ".png"
@@ -102,7 +102,8 @@ def _tensor(image: Any) -> Tensor:
 
     kind = torch.uint16 if image.format == "ushort" else torch.uint8
     flat = torch.frombuffer(bytearray(image.write_to_memory()), dtype=kind)
-    return rearrange(flat.float(), "(h w c) -> 1 c h w", h=image.height, c=image.bands).contiguous()
+    upright = rearrange(flat, "(h w c) -> 1 c h w", h=image.height, c=image.bands)
+    return torch.empty(upright.shape).copy_(upright)
 
 
 def encode(picture: Picture, suffix: str) -> bytes:

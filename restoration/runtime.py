@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 log = logging.getLogger("restoration")
+TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD, MMAP_MAX = -1, -2, -3, -4
+"""Parameters of glibc's allocator, as its header numbers them."""
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -38,15 +40,18 @@ def prepare(threads: int | None = None) -> None:
 
     glibc returns every large tensor to the system and fetches the next one page by page; three settings stop that.
     """
+    tune_allocator({MMAP_MAX: 0, TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 64 << 20})
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def tune_allocator(settings: Mapping[int, int]) -> None:
+    """Set parameters of glibc's allocator; elsewhere nothing happens."""
     if platform.libc_ver()[0] == "glibc":
         with suppress(OSError, AttributeError):
             libc = ctypes.CDLL(None)
-            mmap_max, trim_threshold, top_pad = -4, -1, -2
-            libc.mallopt(mmap_max, 0)
-            libc.mallopt(trim_threshold, 2**31 - 1)
-            libc.mallopt(top_pad, 64 << 20)
-    if threads is not None:
-        torch.set_num_threads(threads)
+            for parameter, value in settings.items():
+                libc.mallopt(parameter, value)
 
 
 def find_device(name: str) -> torch.device:
@@ -212,10 +217,13 @@ class Restoration:
         card = self._network_card()
         height, width = y.shape[-2:]
         auto = self.tile == "auto"
-        tile = auto_tile(height, width, card.bytes_per_pixel, card.reach, self.device) if auto else int(self.tile)
+        needed = card.bytes_per_pixel * (1.0 if self.precision == "fp32" else 0.5)
+        tile = auto_tile(height, width, needed, card.reach, self.device) if auto else int(self.tile)
         if tile and not card.tiles:
             log.warning("%s pools over the whole picture: its windows will differ from it", card.name)
         self.tiled.tile = tile
+        if tile:  # tensors of a whole large picture go back to the system when freed, those of a window stay
+            tune_allocator({MMAP_MAX: 65536, MMAP_THRESHOLD: 32 << 20})
 
     def _network_card(self) -> NetworkCard:
         assert self.recipe.network is not None

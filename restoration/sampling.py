@@ -41,7 +41,7 @@ class Multistep:
         a, b, c = (curve.tolist() for curve in schedule.at(times))
         if self.orders and len(self.orders) != len(a) - 1:
             raise ValueError(f"orders of {len(self.orders)} steps for a walk of {len(a) - 1}")
-        z = (x_t - b[0] * y) / a[0]
+        z = torch.sub(x_t, y, alpha=b[0]).div_(a[0])
         old, old_h = None, 0.0
         for i in range(len(a) - 1):
             x = clean(x_t, times[i : i + 1].to(x_t))
@@ -59,7 +59,8 @@ class Multistep:
             if self.eta:
                 z.add_(noise(), alpha=sigma * math.sqrt(-math.expm1(-2 * self.eta * h)))
             old, old_h = x, h
-            x_t = torch.add(a[i + 1] * z, y, alpha=b[i + 1])
+            del x_t  # of a large picture, every copy that is not kept counts
+            x_t = torch.mul(z, a[i + 1]).add_(y, alpha=b[i + 1])
             yield x_t, x
 
 
@@ -132,4 +133,4 @@ def drawing(like: Tensor, rng: Generator) -> Noise:
 def first_state(schedule: NoiseSchedule, y: Tensor, noise: Noise, t: float = 1.0) -> Tensor:
     """Return a state at time `t` when only `y`, `b c h w`, is known: the path's, with `y` in the place of `x`."""
     a, b, c = (float(curve) for curve in schedule.at(torch.tensor(t, dtype=torch.float64)))
-    return (a + b) * y + c * noise()
+    return torch.mul(noise(), c).add_(y, alpha=a + b)

@@ -70,7 +70,7 @@ def register_restorers() -> Iterable[RestorerCard]:
                 "name": "mean-reverting",
                 "options": {"theta": "cosine", "max_sigma": 10.0, "T": 100, "eps": 0.005},
             },
-            "objective": {"name": "clean-matching", "options": {"norm": "l1", "rectification": 0.5}},
+            "objective": {"name": "clean-matching", "options": {"norm": "l1", "rectification": 1.0}},
             "sampler": {"name": "dpmpp-2m"},
         },
     )

@@ -42,7 +42,11 @@ class IRSDE:
         def clean(x_t: Tensor, t: Tensor) -> Tensor:
             return self.objective.clean(self.network, self.schedule, x_t, y, t)
 
-        for _, estimate in self.sampler(clean, self.schedule, x_t, y, times, noise):
+        walk = self.sampler(clean, self.schedule, x_t, y, times, noise)
+        del x_t  # the sampler has it; a second hold on it would keep a large picture in memory
+        for pair in walk:
+            estimate = pair[1]
+            del pair
             yield estimate
 
 
