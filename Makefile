@@ -19,7 +19,7 @@ test: .venv/developing
 	$(BIN)/ruff check $(SOURCES) $(TESTS) benchmarks
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/lint-imports
-	$(BIN)/pytest $(TESTS) -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(TESTS) -m "not slow"
 
 slow: .venv/developing
 	$(BIN)/pytest $(TESTS) -m slow

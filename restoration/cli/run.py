@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from restoration.cli.interrupt import interruptible
 from restoration.cli.options import how_to_restore, method_and_task, passive_threads
 from restoration.cli.output import as_json, debug, echo_json, progress_wanted, say, warnings_to_stderr
 from restoration.cli.places import Job, jobs
@@ -79,9 +80,10 @@ def run(
     noise = None if sigma is None else sigma / 255
     batch = _Batch(restoration, seed, noise, as_json, quiet, keep=report is not None)
     try:
-        with _bar(len(todo), quiet) as step:
+        with interruptible() as check, _bar(len(todo), quiet) as step:
             for job in todo:
                 batch.do(job, step)
+                check()
     finally:
         batch.tell()
     if report is not None and batch.pairs:
