@@ -17,14 +17,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 RESTORE = [sys.executable, "-m", "restoration.cli.main"]
 TASK = ["--task", "derain", "--offline", "--overwrite"]
+PICTURE = """
+import sys, torch
+from restoration import Picture, write
+width, height = int(sys.argv[2]), int(sys.argv[3])
+coarse = torch.rand(1, 3, height // 16, width // 16, generator=torch.Generator().manual_seed(0))
+write(Picture(pixels=torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")), sys.argv[1])
+"""
 PUBLISHED = """
 import sys, time, torch
 from restoration_networks.conditional_unet import ConditionalUNet
-network = ConditionalUNet(nf=64, depth=4).eval()
+network = ConditionalUNet(width=64, depth=4).eval()
 x = torch.rand(1, 3, 512, 512)
 with torch.no_grad():
     network(x[..., :64, :64], x[..., :64, :64], torch.ones(1))
@@ -43,37 +51,27 @@ def timed(command: list[str], runs: int) -> tuple[float, float]:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         seconds.append(time.perf_counter() - begin)
-        memory.append(usage.ru_maxrss / 1000)
+        memory.append(usage.ru_maxrss * 1024 / 1e6)
         if os.waitstatus_to_exitcode(status):
             raise SystemExit(f"failed: {' '.join(command)}")
     return min(seconds), max(memory)
 
 
 def machine() -> str:
-    """Return the processor, the cores in use and the versions that matter."""
-    import torch
-
+    """Return the processor, its cores and the versions that matter."""
     model = platform.processor()
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model)
-    return f"{model}, {torch.get_num_threads()} threads, {platform.system()}, torch {torch.__version__}"
+    return f"{model}, {os.cpu_count()} cores, {platform.system()}, torch {version('torch')}"
 
 
-def pictures(folder: Path) -> tuple[Path, Path]:
-    """Write a picture of 512x512 and one of 12 megapixels, of coarse coloured noise."""
-    import torch
-
-    from restoration import Picture, write
-
-    rng = torch.Generator().manual_seed(0)
-    paths = []
-    for height, width in ((512, 512), (3000, 4000)):
-        coarse = torch.rand(1, 3, height // 16, width // 16, generator=rng)
-        pixels = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
-        paths.append(folder / f"{width}x{height}.png")
-        write(Picture(pixels=pixels), paths[-1])
-    return paths[0], paths[1]
+def pictures(folder: Path) -> list[Path]:
+    """Write a picture of 512x512 and one of 12 megapixels, in a process of its own: this one must stay small."""
+    paths = [folder / "512x512.png", folder / "4000x3000.png"]
+    for path in paths:
+        subprocess.run([sys.executable, "-c", PICTURE, str(path), *path.stem.split("x")], check=True)
+    return paths
 
 
 def main() -> None:

@@ -60,6 +60,7 @@ def decode(data: bytes, name: str) -> Picture:
         raise BadPicture(f"{name} is empty")
     import pyvips
 
+    pyvips.cache_set_max(0)  # nothing is read twice; the cache would keep whole pictures
     try:
         image = pyvips.Image.new_from_buffer(data, "", fail_on="truncated")
     except pyvips.Error:

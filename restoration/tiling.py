@@ -97,7 +97,7 @@ def _rise(place: Tensor) -> Tensor:
 def auto_tile(height: int, width: int, bytes_per_pixel: float, reach: int, device: torch.device) -> int:
     """Choose a tile for a picture: none if an evaluation fits into a share of the free memory, else what does."""
     memory = free_memory(device)
-    budget = 0.6 * memory if device.type == "cuda" else min(0.4 * memory, 200e6)
+    budget = 0.6 * memory if device.type == "cuda" else min(0.4 * memory, 150e6)
     if height * width * bytes_per_pixel <= budget:
         return 0
     side = int(math.sqrt(budget / bytes_per_pixel)) - 2 * halo(reach)

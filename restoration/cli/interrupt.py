@@ -12,8 +12,8 @@ from types import FrameType
 def interruptible() -> Iterator[Callable[[], None]]:
     """Give a function that raises `KeyboardInterrupt` if Ctrl-C was pressed since the beginning.
 
-    Ctrl-C itself raises at once. But when that happens in a callback or finaliser of a library, Python only prints it; so
-    a batch asks again after each picture. A process that ignores Ctrl-C goes on ignoring it.
+    Ctrl-C itself raises at once. But when that happens in a callback or finaliser of a library, Python only prints it;
+    so a batch asks again after each picture. A process that ignores Ctrl-C goes on ignoring it.
     """
     pressed = False
 

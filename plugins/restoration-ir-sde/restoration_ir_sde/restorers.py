@@ -48,6 +48,7 @@ class IRSDE:
             estimate = pair[1]
             del pair
             yield estimate
+            del estimate
 
 
 class Denoising(IRSDE):
