@@ -96,6 +96,24 @@ def default_recipe(method: str, task: str) -> Recipe:
         raise BadPlugin(f"the defaults of method {method!r} are not parts of a recipe: {error}") from error
 
 
+def required(recipe: Recipe) -> list[str]:
+    """Return what to install for a recipe: the distributions, with versions, of the plugins that bring its parts."""
+    parts: dict[type[Card], Part | None] = {
+        RestorerCard: recipe.method,
+        TaskCard: recipe.task,
+        NetworkCard: recipe.network,
+        ScheduleCard: recipe.schedule,
+        ObjectiveCard: recipe.objective,
+        SamplerCard: recipe.sampler,
+    }
+    named = {(kind, part.name) for kind, part in parts.items() if part is not None}
+    return sorted(
+        f"{plugin.distribution}>={plugin.version}"
+        for plugin in registry().plugins
+        if plugin.version and any((type(card), card.name) in named for card in plugin.cards)
+    )
+
+
 def build_parts(recipe: Recipe) -> Parts:
     """Build the network, schedule, objective and sampler of a recipe. Raises `UnknownName` or `BadOption`."""
     schedule_card = _find(ScheduleCard, recipe.schedule, recipe) if recipe.schedule else None

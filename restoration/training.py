@@ -21,7 +21,7 @@ from restoration.images import read, write_bytes
 from restoration.interfaces import Observation
 from restoration.metrics import psnr
 from restoration.modelcard import model_card
-from restoration.recipe import Parts, Recipe, build_parts, build_restorer, build_task
+from restoration.recipe import Parts, Recipe, build_parts, build_restorer, build_task, required
 from restoration.runtime import colours, precision
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ class Trainer:
         training, self.validation = split(pairs_in(data), settings.held_out, settings.seed)
         self.patches = Patches(training, task, size=settings.patch, channels=len(recipe.channels))
         self.held_out = [self._held_out(pair, task, index) for index, pair in enumerate(self.validation)]
+        self.start: str | None = None
         self.step, self.loss, self.seconds = 0, 0.0, 0.0
         self.psnr: float | None = None
 
@@ -148,6 +149,7 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "rng": self.rng.get_state(),
+            "start": self.start,
             "progress": [self.step, self.loss, self.psnr, self.seconds],
         }
 
@@ -159,6 +161,7 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.rng.set_state(state["rng"])
+        self.start = state["start"]
         self.step, self.loss, self.psnr, self.seconds = state["progress"]
 
     def identity(self) -> str:
@@ -214,8 +217,7 @@ def train(
     if checkpoint.exists():
         trainer.restore(torch.load(checkpoint, weights_only=True), checkpoint)
     elif start is not None:
-        origin = start.recipe()
-        _begin(trainer, start, origin)
+        _begin(trainer, start)
     while trainer.step < settings.steps:
         trainer.advance()
         last = trainer.step == settings.steps
@@ -225,11 +227,11 @@ def train(
         if last or trainer.step % settings.checkpoint_every == 0:
             _checkpoint(trainer, checkpoint)
         observe(Progress(step=trainer.step, loss=trainer.loss, psnr=trainer.psnr, seconds=trainer.seconds))
-    finished = finished_recipe(trainer, data, start)
+    finished = finished_recipe(trainer, data)
     return weights.save(out, finished, trainer.average.network, model_card(finished))
 
 
-def finished_recipe(trainer: Trainer, data: Path, start: weights.Folder | None) -> Recipe:
+def finished_recipe(trainer: Trainer, data: Path) -> Recipe:
     """Return the recipe with a record of the training in it."""
     settings = msgspec.to_builtins(trainer.settings)
     record = {
@@ -240,17 +242,19 @@ def finished_recipe(trainer: Trainer, data: Path, start: weights.Folder | None) 
     }
     if trainer.psnr is not None:
         record["validation"] = {"psnr_rgb": round(trainer.psnr, 2), "pictures": len(trainer.held_out), "border": 0}
-    if start is not None:
-        record["start"] = Path(start.origin).name
-    return msgspec.structs.replace(trainer.recipe, training=record)
+    if trainer.start is not None:
+        record["start"] = trainer.start
+    return msgspec.structs.replace(trainer.recipe, training=record, requires=required(trainer.recipe))
 
 
-def _begin(trainer: Trainer, start: weights.Folder, origin: Recipe) -> None:
+def _begin(trainer: Trainer, start: weights.Folder) -> None:
     """Take the weights of a folder as a start; its network must be the same, all else may differ."""
+    origin = start.recipe()
     if origin.network != trainer.recipe.network:
         raise BadOption(f"{start.origin} has another network than this training; start from weights of the same one")
     weights.load(start, trainer.network.network, origin)
     trainer.average.load_state_dict(trainer.network.state_dict())
+    trainer.start = Path(start.origin).name if start.path == Path(start.origin) else start.origin
 
 
 def _checkpoint(trainer: Trainer, path: Path) -> None:

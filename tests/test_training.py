@@ -63,6 +63,11 @@ def test_the_result_is_a_folder_of_weights_with_a_card_and_a_log(tmp_path, pictu
     folder = train(small(), pictures, tmp_path / "out", QUICK)
     recipe = Folder(path=folder.path, origin="out").recipe()
     assert recipe.training["steps"] == 6
+    assert [text.split(">=")[0] for text in recipe.requires] == [
+        "restoration-ir-sde",
+        "restoration-networks",
+        "restoration-tasks",
+    ]
     assert recipe.training["pictures"] == 3
     assert recipe.training["validation"]["pictures"] == 1
     card = (folder.path / "README.md").read_text()
