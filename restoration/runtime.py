@@ -22,7 +22,7 @@ from restoration.images import Picture, read
 from restoration.interfaces import Observation
 from restoration.recipe import Part, Parts, Recipe, build_parts, build_restorer, default_recipe
 from restoration.registry import hook, registry
-from restoration.tiling import SMALLEST, Tiled, auto_tile
+from restoration.tiling import SMALLEST, Tiled, auto_tile, is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,14 +146,13 @@ class Restoration:
         self.device = find_device(device)
         self.precision = precision_name(precision, self.device)
         self.folder = folders.resolve(weights, method, task, offline=offline)
-        self.recipe = changed(
-            self._recipe(), {**({} if steps is None else {"steps": steps}), **(options or {})}, sampler
-        )
+        recipe = self._recipe()
+        self.recipe = changed(recipe, {**({} if steps is None else {"steps": steps}), **(options or {})}, sampler)
         parts = build_parts(self.recipe)
         self.network = parts.network
         if parts.network is not None:
             if self.folder:
-                folders.load(self.folder, parts.network.network, self._recipe())
+                folders.load(self.folder, parts.network.network, recipe)
             parts.network.eval().requires_grad_(False)
             parts.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             self.tiled = Tiled(parts.network, 0, self._network_card().reach)
@@ -182,6 +181,10 @@ class Restoration:
                     observe(guess)
         except ValueError as error:
             raise BadOption(f"method {self.method!r}: {error}") from error
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise RestorationError("out of memory, even in small tiles; close other programs") from error
+            raise
         if guess is None or not bool(torch.isfinite(guess.sum())):
             raise RestorationError(f"method {self.method!r} gave numbers that are not finite; try --precision fp32")
         pixels = colours(guess.float().cpu().clamp(0, 1), picture.pixels.shape[1])

@@ -244,6 +244,27 @@ def test_ctrl_c_in_a_batch_keeps_what_is_done_and_exits_with_130(weights, tmp_pa
         assert read(tmp_path / "out" / name).pixels.shape == (1, 3, 96, 96)
 
 
+def test_out_of_memory_fails_that_picture_only(restore, tmp_path):
+    (tmp_path / "greedy.py").write_text(
+        "from restoration import RestorerCard, hookimpl\n"
+        "class Greedy:\n"
+        "    def __call__(self, observation, rng):\n"
+        "        if observation.y.shape[-1] > 50:\n"
+        "            raise RuntimeError('DefaultCPUAllocator: can\\'t allocate memory')\n"
+        "        yield observation.y\n"
+        "@hookimpl\n"
+        "def register_restorers():\n"
+        "    yield RestorerCard(name='greedy', factory='greedy:Greedy', summary='x', needs_weights=False)\n"
+    )
+    write(picture(24, 64), tmp_path / "large.png")
+    write(picture(24, 32), tmp_path / "small.png")
+    inputs = [tmp_path / "large.png", tmp_path / "small.png"]
+    done = restore("--plugin", tmp_path / "greedy.py", "run", *inputs, "--method", "greedy", "--task", "denoise")
+    assert done.returncode == 1
+    assert "out of memory" in one_line(done.stderr)
+    assert done.stdout == f"{tmp_path}/small.restored.png\n"
+
+
 def test_a_plugin_of_one_file_works_for_one_run(restore, rainy, tmp_path):
     (tmp_path / "negative.py").write_text(
         "from restoration import RestorerCard, hookimpl\n"

@@ -14,13 +14,10 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
-from restoration_networks.padding import crop_to, pad_to_multiple
+from restoration_networks.ending import to_picture
+from restoration_networks.norm import layer_norm
+from restoration_networks.padding import pad_to_multiple
 from restoration_networks.time import SinusoidalEmbedding
-
-
-def layer_norm(x: Tensor) -> Tensor:
-    """Normalise every pixel over its channels: `b c h w` to `b c h w`, free of copies if `x` is channels-last."""
-    return functional.layer_norm(x.permute(0, 2, 3, 1), x.shape[1:2]).permute(0, 3, 1, 2)
 
 
 def modulated(conv: nn.Conv2d, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
@@ -117,9 +114,7 @@ class CompactNAFNet(nn.Module):
         for up, blocks in zip(self.ups, self.decoders, strict=True):
             features = up(features) + skips.pop()
             features = _through(blocks, features, time)
-        # The picture itself is not rounded to eight bits of mantissa.
-        with torch.autocast(x.device.type, enabled=False):
-            change = crop_to(self.ending(features.to(x.dtype)), x)
+        change = to_picture(self.ending, features, x)
         return y + change if self.residual else change
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-def layer_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+def layer_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """Normalise every pixel of `b c h w` over its channels; `weight` and `bias` are `c`. No copy if channels-last."""
     pixels = rearrange(x, "b c h w -> b h w c")
     return rearrange(functional.layer_norm(pixels, x.shape[1:2], weight, bias, eps), "b h w c -> b c h w")
@@ -26,7 +26,7 @@ class GainNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `b c h w` to `b c h w`."""
-        return layer_norm(x, rearrange(self.g, "1 c 1 1 -> c"), None, 1e-5)
+        return layer_norm(x, rearrange(self.g, "1 c 1 1 -> c"))
 
 
 class BiasNorm(nn.Module):
