@@ -63,14 +63,19 @@ def test_one_bad_picture_does_not_stop_the_others(restore, weights, tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     (tmp_path / "b.png").write_bytes(b"no picture")
     write(picture(), tmp_path / "c.png")
-    done = restore("run", *(tmp_path / name for name in ("a.png", "b.png", "c.png")), *HOW, "--weights", weights)
+    write(picture(200, 200), tmp_path / "whole.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:5000])
+    (tmp_path / "whole.png").unlink()
+    names = ("a.png", "b.png", "c.png", "cut.png")
+    done = restore("run", *(tmp_path / name for name in names), *HOW, "--weights", weights)
     assert done.returncode == 1
     assert done.stdout == f"{tmp_path}/c.restored.png\n"
     errors = done.stderr.strip().splitlines()
-    assert len(errors) == 2
+    assert len(errors) == 3
     assert errors[0] == f"error: {tmp_path}/a.png is empty"
     assert "b.png is not a picture that can be read" in errors[1]
-    assert sorted(os.listdir(tmp_path)) == ["a.png", "b.png", "c.png", "c.restored.png"]
+    assert "cut.png is damaged and cannot be read whole" in errors[2]
+    assert sorted(os.listdir(tmp_path)) == ["a.png", "b.png", "c.png", "c.restored.png", "cut.png"]
 
 
 def test_stdin_and_stdout_are_a_pipe(restore, weights, rainy):

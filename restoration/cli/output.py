@@ -56,7 +56,11 @@ def progress_wanted(quiet: bool) -> bool:
 
 
 def warnings_to_stderr(quiet: bool) -> None:
-    """Show what the toolbox logs, one line each; errors only if `quiet`."""
-    logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr, force=True)
+    """Show what the toolbox logs, one line each; errors only if `quiet`. What libraries log is for programmers."""
+    logging.getLogger().addHandler(logging.NullHandler())
     logging.addLevelName(logging.WARNING, "warning")
-    logging.getLogger("restoration").setLevel(logging.ERROR if quiet else logging.WARNING)
+    shown = logging.StreamHandler(sys.stderr)
+    shown.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    log = logging.getLogger("restoration")
+    log.addHandler(shown)
+    log.setLevel(logging.ERROR if quiet else logging.WARNING)
