@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from restoration.cards import SamplerCard as SamplerCard
     from restoration.cards import ScheduleCard as ScheduleCard
     from restoration.cards import TaskCard as TaskCard
+    from restoration.cards import TaskOption as TaskOption
     from restoration.cards import WeightsCard as WeightsCard
     from restoration.errors import BadOption as BadOption
     from restoration.errors import BadPicture as BadPicture
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from restoration.images import Picture as Picture
     from restoration.images import read as read
     from restoration.images import write as write
+    from restoration.interfaces import KnowingTask as KnowingTask
     from restoration.interfaces import Network as Network
     from restoration.interfaces import NoiseSchedule as NoiseSchedule
     from restoration.interfaces import Objective as Objective
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from restoration.interfaces import Restorer as Restorer
     from restoration.interfaces import Sampler as Sampler
     from restoration.interfaces import Task as Task
+    from restoration.metrics import ms_ssim as ms_ssim
     from restoration.metrics import psnr as psnr
     from restoration.metrics import ssim as ssim
     from restoration.recipe import Part as Part
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from restoration.runtime import Result as Result
     from restoration.runtime import restore as restore
     from restoration.scoring import score as score
+    from restoration.summary import compare as compare
     from restoration.training import Training as Training
     from restoration.training import train as train
     from restoration.weights import resolve as resolve
@@ -46,15 +50,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
-    "cards": "NetworkCard ObjectiveCard RestorerCard SamplerCard ScheduleCard TaskCard WeightsCard",
+    "cards": "NetworkCard ObjectiveCard RestorerCard SamplerCard ScheduleCard TaskCard TaskOption WeightsCard",
     "errors": "BadOption BadPicture BadPlugin BadWeights RestorationError UnknownName",
     "hookspecs": "hookimpl",
     "images": "Picture read write",
-    "interfaces": "Network NoiseSchedule Objective Observation Operator Restorer Sampler Task",
-    "metrics": "psnr ssim",
+    "interfaces": "KnowingTask Network NoiseSchedule Objective Observation Operator Restorer Sampler Task",
+    "metrics": "ms_ssim psnr ssim",
     "recipe": "Part Recipe",
     "runtime": "Restoration Result restore",
     "scoring": "score",
+    "summary": "compare",
     "training": "Training train",
     "weights": "resolve",
 }

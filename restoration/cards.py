@@ -137,11 +137,27 @@ class SamplerCard(Card):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TaskOption:
+    """An option of a task's factory that the command line offers as `--NAME`.
+
+    `values` is "number" (or two, LOW,HIGH, to be drawn from), "whole" for whole numbers, "file" for a path, or a tuple
+    of the words that it may be. `describes` says that it tells something about a user's degraded picture, so that
+    `restore run` offers it too; the others only shape what is drawn.
+    """
+
+    name: str
+    help: str
+    values: str | tuple[str, ...] = "number"
+    describes: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskCard(Card):
-    """A way pictures are damaged. `linear` says whether it also serves as an operator with an adjoint."""
+    """A way pictures are damaged. `linear` says whether it knows its operator, `asks` what the command line offers."""
 
     kind: ClassVar[str] = "task"
     linear: bool = False
+    asks: tuple[TaskOption, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,6 +79,14 @@ class Patches:
             raise BadOption(f"no picture is as large as a patch of {size}x{size}; use a smaller --patch")
         areas = torch.tensor([clean[0].numel() for clean, _ in self.pictures], dtype=torch.float64)
         self.chances = areas.clamp(max=4 * areas.median()).sqrt()
+
+    def fingerprint(self) -> int:
+        """Return a number that other pictures, or the same in another order, would hardly have."""
+        crc = 0
+        for picture in self.pictures:
+            for pixels in picture:
+                crc = crc if pixels is None else zlib.crc32(pixels.contiguous().numpy(), crc)  # type: ignore[arg-type]
+        return crc
 
     def batch(self, number: int, rng: Generator) -> tuple[Tensor, Tensor]:
         """Draw clean and degraded patches, `number c size size` each, in [0, 1], turned and mirrored at random."""

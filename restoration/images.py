@@ -38,9 +38,20 @@ class Picture:
     metadata: dict[str, bytes] = field(default_factory=dict)
 
     def with_pixels(self, pixels: Tensor) -> Picture:
-        """Return the same picture with other pixels; alpha goes if the size changed."""
-        same = pixels.shape[-2:] == self.pixels.shape[-2:]
-        return replace(self, pixels=pixels, alpha=self.alpha if same else None)
+        """Return the same picture with other pixels; if their size is another, alpha is resized to it."""
+        alpha = self.alpha
+        if alpha is not None and pixels.shape[-2:] != alpha.shape[-2:]:
+            from torch.nn import functional
+
+            alpha = functional.interpolate(alpha, pixels.shape[-2:], mode="bilinear", antialias=True).clamp(0, 1)
+        return replace(self, pixels=pixels, alpha=alpha)
+
+
+def colours(pixels: Tensor, channels: int) -> Tensor:
+    """Return `b c h w` with as many channels as asked for: grey repeated, or colours averaged."""
+    if pixels.shape[1] == channels:
+        return pixels
+    return pixels.expand(-1, channels, -1, -1) if pixels.shape[1] == 1 else pixels.mean(dim=1, keepdim=True)
 
 
 def read(source: str | Path | bytes, name: str = "") -> Picture:
@@ -107,8 +118,11 @@ def _tensor(image: Any) -> Tensor:
     return torch.empty(upright.shape).copy_(upright)
 
 
-def encode(picture: Picture, suffix: str) -> bytes:
-    """Encode a picture for a suffix such as ".png"; 16 bits become 8 where the format holds no more."""
+def encode(picture: Picture, suffix: str, quality: int | None = None) -> bytes:
+    """Encode a picture for a suffix such as ".png"; 16 bits become 8 where the format holds no more.
+
+    `quality`, 1 to 100, is for JPEG and WebP; 95 if not said.
+    """
     import pyvips
     import torch
     from einops import rearrange
@@ -133,7 +147,7 @@ def encode(picture: Picture, suffix: str) -> bytes:
         image.set_type(pyvips.GValue.blob_type, block, value)
     if "exif-data" in picture.metadata:
         image.set_type(pyvips.GValue.gint_type, "orientation", 1)  # the pixels are upright, whatever the block says
-    encoded: bytes = image.write_to_buffer(suffix + SUFFIXES[suffix])
+    encoded: bytes = image.write_to_buffer(suffix + (SUFFIXES[suffix] if quality is None else f"[Q={quality}]"))
     return encoded
 
 

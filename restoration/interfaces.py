@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
+    from restoration.images import Picture
+
     Clean = Callable[[Tensor, Tensor], Tensor]
     """`clean(x_t, t)`: the clean image as the network sees it from a state `b c h w` at a time `1`."""
     Noise = Callable[[], Tensor]
@@ -77,10 +79,26 @@ class Restorer(Protocol):
 
 @runtime_checkable
 class Task(Protocol):
-    """A way pictures are damaged: makes degraded pictures out of clean ones, for training and for scores."""
+    """A way pictures are damaged: makes degraded pictures out of clean ones, for training and for scores.
+
+    A task may have more: see `KnowingTask`.
+    """
 
     def __call__(self, x: Tensor, rng: Generator) -> Tensor:
         """Return degraded pictures for the clean ones `x`, both `b c h w` in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class KnowingTask(Task, Protocol):
+    """A task that knows more than the degraded picture: the operator, the noise, what was measured."""
+
+    def observe(self, x: Tensor, rng: Generator) -> Observation:
+        """Return what is observed of the clean pictures `x`; its `y` is what calling the task returns."""
+        ...
+
+    def describe(self, picture: Picture) -> Observation:
+        """Return what is known about a degraded picture of a user, by the options that the task was made with."""
         ...
 
 
@@ -102,9 +120,11 @@ class Observation:
     """What was measured and what is known about it.
 
     `y` is the degraded image, `b c h w`; `operator` the linear degradation, None if it is the identity or unknown;
-    `sigma` the standard deviation of its noise, in units of [0, 1], None if unknown.
+    `sigma` the standard deviation of its noise, in units of [0, 1], None if unknown. `measured` is what `operator(x)`
+    comes to, where that is not `y` itself: the small picture that `y` enlarges, say.
     """
 
     y: Tensor
     operator: Operator | None = None
     sigma: float | None = None
+    measured: Tensor | None = None

@@ -1,4 +1,4 @@
-"""How close is it: PSNR and SSIM, each under the convention that its protocol string names."""
+"""How close is it: PSNR, SSIM and MS-SSIM, each under the convention that its protocol string names."""
 
 from __future__ import annotations
 
@@ -6,19 +6,27 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 import torch
+from einops import reduce
 from torch.nn import functional
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Space = Literal["rgb", "y"]
+WINDOW = 11
+"""Side of the Gaussian window of SSIM."""
+SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Exponents of the scales of MS-SSIM, the finest first (Wang, Simoncelli, Bovik, 2003, section 4)."""
+SMALLEST_MS_SSIM = (WINDOW - 1) * 2 ** (len(SCALES) - 1) + 1
+"""A picture whose shorter side is less has no room for the window at the coarsest scale: 161."""
 
 
 def protocol(metric: str, space: Space, border: int) -> str:
     """Return the words that belong beside a number: "PSNR, Y (BT.601, 16-235, float), border 0"."""
     spaces = {"rgb": "RGB", "y": "Y (BT.601, 16-235, float)"}
-    how = ", Gaussian 11x11 sigma 1.5, valid windows" if metric == "SSIM" else ""
-    return f"{metric}, {spaces[space]}{how}, border {border}"
+    window = ", Gaussian 11x11 sigma 1.5, valid windows"
+    how = {"SSIM": window, "MS-SSIM": f"{window}, {len(SCALES)} scales halved by 2x2 means"}
+    return f"{metric}, {spaces[space]}{how.get(metric, '')}, border {border}"
 
 
 def luma(image: Tensor) -> Tensor:
@@ -47,14 +55,48 @@ def ssim(image: Tensor, clean: Tensor, *, space: Space = "rgb", border: int = 0)
     Raises `ValueError` for different shapes or pictures of less than 11 pixels a side.
     """
     first, second = _prepared(image, clean, space, border)
-    if min(first.shape[-2:]) < 11:
+    if min(first.shape[-2:]) < WINDOW:
         raise ValueError(f"SSIM needs 11x11 pixels, not {first.shape[-1]}x{first.shape[-2]}")
+    similarity, _ = _similarity(first, second)
+    return float(similarity.mean())
+
+
+def ms_ssim(image: Tensor, clean: Tensor, *, space: Space = "rgb", border: int = 0) -> float:
+    """Return the multi-scale structural similarity of `1 c h w` in [0, 1], the mean of the channels.
+
+    The contrast and structure of five scales, and the luminance of the coarsest (Wang, Simoncelli, Bovik, 2003,
+    equation 7); a scale is the one before, halved by means of 2x2 pixels, the last row or column repeated where the
+    number is odd. Negative terms count as 0. Raises `ValueError` for different shapes or less than 161 pixels a side.
+    """
+    first, second = _prepared(image, clean, space, border)
+    if min(first.shape[-2:]) < SMALLEST_MS_SSIM:
+        size = f"{first.shape[-1]}x{first.shape[-2]}"
+        raise ValueError(f"MS-SSIM needs {SMALLEST_MS_SSIM} pixels a side, not {size}")
+    product = torch.ones_like(first[0, :, 0, 0])
+    for number, exponent in enumerate(SCALES):
+        if number:
+            first, second = _halved(first), _halved(second)
+        similarity, structure = _similarity(first, second)
+        term = similarity if number == len(SCALES) - 1 else structure
+        product = product * term[0].clamp(min=0) ** exponent
+    return float(product.mean())
+
+
+def _similarity(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Return SSIM and its contrast-structure part for `b c h w`, means over the windows: `b c` each."""
     mean1, mean2 = _blur(first), _blur(second)
     variance1, variance2 = _blur(first * first) - mean1**2, _blur(second * second) - mean2**2
     covariance = _blur(first * second) - mean1 * mean2
     c1, c2 = 0.01**2, 0.03**2
-    top = (2 * mean1 * mean2 + c1) * (2 * covariance + c2)
-    return float((top / ((mean1**2 + mean2**2 + c1) * (variance1 + variance2 + c2))).mean())
+    luminance = (2 * mean1 * mean2 + c1) / (mean1**2 + mean2**2 + c1)
+    structure = (2 * covariance + c2) / (variance1 + variance2 + c2)
+    return reduce(luminance * structure, "b c h w -> b c", "mean"), reduce(structure, "b c h w -> b c", "mean")
+
+
+def _halved(image: Tensor) -> Tensor:
+    """Average 2x2 pixels of `b c h w`."""
+    height, width = image.shape[-2:]
+    return functional.avg_pool2d(functional.pad(image, (0, width % 2, 0, height % 2), mode="replicate"), 2)
 
 
 def _prepared(image: Tensor, clean: Tensor, space: Space, border: int) -> tuple[Tensor, Tensor]:

@@ -1,13 +1,11 @@
-"""Device, precision, memory; and a restoration, made once and used for many pictures."""
+"""A restoration, made once and used for many pictures."""
 
 from __future__ import annotations
 
-import ctypes
+import dataclasses
 import logging
-import platform
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +16,21 @@ from msgspec.structs import replace
 from restoration import weights as folders
 from restoration.cards import NetworkCard, RestorerCard, TaskCard
 from restoration.errors import BadOption, BadWeights, RestorationError
-from restoration.images import Picture, read
+from restoration.hardware import (
+    MMAP_MAX,
+    MMAP_THRESHOLD,
+    find_device,
+    precision,
+    precision_name,
+    prepare,
+    tune_allocator,
+)
+from restoration.images import Picture, colours, read
 from restoration.interfaces import Observation
+from restoration.operators import Masking
 from restoration.recipe import Part, Parts, Recipe, build_parts, build_restorer, default_recipe
 from restoration.registry import hook, registry
+from restoration.tasks import check_options, describe, make_task
 from restoration.tiling import SMALLEST, Tiled, auto_tile, is_out_of_memory
 
 if TYPE_CHECKING:
@@ -30,69 +39,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 log = logging.getLogger("restoration")
-TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD, MMAP_MAX = -1, -2, -3, -4
-"""Parameters of glibc's allocator, as its header numbers them."""
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-def prepare(threads: int | None = None) -> None:
-    """Set up this process for image work: memory that glibc keeps between tensors, and the number of threads.
-
-    glibc returns every large tensor to the system and fetches the next one page by page; three settings stop that.
-    """
-    tune_allocator({MMAP_MAX: 0, TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 64 << 20})
-    if threads is not None:
-        torch.set_num_threads(threads)
-
-
-def tune_allocator(settings: Mapping[int, int]) -> None:
-    """Set parameters of glibc's allocator; elsewhere nothing happens."""
-    if platform.libc_ver()[0] == "glibc":
-        with suppress(OSError, AttributeError):
-            libc = ctypes.CDLL(None)
-            for parameter, value in settings.items():
-                libc.mallopt(parameter, value)
-
-
-def find_device(name: str) -> torch.device:
-    """Return the device for a name; "auto" is the first of cuda, mps and cpu. Raises `BadOption` if it is not there."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise BadOption(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from error
-    return device
-
-
-def precision(name: str, device: torch.device) -> AbstractContextManager[object]:
-    """Return the context that networks run in: "fp32", "bf16", "fp16", or "auto", bf16 where the hardware has it."""
-    name = precision_name(name, device)
-    return nullcontext() if name == "fp32" else torch.autocast(device.type, PRECISIONS[name])
-
-
-def precision_name(name: str, device: torch.device) -> str:
-    """Return what "auto" means on a device. Raises `BadOption` for a precision that there is not."""
-    if name == "auto":
-        return "bf16" if has_bf16(device) else "fp32"
-    if name not in PRECISIONS:
-        raise BadOption(f"precision must be auto, {', '.join(PRECISIONS)}, not {name!r}")
-    return name
-
-
-def has_bf16(device: torch.device) -> bool:
-    """Say whether a device computes in bfloat16 faster than in float32."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
-
-
-def colours(pixels: Tensor, channels: int) -> Tensor:
-    """Return `b c h w` with as many channels as asked for: grey repeated, or colours averaged."""
-    if pixels.shape[1] == channels:
-        return pixels
-    return pixels.expand(-1, channels, -1, -1) if pixels.shape[1] == 1 else pixels.mean(dim=1, keepdim=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,9 +65,10 @@ class Result:
 class Restoration:
     """A method, ready for pictures: weights found, checked and loaded, on its device.
 
-    `weights` is a path, a card's name or `owner/name[@revision]`, None for the default; `steps` and `sampler` change
-    how it walks; `options` are further options of the method; `tile` is "auto", 0 or a side in pixels. Raises
-    `RestorationError` if anything does not fit.
+    `task_options` say what is known about the pictures: their noise, the scale, a file of the kernel; `weights` is a
+    path, a card's name or `owner/name[@revision]`, None for the default; `steps` and `sampler` change how it walks;
+    `options` are further options of the method; `tile` is "auto", 0 or a side in pixels. Raises `RestorationError` if
+    anything does not fit.
     """
 
     def __init__(
@@ -129,6 +76,7 @@ class Restoration:
         method: str,
         task: str,
         *,
+        task_options: Mapping[str, Any] | None = None,
         weights: str | None = None,
         steps: int | None = None,
         sampler: str | None = None,
@@ -143,6 +91,8 @@ class Restoration:
         if card.tasks and task not in card.tasks:
             raise BadOption(f"method {method!r} is made for {', '.join(card.tasks)}, not for {task}")
         self.method, self.task, self.tile = method, task, checked_tile(tile)
+        self.task_options = dict(task_options or {})
+        check_options(task, self.task_options)
         self.device = find_device(device)
         self.precision = precision_name(precision, self.device)
         self.folder = folders.resolve(weights, method, task, offline=offline)
@@ -163,33 +113,25 @@ class Restoration:
 
     def __call__(
         self,
-        picture: Picture,
+        picture: Picture | Observation,
         *,
         seed: int = 0,
-        sigma: float | None = None,
+        task_options: Mapping[str, Any] | None = None,
         observe: Callable[[Tensor], None] = lambda guess: None,
     ) -> Result:
-        """Restore one picture, its noise `sigma` in units of [0, 1] if known; `observe` sees every guess, `1 c h w`."""
+        """Restore one picture, or what was observed of one; `observe` sees every guess, `1 c h w`.
+
+        `task_options` are those of this picture alone, where they differ from the others'.
+        """
         begin = time.perf_counter()
-        y = colours(picture.pixels, len(self.recipe.channels)).to(self.device)
-        self._evaluations = 0
-        self._set_tile(y)
-        guess = None
-        try:
-            with torch.inference_mode(), precision(self.precision, self.device):
-                for guess in self.restorer(Observation(y=y, sigma=sigma), torch.Generator().manual_seed(seed)):
-                    observe(guess)
-        except ValueError as error:
-            raise BadOption(f"method {self.method!r}: {error}") from error
-        except RuntimeError as error:
-            if is_out_of_memory(error):
-                raise RestorationError("out of memory, even in small tiles; close other programs") from error
-            raise
-        if guess is None or not bool(torch.isfinite(guess.sum())):
-            raise RestorationError(f"method {self.method!r} gave numbers that are not finite; try --precision fp32")
+        if isinstance(picture, Observation):
+            observation, picture = picture, Picture(pixels=picture.y)
+        else:
+            observation = describe(make_task(self.task, {**self.task_options, **(task_options or {})}), picture)
+        guess = self._guess(self._placed(observation), seed, observe)
         pixels = colours(guess.float().cpu().clamp(0, 1), picture.pixels.shape[1])
         result = Result(
-            picture=picture.with_pixels(pixels),
+            picture=finished(picture, observation, pixels),
             method=self.method,
             task=self.task,
             weights=self.folder.origin if self.folder else None,
@@ -203,13 +145,46 @@ class Restoration:
         hook("restored", result=result)
         return result
 
+    def _guess(self, observation: Observation, seed: int, observe: Callable[[Tensor], None]) -> Tensor:
+        """Let the method work on an observation; return its last guess."""
+        self._evaluations = 0
+        self._set_tile(observation.y)
+        guess = None
+        try:
+            with torch.inference_mode(), precision(self.precision, self.device):
+                for guess in self.restorer(observation, torch.Generator().manual_seed(seed)):
+                    observe(guess)
+        except ValueError as error:
+            raise BadOption(f"method {self.method!r}: {error}") from error
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise RestorationError("out of memory, even in small tiles; close other programs") from error
+            raise
+        if guess is None or not bool(torch.isfinite(guess.sum())):
+            raise RestorationError(f"method {self.method!r} gave numbers that are not finite; try --precision fp32")
+        return guess
+
+    def _placed(self, observation: Observation) -> Observation:
+        """Bring what was observed to the device, with as many channels as the network knows."""
+        channels = len(self.recipe.channels)
+        measured = observation.measured
+        return dataclasses.replace(
+            observation,
+            y=colours(observation.y, channels).to(self.device),
+            measured=None if measured is None else colours(measured, channels).to(self.device),
+        )
+
     def _recipe(self) -> Recipe:
         """The recipe of the weights, or the method's own; its method and task must be those asked for."""
         if self.folder is None:
             return default_recipe(self.method, self.task)
         recipe = self.folder.recipe()
+        made_for, cards = recipe.method.name, {card.name: card for card in registry().cards(RestorerCard)}
+        if made_for != self.method and made_for in cards and cards[made_for].factory == cards[self.method].factory:
+            own = default_recipe(self.method, self.task)  # another walk with the same network
+            recipe = replace(recipe, method=own.method, sampler=own.sampler)
         if (recipe.method.name, recipe.task.name) != (self.method, self.task):
-            made = f"--method {recipe.method.name} --task {recipe.task.name}"
+            made = f"--method {made_for} --task {recipe.task.name}"
             raise BadWeights(f"{self.folder.origin} holds weights for {made}; ask for these, or name others")
         return recipe
 
@@ -242,13 +217,25 @@ def restore(
     task: str,
     *,
     seed: int = 0,
-    sigma: float | None = None,
     **options: Any,
 ) -> Result:
-    """Restore one picture, from a file or its bytes; `options` are those of `Restoration`."""
+    """Restore one picture, from a file or its bytes; `options` are those of `Restoration`.
+
+    Example: `restore("noisy.png", "denoising-ode", "denoise", task_options={"sigma": 25})`.
+    """
     prepare()
     picture = image if isinstance(image, Picture) else read(image)
-    return Restoration(method, task, **options)(picture, seed=seed, sigma=sigma)
+    return Restoration(method, task, **options)(picture, seed=seed)
+
+
+def finished(picture: Picture, observation: Observation, pixels: Tensor) -> Picture:
+    """Return the restored picture: known pixels as they were, and no transparency where it only marked the holes."""
+    if isinstance(observation.operator, Masking):
+        mask = observation.operator.mask
+        pixels = torch.where(mask == 1, picture.pixels, pixels)
+        if picture.alpha is not None and torch.equal((picture.alpha == 1).to(mask), mask):
+            picture = dataclasses.replace(picture, alpha=None)
+    return picture.with_pixels(pixels)
 
 
 def changed(recipe: Recipe, options: Mapping[str, Any], sampler: str | None) -> Recipe:

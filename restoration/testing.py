@@ -1,7 +1,7 @@
 """The promises of every interface, as tests that a plugin imports and pytest collects.
 
-A plugin's test file says `class TestMedian(RestorerContract): name = "median"` and has them all. Every contract builds
-the thing from its card, so what is tested is what users get; `options` make it small and quick.
+A plugin's test file says `class TestMedian(RestorerContract): name = "median"` and has them all. The thing is built
+from its card, so what is tested is what users get; `options` make it small and quick.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from restoration import cards, weights
 from restoration import recipe as recipes
 from restoration.adapter import Adapted, build_network
 from restoration.images import Picture
-from restoration.interfaces import Observation
+from restoration.interfaces import KnowingTask, Observation
 from restoration.metrics import psnr
+from restoration.operators import Masking
 from restoration.registry import C, registry
 from restoration.runtime import Restoration
+from restoration.tasks import observe
 
 SIZES = ((1, 1), (7, 5), (18, 13))  # heights and widths that no network likes
 
@@ -57,28 +59,24 @@ class Reverting:
     """A path in closed form, for objectives and samplers: `a = e^-3t`, `b = 1 - a`, `c = 0.1 sqrt(1 - a^2)`."""
 
     def at(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `a`, `b` and `c` at times `t`."""
         a = (-3 * t.double()).exp()
         return a, 1 - a, 0.1 * (1 - a.square()).sqrt()
 
     def steps(self, n: int) -> Tensor:
-        """Return `n + 1` times, evenly spaced."""
         return torch.linspace(1, 0, n + 1, dtype=torch.float64)
 
 
 class Contract:
-    """What all contracts share: `name` is that in the registry, `options` those that it is built with."""
+    """What all contracts share: a card of the `name` in the registry, and what is made of it with these `options`."""
 
     name: ClassVar[str] = ""
     options: ClassVar[Mapping[str, Any]] = {}
 
     def card(self, kind: type[C]) -> C:
-        """Return the card under test."""
         assert self.name, f"{type(self).__name__} must say `name = ...`, the name on the card"
         return registry().card(kind, self.name)
 
     def made(self, kind: type[cards.Card]) -> Any:
-        """Build the thing under test."""
         return self.card(kind).build(self.options)
 
 
@@ -255,34 +253,37 @@ class TaskContract(Contract):
     random: ClassVar[bool] = True
 
     def damaged(self, x: Tensor, seed: int = 0) -> Tensor:
-        """Damage pictures."""
         with no_side_effects(x):
             return self.made(cards.TaskCard)(x, generator(seed))  # type: ignore[no-any-return]
-
-    def test_every_size_and_number_of_channels_is_kept(self) -> None:
-        for channels, (height, width) in product((1, 3), SIZES):
-            x = picture(2, channels, height, width)
-            y = self.damaged(x)
-            assert y.shape == x.shape and y.dtype == x.dtype and y.isfinite().all()
 
     def test_the_seed_decides_the_damage(self) -> None:
         x = scene(40, 48)
         assert torch.equal(self.damaged(x), self.damaged(x)) and not torch.equal(self.damaged(x), x)
         assert torch.equal(self.damaged(x), self.damaged(x, seed=1)) is not self.random
 
-    def test_its_adjoint_is_one(self) -> None:
-        task, x, y = self.made(cards.TaskCard), picture(1, 3, 18, 13), picture(1, 3, 18, 13, seed=1)
-        if hasattr(task, "adjoint"):
-            there, back = float((task(x, generator()) * y).sum()), float((x * task.adjoint(y)).sum())
-            assert abs(there - back) < 1e-3 * max(1, abs(there)), f"<Ax, y> is {there}, <x, A'y> is {back}"
+    def test_every_size_is_kept_and_what_is_observed_is_true(self) -> None:
+        task, linear = self.made(cards.TaskCard), self.card(cards.TaskCard).linear
+        assert isinstance(task, KnowingTask) is linear, "linear on its card must say if it has observe and describe"
+        for channels, (height, width) in product((1, 3), SIZES):
+            x = 0.2 + 0.6 * picture(2, channels, height, width)  # far from where a camera clips
+            y, seen = self.damaged(x), observe(task, x, generator())
+            assert y.shape == x.shape and y.dtype == x.dtype and y.isfinite().all()
+            assert torch.equal(seen.y, y), "observe damages otherwise than a call does"
+            told = y if seen.measured is None else seen.measured
+            assert not linear or task.describe(Picture(pixels=told[:1], alpha=told[:1, :1])).y.isfinite().all()
+            operator = seen.operator or Masking(torch.ones(1))  # None is the identity, if it is known at all
+            off = float((operator(x) - told).abs().max())
+            assert seen.sigma is None or off <= 12 * seen.sigma + 2 / 255, f"operator(x) is off by {off:.2g}"
+            clean, other = x.double(), picture(*told.shape, seed=1).double()
+            there, back = float((operator(clean) * other).sum()), float((clean * operator.adjoint(other)).sum())
+            assert abs(there - back) <= 1e-9 * max(1, abs(there)), f"<Ax, v> is {there}, <x, A'v> is {back}"
 
 
 class WeightsContract(Contract):
     """What every set of bundled weights promises."""
 
     def test_its_folder_is_whole_small_and_says_what_it_is_for(self) -> None:
-        card = self.card(cards.WeightsCard)
-        folder = weights.bundled(card)
+        folder = weights.bundled(card := self.card(cards.WeightsCard))
         assert folder.size() <= 4 * 2**20, f"the model has {folder.size()} bytes; the most is 4 MiB"
         text, recipe = (folder.path / weights.CARD).read_text(encoding="utf-8"), folder.recipe()
         assert card.method in text and card.task in text, "its README must name its method and its task"
@@ -293,7 +294,7 @@ class WeightsContract(Contract):
         restoration, gains = Restoration(card.method, card.task, weights=self.name), []
         for seed in range(3):
             x = scene(72, 96, seed)
-            y = recipes.build_task(restoration.recipe)(x, generator(seed))
-            answer = restoration(Picture(pixels=y), seed=seed, sigma=float((y - x).std())).picture.pixels
-            gains.append(psnr(answer, x) - psnr(y.clamp(0, 1), x))
+            seen = observe(recipes.build_task(restoration.recipe), x, generator(seed))
+            answer = restoration(seen, seed=seed).picture.pixels
+            gains.append(psnr(answer, x) - psnr(seen.y.clamp(0, 1), x))
         assert sum(gains) > 0, f"the gains on three pictures are {gains} dB"

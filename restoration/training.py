@@ -14,29 +14,33 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import torch
 
-from restoration import weights
+from restoration import checkpoint, weights
 from restoration.data import Pair, Patches, pairs_in
 from restoration.errors import BadOption, RestorationError
-from restoration.images import read, write_bytes
+from restoration.hardware import precision
+from restoration.images import colours, read
 from restoration.interfaces import Observation
 from restoration.metrics import psnr
 from restoration.modelcard import model_card
+from restoration.parallel import Processes, join
 from restoration.recipe import Parts, Recipe, build_parts, build_restorer, build_task, required
-from restoration.runtime import colours, precision
+from restoration.records import CHECKPOINT, Records
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
-CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
+FREE = ("validate_every", "checkpoint_every", "log_every", "compile")
+"""Settings that do not change what a training comes to, but for rounding."""
+SHOWN = 4
+"""Pictures held out that the preview shows."""
 
 
 class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """How to train: the numbers that, with a recipe and the data, give the same weights again.
 
-    `patch` is a side in pixels; `lr` the highest learning rate, reached after `warmup` steps, then a cosine to 0;
-    `ema` the
-    decay of the averaged weights, which are what is kept; `clip` the largest norm of a gradient; `held_out` pictures
-    serve validation.
+    `batch` is that of all processes together; `patch` a side in pixels; `lr` the highest learning rate, reached after
+    `warmup` steps, then a cosine to 0; `ema` the decay of the averaged weights, which are what is kept; `clip` the
+    largest norm of a gradient; `held_out` pictures serve validation.
     """
 
     steps: int = 20000
@@ -53,10 +57,12 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     held_out: int = 8
     validate_every: int = 2000
     checkpoint_every: int = 1000
+    log_every: int = 100
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.batch, self.patch, self.validate_every, self.checkpoint_every) < 1:
-            raise ValueError("steps, batch, patch, validate_every and checkpoint_every must be at least 1")
+        for name in ("steps", "batch", "patch", "validate_every", "checkpoint_every", "log_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""
@@ -77,10 +83,18 @@ class Progress:
 
 
 class Trainer:
-    """A training that can stop after any step and go on as if it had not."""
+    """A training that can stop after any step and go on as if it had not; `processes` take each step together."""
 
-    def __init__(self, recipe: Recipe, data: Path, settings: Training, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Path,
+        settings: Training,
+        device: str = "cpu",
+        processes: Processes = Processes(),  # noqa: B008
+    ) -> None:
         self.recipe, self.settings, self.device = recipe, settings, torch.device(device)
+        self.processes = processes
         torch.manual_seed(settings.seed)
         parts = build_parts(recipe)
         if parts.network is None or parts.objective is None:
@@ -90,7 +104,8 @@ class Trainer:
         self.parts = parts
         self.network = parts.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = deepcopy(self.network).eval().requires_grad_(False)
-        self.called = torch.compile(self.network) if settings.compile else self.network
+        called: nn.Module = torch.compile(self.network) if settings.compile else self.network  # type: ignore[assignment]
+        self.called = processes.share(called)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True
         )
@@ -102,6 +117,9 @@ class Trainer:
         self.start: str | None = None
         self.step, self.loss, self.seconds = 0, 0.0, 0.0
         self.psnr: float | None = None
+        self.preview: list[tuple[Tensor, Tensor, Tensor]] = []
+        if not processes.first:
+            torch.manual_seed(settings.seed + processes.rank)  # each has its own rows to drop out from
 
     def advance(self) -> None:
         """Make one step: a batch, a gradient, an update of the weights and of their average."""
@@ -115,6 +133,7 @@ class Trainer:
             loss = objective.loss(self.called, self.parts.schedule, x, y, self.rng).mean()  # type: ignore[arg-type]
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.processes.average(self.network.parameters())
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
         self.optimiser.step()
         decay = min(settings.ema, (1 + self.step) / (10 + self.step))
@@ -130,25 +149,27 @@ class Trainer:
 
     @torch.inference_mode()
     def validate(self) -> float:
-        """Return the mean PSNR (RGB, border 0) of the averaged weights on the pictures held out."""
+        """Return the mean PSNR (RGB, border 0) of the averaged weights on the pictures held out; keep a preview."""
         restorer = build_restorer(self.recipe, Parts(**{**vars(self.parts), "network": self.average}))
-        scores = []
+        scores, self.preview = [], []
         for x, y in self.held_out:
             with precision(self.settings.precision, self.device):
                 *_, guess = restorer(Observation(y=y.to(self.device)), torch.Generator().manual_seed(0))
-            scores.append(psnr(guess.float().cpu().clamp(0, 1), x))
-        mean = sum(scores) / len(scores)
-        self.psnr = mean
-        return mean
+            restored = guess.float().cpu().clamp(0, 1)
+            scores.append(psnr(restored, x))
+            self.preview = [*self.preview, (y, restored, x)][:SHOWN]
+        self.psnr = sum(scores) / len(scores)
+        return self.psnr
 
     def state(self) -> dict[str, Any]:
-        """Return all that the next step depends on."""
+        """Return all that the next step depends on, in all processes, which must all call this."""
         return {
             "identity": self.identity(),
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "rng": self.rng.get_state(),
+            "generators": self.processes.gather(checkpoint.generators(self.device)),
             "start": self.start,
             "progress": [self.step, self.loss, self.psnr, self.seconds],
         }
@@ -161,13 +182,15 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.rng.set_state(state["rng"])
+        generators = state.get("generators", [])
+        if len(generators) == self.processes.number:
+            checkpoint.set_generators(generators[self.processes.rank], self.device)
         self.start = state["start"]
         self.step, self.loss, self.psnr, self.seconds = state["progress"]
 
     def identity(self) -> str:
         """Return what must be equal for a checkpoint to fit: the recipe and the settings that shape the numbers."""
-        free = ("validate_every", "checkpoint_every", "compile")
-        numbers = {k: v for k, v in msgspec.to_builtins(self.settings).items() if k not in free}
+        numbers = {k: v for k, v in msgspec.to_builtins(self.settings).items() if k not in FREE}
         recipe = msgspec.to_builtins(self.recipe)
         return json.dumps(
             [{k: recipe.get(k) for k in ("method", "task", *self.recipe.trained())}, numbers], sort_keys=True
@@ -205,45 +228,48 @@ def train(
 ) -> weights.Folder:
     """Train a recipe on the pictures in `data`; go on where `out` holds a checkpoint of the same training.
 
-    `start` gives the weights to begin with. Leaves a folder of weights in `out`, with a log of every validation. Raises
-    `RestorationError`.
+    `start` gives the weights to begin with. Leaves a folder of weights in `out`, and the records of `Records`. Where
+    several processes were launched, each calls this; the first alone writes and observes. Raises `RestorationError`.
     """
-    trainer = Trainer(recipe, data, settings, device)
-    checkpoint = out / CHECKPOINT
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RestorationError(f"cannot make {out}: {error.strerror}") from error
-    if checkpoint.exists():
-        trainer.restore(torch.load(checkpoint, weights_only=True), checkpoint)
+    processes = join(torch.device(device))
+    trainer = Trainer(recipe, data, settings, device, processes)
+    path = out / CHECKPOINT
+    saved = processes.from_first(checkpoint.read(path) if processes.first else None)
+    if saved is not None:
+        trainer.restore(checkpoint.load(saved, path), path)
     elif start is not None:
         _begin(trainer, start)
+    if processes.number > 1:
+        processes.agree({"recipe or setting": trainer.identity(), "set of pictures": trainer.patches.fingerprint()})
+    records = Records(out, trainer.step, trainer.seconds) if processes.first else None
     while trainer.step < settings.steps:
         trainer.advance()
-        last = trainer.step == settings.steps
-        if trainer.held_out and (last or trainer.step % settings.validate_every == 0):
-            trainer.validate()
-            _log(trainer, out)
-        if last or trainer.step % settings.checkpoint_every == 0:
-            _checkpoint(trainer, checkpoint)
-        observe(Progress(step=trainer.step, loss=trainer.loss, psnr=trainer.psnr, seconds=trainer.seconds))
-    finished = finished_recipe(trainer, data)
-    return weights.save(out, finished, trainer.average.network, model_card(finished))
+        if records:
+            _record(trainer, records)
+        if trainer.step == settings.steps or trainer.step % settings.checkpoint_every == 0:
+            state = trainer.state()
+            if records:
+                checkpoint.write(state, path)
+        if processes.first:
+            observe(Progress(step=trainer.step, loss=trainer.loss, psnr=trainer.psnr, seconds=trainer.seconds))
+    if records:
+        records.close()
+        finished = finished_recipe(trainer, data)
+        weights.save(out, finished, trainer.average.network, model_card(finished))
+    processes.gather(None)  # none goes on before the folder is whole
+    return weights.Folder(path=out, origin=str(out))
 
 
 def finished_recipe(trainer: Trainer, data: Path) -> Recipe:
     """Return the recipe with a record of the training in it."""
-    settings = msgspec.to_builtins(trainer.settings)
-    record = {
-        **settings,
-        "data": data.name,
-        "pictures": len(trainer.patches.pictures),
-        "seconds": round(trainer.seconds),
-    }
+    pictures, seconds = len(trainer.patches.pictures), round(trainer.seconds)
+    record = {**msgspec.to_builtins(trainer.settings), "data": data.name, "pictures": pictures, "seconds": seconds}
     if trainer.psnr is not None:
         record["validation"] = {"psnr_rgb": round(trainer.psnr, 2), "pictures": len(trainer.held_out), "border": 0}
     if trainer.start is not None:
         record["start"] = trainer.start
+    if trainer.processes.number > 1:
+        record["processes"] = trainer.processes.number
     return msgspec.structs.replace(trainer.recipe, training=record, requires=required(trainer.recipe))
 
 
@@ -257,15 +283,16 @@ def _begin(trainer: Trainer, start: weights.Folder) -> None:
     trainer.start = Path(start.origin).name if start.path == Path(start.origin) else start.origin
 
 
-def _checkpoint(trainer: Trainer, path: Path) -> None:
-    import io
-
-    buffer = io.BytesIO()
-    torch.save(trainer.state(), buffer)
-    write_bytes(buffer.getvalue(), path)
-
-
-def _log(trainer: Trainer, out: Path) -> None:
-    line = {"step": trainer.step, "loss": trainer.loss, "psnr_rgb": trainer.psnr, "seconds": round(trainer.seconds, 1)}
-    with open(out / LOG, "a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+def _record(trainer: Trainer, records: Records) -> None:
+    """Validate, log and draw, where it is time for it."""
+    step, settings = trainer.step, trainer.settings
+    last = step == settings.steps
+    validated = bool(trainer.held_out) and (last or step % settings.validate_every == 0)
+    if validated:
+        trainer.validate()
+    if validated or last or step % settings.log_every == 0:
+        quality = trainer.psnr if validated else None
+        rate = settings.rate(step - 1)
+        records.add(step=step, loss=trainer.loss, lr=rate, seconds=trainer.seconds, psnr=quality)
+    if validated or last:
+        records.draw(step, trainer.preview)

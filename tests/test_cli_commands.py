@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import re
 import threading
 from pathlib import Path
 
@@ -92,19 +93,20 @@ def test_a_training_makes_weights_that_run_and_score(restore, tmp_path):
     assert (tmp_path / "out" / MODEL).read_bytes() == (tmp_path / "again" / MODEL).read_bytes()
 
 
-def test_a_score_table_has_a_row_for_each_picture_and_the_mean(restore, weights, tmp_path):
+def test_a_score_table_has_a_row_for_each_picture_and_metric_and_says_what_they_mean(restore, weights, tmp_path):
     for name in ("clean", "rain"):
         (tmp_path / name).mkdir()
         for seed in range(2):
             write(picture(24, 24, seed), tmp_path / name / f"{seed}.png")
     write(picture(24, 24, 5), tmp_path / "rain" / "1.png")
-    done = restore("score", "-m", "ir-sde", "-t", "derain", "--weights", weights, "--data", tmp_path)
+    done = restore("score", "-m", "ir-sde", "-t", "derain", "--weights", weights, "--data", tmp_path, "--pictures")
     assert done.returncode == 0, done.stderr
-    rows = [line.split("\t") for line in done.stdout.splitlines()]
-    assert [row[0] for row in rows] == ["picture", "0.png", "1.png", "mean of 2"]
-    assert rows[1][1] == "inf", "equal pictures have no error"
-    assert float(rows[2][1]) < 30
-    assert "psnr_y: PSNR, Y (BT.601, 16-235, float), border 0" in done.stderr
+    rows = [re.split("  +", line) for line in done.stdout.splitlines()]
+    numbers = {(row[0], row[1]): row[2:] for row in rows if row[0].endswith(".png")}
+    assert sorted(numbers) == [(f"{seed}.png", who) for seed in (0, 1) for who in ("input", "ir-sde")]
+    assert numbers["0.png", "input"][0] == "inf", "equal pictures have no error"
+    assert {"PSNR-Y (dB)", "SSIM", "evaluations"} <= {row[0] for row in rows}
+    assert "PSNR-Y: PSNR, Y (BT.601, 16-235, float), border 0" in done.stdout
 
 
 TRAIN = ("train", "ir-sde", "--task", "derain", "--out", "weights")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 import torch
+from torch import Generator, Tensor
 
 from restoration import testing
 from restoration.cards import (
@@ -19,6 +21,8 @@ from restoration.cards import (
     TaskCard,
     WeightsCard,
 )
+from restoration.images import Picture
+from restoration.interfaces import Observation
 from restoration.registry import registry
 
 CONTRACTS: dict[type[Card], type[testing.Contract]] = {
@@ -31,15 +35,19 @@ CONTRACTS: dict[type[Card], type[testing.Contract]] = {
     WeightsCard: testing.WeightsContract,
 }
 SMALL = {"width": 8, "encoder": [1, 1], "middle": 1, "decoder": [1, 1]}
+SMALL_LATENTS = {"latent_channels": 4, "autoencoder_width": 4, "multipliers": [1, 2]}
 HOW: dict[tuple[type[Card], str], dict[str, Any]] = {
     (NetworkCard, "nafnet-compact"): {"options": SMALL},
     (NetworkCard, "conditional-unet"): {"options": {"width": 8, "depth": 2}},
     (NetworkCard, "unconditional-unet"): {"options": {"width": 8, "depth": 2}},
     (NetworkCard, "conditional-nafnet"): {"options": SMALL},
+    (NetworkCard, "latent-pair"): {"options": SMALL | SMALL_LATENTS},
+    (NetworkCard, "latent-unet"): {"options": {"width": 4, "multipliers": [1, 2], "latent_channels": 4}},
     (NetworkCard, "nafnet"): {"options": SMALL},
     (NetworkCard, "unet"): {"options": {"width": 12, "depth": 2}},
     (ObjectiveCard, "euler-matching"): {"schedule": "mean-reverting", "options": {"corrected": False}},
     (RestorerCard, "ir-sde"): {"network": SMALL},
+    (RestorerCard, "latent-ir-sde"): {"network": SMALL | SMALL_LATENTS},
     (RestorerCard, "denoising-sde"): {"network": SMALL},
     (RestorerCard, "regression"): {"network": SMALL},
 }
@@ -63,6 +71,54 @@ def one_thread() -> Iterator[None]:
 
 def test_no_plugin_is_broken() -> None:
     assert {plugin.name: plugin.error for plugin in registry().plugins if plugin.error} == {}
+
+
+class Halved:
+    """A task that keeps the promises: halves pictures and adds a little noise."""
+
+    scale, back, drift = 0.5, 0.5, 0.0
+
+    def __call__(self, x: Tensor, rng: Generator) -> Tensor:
+        return self.observe(x, rng).y + self.drift
+
+    def observe(self, x: Tensor, rng: Generator) -> Observation:
+        return Observation(y=x / 2 + 0.01 * torch.randn(x.shape, generator=rng), operator=Times(self), sigma=0.01)
+
+    def describe(self, picture: Picture) -> Observation:
+        return Observation(y=picture.pixels, operator=Times(self))
+
+
+class Times:
+    def __init__(self, task: Halved) -> None:
+        self.task = task
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x * self.task.scale
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return y * self.task.back
+
+
+WRONG = {
+    "nothing": ({}, True, None),
+    "its card": ({}, False, "linear on its card"),
+    "the adjoint": ({"back": 0.5001}, True, "<Ax, v>"),
+    "the operator": ({"scale": 0.3, "back": 0.3}, True, "operator.x. is off"),
+    "what it observes": ({"drift": 0.01}, True, "observe damages otherwise"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_the_contract_of_tasks_finds_what_is_wrong(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    attributes, linear, message = WRONG[what]
+    wrong = type("Wrong", (Halved,), attributes)
+    card = TaskCard(name="wrong", summary="", factory="", linear=linear)
+    contract = testing.TaskContract()
+    monkeypatch.setattr(contract, "card", lambda kind: card)
+    monkeypatch.setattr(contract, "made", lambda kind: wrong())
+    contract.test_the_seed_decides_the_damage()
+    with pytest.raises(AssertionError, match=message) if message else nullcontext():
+        contract.test_every_size_is_kept_and_what_is_observed_is_true()
 
 
 def test_every_kind_of_card_has_a_contract() -> None:

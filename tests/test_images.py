@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from dataclasses import replace
 
 import pytest
 import pyvips
@@ -53,12 +54,37 @@ def test_alpha_is_carried_through(tmp_path, channels, bits):
     assert torch.equal(back.alpha, picture.alpha)
 
 
-def test_alpha_goes_where_the_format_or_the_size_has_no_place_for_it(tmp_path):
-    picture = Picture(pixels=noise(3, 8), alpha=noise(1, 8))
-    write(picture, tmp_path / "picture.jpg")
+def test_alpha_goes_where_the_format_has_no_place_for_it(tmp_path):
+    write(Picture(pixels=noise(3, 8), alpha=noise(1, 8)), tmp_path / "picture.jpg")
     assert read(tmp_path / "picture.jpg").alpha is None
-    assert picture.with_pixels(noise(3, 8, 20, 20)).alpha is None
+
+
+def test_alpha_stays_as_it_is_or_is_resized_with_the_pixels():
+    picture = Picture(pixels=noise(3, 8), alpha=noise(1, 8))
     assert picture.with_pixels(noise(3, 8)).alpha is picture.alpha
+    assert Picture(pixels=noise(3, 8)).with_pixels(noise(3, 8, 20, 20)).alpha is None
+    for size in ((18, 26), (5, 4), (1, 1), (40, 3)):
+        assert picture.with_pixels(noise(3, 8, *size)).alpha.shape == (1, 1, *size)
+        even = replace(picture, alpha=torch.full((1, 1, 9, 13), 0.25)).with_pixels(noise(3, 8, *size))
+        assert torch.allclose(even.alpha, torch.tensor(0.25))
+    half = (torch.arange(12) < 6).float().expand(1, 1, 8, 12)
+    large = Picture(pixels=noise(3, 8, 8, 12), alpha=half).with_pixels(noise(3, 8, 16, 24)).alpha
+    assert torch.equal(large[..., :11], torch.ones(1, 1, 16, 11))
+    assert torch.equal(large[..., 13:], torch.zeros(1, 1, 16, 11))
+    assert torch.equal(large[..., 11:13], torch.tensor([0.75, 0.25]).expand(1, 1, 16, 2))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+def test_a_lower_quality_makes_a_smaller_file_further_from_the_picture(suffix):
+    picture = Picture(pixels=noise(3, 8, 64, 64))
+    sizes, errors = [], []
+    for quality in (5, 50, 95):
+        data = encode(picture, suffix, quality)
+        sizes.append(len(data))
+        errors.append(float((decode(data, "picture").pixels - picture.pixels).square().mean()))
+    assert sizes == sorted(sizes) and sizes[0] < sizes[2] / 2
+    assert errors == sorted(errors, reverse=True) and errors[0] > 1.2 * errors[2]
+    assert encode(picture, suffix) == data, "95 if not said"
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp"])

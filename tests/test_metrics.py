@@ -1,4 +1,4 @@
-"""PSNR and SSIM against closed forms and against scikit-image."""
+"""PSNR, SSIM and MS-SSIM against closed forms, scikit-image and piq."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from einops import rearrange
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Generator, Tensor
 
-from restoration.metrics import luma, protocol, psnr, ssim
+from restoration.metrics import luma, ms_ssim, protocol, psnr, ssim
 
 FULL_RANGE = 20 * math.log10(255 / 219)
 """What PSNR on Y of 16 to 235 is above that on Y of 0 to 255: 1.32 dB."""
@@ -127,6 +127,41 @@ def test_ssim_of_a_picture_smaller_than_its_window_is_an_error() -> None:
         ssim(torch.zeros(1, 3, 10, 20), torch.zeros(1, 3, 10, 20))
 
 
+@pytest.mark.parametrize("shape", [(1, 3, 176, 192), (1, 1, 240, 256)])
+def test_ms_ssim_agrees_with_piq(shape: tuple[int, ...]) -> None:
+    piq = pytest.importorskip("piq")
+    x, y = pair(*shape)
+    assert ms_ssim(y, x) == pytest.approx(float(piq.multi_scale_ssim(y.double(), x.double())), abs=1e-10)
+
+
+def test_ms_ssim_of_odd_sizes_repeats_the_last_row_and_column_as_wangs_own_code_does() -> None:
+    piq = pytest.importorskip("piq")
+    x, y = pair(1, 3, 161, 177)  # both odd at every scale; piq repeats the first row and column instead
+    x, y = x.double(), y.double()
+    assert ms_ssim(y, x) == pytest.approx(float(piq.multi_scale_ssim(y.flip(-1, -2), x.flip(-1, -2))), abs=1e-10)
+    assert ms_ssim(y, x) == pytest.approx(float(piq.multi_scale_ssim(y, x)), abs=2e-3)
+
+
+def test_ms_ssim_of_two_constants_compares_their_means_at_the_coarsest_scale_only() -> None:
+    one, other = (torch.full((1, 1, 161, 170), level, dtype=torch.float64) for level in (0.2, 0.6))
+    expected = ((2 * 0.2 * 0.6 + 1e-4) / (0.2**2 + 0.6**2 + 1e-4)) ** 0.1333
+    assert ms_ssim(one, other) == pytest.approx(expected, abs=1e-9)
+    assert ms_ssim(one, one) == 1
+
+
+def test_ms_ssim_of_a_negative_is_nought() -> None:
+    _, y = pair(1, 1, 176, 176)
+    assert ms_ssim(1 - y, y) == 0
+
+
+def test_ms_ssim_of_a_picture_too_small_for_five_scales_is_an_error() -> None:
+    with pytest.raises(ValueError, match="161 pixels a side, not 200x160"):
+        ms_ssim(torch.zeros(1, 3, 160, 200), torch.zeros(1, 3, 160, 200))
+    with pytest.raises(ValueError, match="161 pixels a side, not 160x160"):
+        ms_ssim(torch.zeros(1, 3, 162, 162), torch.zeros(1, 3, 162, 162), border=1)
+
+
 def test_the_words_beside_a_number_say_how_it_was_measured() -> None:
     assert protocol("PSNR", "y", 0) == "PSNR, Y (BT.601, 16-235, float), border 0"
     assert protocol("SSIM", "rgb", 4) == "SSIM, RGB, Gaussian 11x11 sigma 1.5, valid windows, border 4"
+    assert "5 scales halved by 2x2 means" in protocol("MS-SSIM", "rgb", 0)

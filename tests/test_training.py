@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 from msgspec.structs import replace
+from safetensors.torch import load_file
 from small import SMALL, picture
 
+from restoration import checkpoint
+from restoration.cards import WeightsCard
 from restoration.data import Pair, Patches, pairs_in, pictures_in
 from restoration.errors import BadOption, BadPicture
 from restoration.images import write
 from restoration.recipe import Part, Recipe, default_recipe
-from restoration.training import CHECKPOINT, Trainer, Training, split, train
-from restoration.weights import MODEL, Folder
+from restoration.registry import registry
+from restoration.training import CHECKPOINT, FREE, Trainer, Training, split, train
+from restoration.weights import CONFIG, MODEL, Folder, bundled
 
 QUICK = Training(
     steps=6, batch=2, patch=16, warmup=2, held_out=1, validate_every=3, checkpoint_every=3, precision="fp32"
@@ -100,6 +105,55 @@ def test_a_training_starts_from_weights_of_the_same_network_only(tmp_path, pictu
     other = replace(small(), network=Part("nafnet-compact", {**SMALL, "width": 4}))
     with pytest.raises(BadOption, match="another network"):
         train(other, pictures, tmp_path / "other", QUICK, start=start)
+
+
+@pytest.mark.parametrize("card", registry().cards(WeightsCard), ids=lambda card: card.name)
+def test_the_recipe_beside_shipped_weights_says_all_that_a_training_asks_for(card):
+    folder = bundled(card)
+    recipe = folder.recipe()
+    settings = {name: value for name, value in recipe.training.items() if name in Training.__struct_fields__}
+    assert msgspec.to_builtins(msgspec.convert(settings, Training)).items() >= settings.items()
+    assert settings.keys() >= set(Training.__struct_fields__) - set(FREE)
+    origin = recipe.training.get("start")
+    if origin is not None:
+        assert origin in {other.name for other in registry().cards(WeightsCard)}
+    assert json.loads((folder.path / CONFIG).read_text())["requires"]
+
+
+def test_a_recipe_is_followed_from_the_weights_that_it_began_with(restore, tmp_path, pictures):
+    recipe = bundled(next(card for card in registry().cards(WeightsCard) if card.name == "ir-sde/derain")).path / CONFIG
+    quick = ("--steps", 1, "--batch", 1, "--patch", 16, "--lr", 1e-12, "--device", "cpu")
+    command = ("train", "ir-sde", "--task", "derain", "--data", pictures, "--recipe")
+    done = restore(*command, recipe, *quick, "--out", tmp_path / "again")
+    assert done.returncode == 0, done.stderr
+    start = bundled(next(card for card in registry().cards(WeightsCard) if card.name == "regression/derain"))
+    made = Folder(path=tmp_path / "again", origin="again").recipe()
+    assert made.training["start"] == "regression/derain"
+    weights, before = (load_file(folder / MODEL) for folder in (tmp_path / "again", start.path))
+    for name, value in before.items():
+        assert torch.allclose(weights[name].float(), value.float(), atol=1e-3), name
+    plain = restore(*command, recipe, *quick, "--out", tmp_path / "plain", "--start", "none")
+    assert plain.returncode == 0, plain.stderr
+    assert "start" not in Folder(path=tmp_path / "plain", origin="plain").recipe().training
+    lost = tmp_path / "lost.json"
+    lost.write_text(recipe.read_text().replace('"regression/derain"', '"somewhere"'))
+    asked = restore(*command, lost, *quick, "--out", tmp_path / "lost")
+    assert asked.returncode == 2
+    assert "the recipe begins with weights 'somewhere': no set of weights is named" in asked.stderr
+    assert asked.stderr.endswith("name them with --start\n")
+
+
+def test_a_checkpoint_from_before_the_log_had_its_settings_goes_on(tmp_path, pictures):
+    trainer = Trainer(small(), pictures, QUICK)
+    trainer.advance()
+    state = trainer.state()
+    del state["generators"]
+    checkpoint.write(state, tmp_path / CHECKPOINT)
+    again = Trainer(small(), pictures, replace(QUICK, log_every=7))
+    again.restore(checkpoint.load((tmp_path / CHECKPOINT).read_bytes(), tmp_path), tmp_path)
+    trainer.advance()
+    again.advance()
+    assert all(map(torch.equal, trainer.network.parameters(), again.network.parameters()))
 
 
 def test_every_network_that_takes_nothing_can_be_trained_on_a_path(tmp_path, pictures):

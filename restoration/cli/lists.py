@@ -46,7 +46,12 @@ def _weights_of(card: Card) -> dict[str, list[str]]:
 
 def _more(kind: type[Card], card: Card | None = None) -> tuple[str, ...]:
     """A further column: its title, or what stands in it for a card."""
-    if kind in (RestorerCard, TaskCard):
+    if kind is TaskCard:
+        if not isinstance(card, TaskCard):
+            return ("options", "weights")
+        asked = " ".join(f"--{option.name.replace('_', '-')}" for option in card.asks)
+        return (asked, ", ".join(_weights_of(card)["weights"]) or "none yet")
+    if kind is RestorerCard:
         if card is None:
             return ("weights",)
         none = "none needed" if isinstance(card, RestorerCard) and not card.needs_weights else "none yet"

@@ -16,7 +16,9 @@ from restoration.errors import RestorationError
 
 COMMANDS = {
     "run": ("restoration.cli.run:run", "Restore pictures."),
-    "score": ("restoration.cli.score:score", "Score a method on pictures with known clean versions."),
+    "degrade": ("restoration.cli.degrade:degrade", "Damage clean pictures as a task does."),
+    "score": ("restoration.cli.score:score", "Score methods on pictures with known clean versions."),
+    "audit": ("restoration.cli.audit:audit", "Look for test pictures inside a training set."),
     "train": ("restoration.cli.train:train", "Train a method on a folder of pictures."),
     "methods": ("restoration.cli.lists:methods", "List the methods."),
     "tasks": ("restoration.cli.lists:tasks", "List the tasks: what can be repaired."),

@@ -73,10 +73,7 @@ how_to_restore = grouped(
             multiple=True,
             callback=keywords,
             metavar="KEY=VALUE",
-            help="Another option of the method; may be repeated.",
-        ),
-        click.option(
-            "--sigma", type=click.FloatRange(0, 255), help="The noise of the picture, in levels of 255, if known."
+            help="Another option of the method, or task.KEY=VALUE of the task; may be repeated.",
         ),
         click.option("--seed", type=int, default=0, show_default=True, help="Of the noise that a method draws."),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),

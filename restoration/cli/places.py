@@ -22,13 +22,14 @@ class Job:
     target: Path | None
 
 
-def jobs(inputs: Iterable[str], output: str | None, method: str, task: str) -> list[Job]:
+def jobs(inputs: Iterable[str], output: str | None, method: str, task: str, without: Iterable[Path] = ()) -> list[Job]:
     """Pair every input with an output. Raises `click.UsageError` where two results would go to one place.
 
     `output` is a file, a folder (`DIR/` or one that exists), "-", or a template with {name}, {ext}, {method}, {task};
-    by default results lie beside their inputs as NAME.restored.EXT.
+    by default results lie beside their inputs as NAME.restored.EXT. Of folders what lies in those of `without` is not
+    taken.
     """
-    sources = list(dict.fromkeys(_sources(inputs)))
+    sources = list(dict.fromkeys(_sources(inputs, [folder.resolve() for folder in without])))
     if not sources:
         raise click.UsageError("no pictures to restore; name files, folders, or - for stdin")
     one_place = output is not None and output != STREAM and not _is_many(output)
@@ -49,7 +50,7 @@ def _is_many(output: str) -> bool:
     return output.endswith("/") or "{" in output or Path(output).is_dir()
 
 
-def _sources(inputs: Iterable[str]) -> Iterable[tuple[Path | None, Path]]:
+def _sources(inputs: Iterable[str], without: list[Path]) -> Iterable[tuple[Path | None, Path]]:
     """Every input file with the folder its place is kept relative to."""
     for text in inputs:
         path = Path(text)
@@ -57,6 +58,8 @@ def _sources(inputs: Iterable[str]) -> Iterable[tuple[Path | None, Path]]:
             yield None, Path()
         elif path.is_dir():
             for found in sorted(path.rglob("*")):
+                if any(folder in found.resolve().parents for folder in without):
+                    continue
                 if found.suffix.lower() in SUFFIXES and found.is_file() and ".restored" not in found.suffixes:
                     yield found, path
         elif not path.exists() and any(sign in text for sign in "*?["):

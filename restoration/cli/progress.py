@@ -1,17 +1,24 @@
-"""Bars on a terminal, drawn by rich on stderr."""
+"""How far a piece of work is, on stderr: bars on a terminal, drawn by rich, or plain lines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from restoration.cli.output import progress_wanted, say
 
-def bar() -> Progress:
-    """Return a bar with a count, times and a text of ours."""
+if TYPE_CHECKING:
+    from restoration import training
+    from restoration.training import Training
+
+
+def bar(console: Console | None = None) -> Progress:
+    """Return a bar with a count, times and a text of ours, on stderr if not on a console given."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -19,7 +26,7 @@ def bar() -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[remark]}"),
-        console=Console(stderr=True),
+        console=console or Console(stderr=True),
         transient=True,
     )
 
@@ -40,8 +47,33 @@ def picture_bar(total: int) -> Iterator[Callable[[str, Any], None]]:
 
 
 @contextmanager
-def step_bar(total: int) -> Iterator[Callable[[int, str], None]]:
-    """A bar over the steps of a training."""
-    with bar() as drawn:
-        task = drawn.add_task("training", total=total, remark="")
-        yield lambda done, remark: drawn.update(task, completed=done, remark=remark)
+def training_progress(
+    out: Path, settings: Training, *, quiet: bool, watch: bool
+) -> Iterator[Callable[[training.Progress], None]]:
+    """Show a training: as a bar, with `watch` live from its log in `out`, or as lines where there is no terminal."""
+    terminal = progress_wanted(quiet)
+    if quiet:
+        yield lambda progress: None
+    elif terminal and watch:
+        from restoration.cli.watch import watching
+
+        with watching(out, settings.steps) as see:
+            yield see
+    elif terminal:
+        with bar() as drawn:
+            task = drawn.add_task("training", total=settings.steps, remark="")
+            yield lambda progress: drawn.update(task, completed=progress.step, remark=remark(progress))
+    else:
+        every = settings.log_every if watch else settings.validate_every
+
+        def tell(progress: training.Progress) -> None:
+            if progress.step % every == 0:
+                say(f"step {progress.step} of {settings.steps}: {remark(progress)}, {progress.seconds:.0f} s")
+
+        yield tell
+
+
+def remark(progress: training.Progress) -> str:
+    """Return the latest loss and PSNR of a training."""
+    psnr = "" if progress.psnr is None else f", PSNR {progress.psnr:.2f} dB"
+    return f"loss {progress.loss:.4f}{psnr}"

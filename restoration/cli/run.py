@@ -13,6 +13,7 @@ from restoration.cli.interrupt import interruptible
 from restoration.cli.options import how_to_restore, method_and_task, passive_threads
 from restoration.cli.output import as_json, debug, echo_json, progress_wanted, say, warnings_to_stderr
 from restoration.cli.places import Job, jobs
+from restoration.cli.task_options import TaskCommand, folders, split
 from restoration.errors import RestorationError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from restoration.runtime import Restoration, Result
 
 
-@click.command()
+@click.command(cls=TaskCommand, describing=True)
 @click.argument("images", nargs=-1, required=True, metavar="IMAGES...")
 @method_and_task
 @click.option(
@@ -47,7 +48,8 @@ def run(
     output: str | None,
     overwrite: bool,
     skip_existing: bool,
-    sigma: float | None,
+    task_options: dict[str, Any],
+    options: dict[str, Any],
     seed: int,
     threads: int | None,
     report: Path | None,
@@ -67,22 +69,25 @@ def run(
     Results are named NAME.restored.EXT beside their inputs; their paths are printed. Nothing is overwritten unasked.
     """
     warnings_to_stderr(quiet)
-    todo = _todo(jobs(images, output, method, task), overwrite, skip_existing, quiet)
+    own, task_options = split(options, task_options)
+    todo = jobs(images, output, method, task, without=folders(task_options))
+    todo = _todo(todo, overwrite, skip_existing, quiet)
     if dry_run:
         return _dry_run(todo, method, task, how, as_json)
     if not todo:
         return 0
     passive_threads()
-    from restoration.runtime import Restoration, prepare
+    from restoration.hardware import prepare
+    from restoration.runtime import Restoration
+    from restoration.tasks import options_of
 
     prepare(threads)
-    restoration = Restoration(method, task, **how)
-    noise = None if sigma is None else sigma / 255
-    batch = _Batch(restoration, seed, noise, as_json, quiet, keep=report is not None)
+    restoration = Restoration(method, task, task_options=task_options, options=own, **how)
+    batch = _Batch(restoration, seed, as_json, quiet, keep=report is not None)
     try:
         with interruptible() as check, _bar(len(todo), quiet) as step:
-            for job in todo:
-                batch.do(job, step)
+            for place, job in enumerate(todo):
+                batch.do(job, options_of(task, task_options, job.source, place), step)
                 check()
     finally:
         batch.tell()
@@ -97,20 +102,18 @@ def run(
 class _Batch:
     """Does jobs one by one; one that fails is told and does not stop the others."""
 
-    def __init__(
-        self, restoration: Restoration, seed: int, sigma: float | None, as_json: bool, quiet: bool, *, keep: bool
-    ) -> None:
-        self.restoration, self.seed, self.sigma, self.as_json, self.keep = restoration, seed, sigma, as_json, keep
+    def __init__(self, restoration: Restoration, seed: int, as_json: bool, quiet: bool, *, keep: bool) -> None:
+        self.restoration, self.seed, self.as_json, self.keep = restoration, seed, as_json, keep
         self.failed = 0
         self.untold: list[str] = []
         self.waits = progress_wanted(quiet) and sys.stdout.isatty()
         self.pairs: list[tuple[str, Picture, Picture, dict[str, Any]]] = []
 
-    def do(self, job: Job, step: Callable[[str, Tensor | None], None]) -> None:
+    def do(self, job: Job, task_options: dict[str, Any], step: Callable[[str, Tensor | None], None]) -> None:
         """Read, restore, write, print."""
         name = str(job.source) if job.source else "stdin"
         try:
-            picture, result = self._restore(job, name, lambda guess: step(name, guess))
+            picture, result = self._restore(job, name, task_options, lambda guess: step(name, guess))
         except (RestorationError, MemoryError) as error:
             self.failed += 1
             say(f"error: {error or 'out of memory; use a smaller --tile'}")
@@ -132,13 +135,15 @@ class _Batch:
         while self.untold:
             click.echo(self.untold.pop(0))
 
-    def _restore(self, job: Job, name: str, observe: Callable[[Tensor], None]) -> tuple[Picture, Result]:
+    def _restore(
+        self, job: Job, name: str, task_options: dict[str, Any], observe: Callable[[Tensor], None]
+    ) -> tuple[Picture, Result]:
         from restoration.images import encode, read, write
 
         picture = read(job.source) if job.source else read(sys.stdin.buffer.read(), name)
         if job.target is not None:
             _check_folder(job.target)
-        result = self.restoration(picture, seed=self.seed, sigma=self.sigma, observe=observe)
+        result = self.restoration(picture, seed=self.seed, task_options=task_options, observe=observe)
         if job.target is None:
             sys.stdout.buffer.write(encode(result.picture, picture.suffix))
             sys.stdout.buffer.flush()

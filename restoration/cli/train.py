@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +12,13 @@ import click
 
 from restoration.cards import NetworkCard, ObjectiveCard, RestorerCard, SamplerCard, ScheduleCard, TaskCard
 from restoration.cli.options import keywords, names, passive_threads
-from restoration.cli.output import debug, progress_wanted, say, warnings_to_stderr
-from restoration.errors import BadOption
+from restoration.cli.output import debug, warnings_to_stderr
+from restoration.errors import BadOption, BadWeights, UnknownName
 
 if TYPE_CHECKING:
     from restoration.recipe import Recipe
+    from restoration.training import Progress, Training
+    from restoration.weights import Folder
 
 PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": ObjectiveCard, "sampler": SamplerCard}
 
@@ -36,7 +40,11 @@ PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": Objectiv
 @click.option(
     "--recipe", type=click.Path(dir_okay=False, path_type=Path), help="A config.json: the same parts and settings."
 )
-@click.option("--start", metavar="WHICH", help="Weights to begin with: a folder, a name, or owner/name on the Hub.")
+@click.option(
+    "--start",
+    metavar="WHICH",
+    help="Weights to begin with: a folder, a name, or owner/name on the Hub.  [default: none, or those of --recipe]",
+)
 @click.option("--network", shell_complete=names(NetworkCard), help="Another network.")
 @click.option("--schedule", shell_complete=names(ScheduleCard), help="Another noise schedule.")
 @click.option("--objective", shell_complete=names(ObjectiveCard), help="Another objective.")
@@ -50,16 +58,21 @@ PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": Objectiv
     help="An option of a part, such as network.width=32 or schedule.max_sigma=50; may be repeated.",
 )
 @click.option("--steps", type=click.IntRange(1), help="Steps of the optimiser.  [default: 20000]")
-@click.option("--batch", type=click.IntRange(1), help="Patches a step.  [default: 8]")
+@click.option("--batch", type=click.IntRange(1), help="Patches a step, of all processes together.  [default: 8]")
 @click.option("--patch", type=click.IntRange(8), help="The side of a patch, in pixels.  [default: 96]")
 @click.option("--lr", type=click.FloatRange(0, min_open=True), help="The highest learning rate.  [default: 0.001]")
 @click.option("--seed", type=int, help="Of the weights, the data and the noise.  [default: 0]")
 @click.option("--validate-every", type=click.IntRange(1), help="Steps between validations.  [default: 2000]")
 @click.option("--checkpoint-every", type=click.IntRange(1), help="Steps between checkpoints.  [default: 1000]")
+@click.option("--log-every", type=click.IntRange(1), help="Steps between lines of the log.  [default: 100]")
 @click.option("--precision", help="auto, fp32, bf16, fp16.  [default: auto]")
 @click.option("--compile/--no-compile", default=None, help="Compile the network with torch.compile.  [default: no]")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option("--threads", type=click.IntRange(1), help="Of the processor.  [default: all]")
+@click.option("--threads", type=click.IntRange(1), help="Of the processor, for all processes.  [default: all]")
+@click.option(
+    "--processes", type=click.IntRange(1), default=1, show_default=True, help="On this machine; they share each batch."
+)
+@click.option("--watch", is_flag=True, help="Show the curves on the terminal while they grow.")
 @click.option("--offline", is_flag=True, help="Never ask the network for --start.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no remarks.")
 @debug
@@ -73,6 +86,8 @@ def train(
     options: dict[str, Any],
     device: str,
     threads: int | None,
+    processes: int,
+    watch: bool,
     offline: bool,
     quiet: bool,
     **chosen: Any,
@@ -81,39 +96,114 @@ def train(
 
     \b
     Examples:
-      restore train ir-sde --task derain --data photos/ --out weights/
+      restore train ir-sde --task derain --data photos/ --out weights/ --watch
       restore train regression --task denoise --data photos/ --out weights/ --set network.width=32
       restore train ir-sde --task derain --data photos/ --out again/ --recipe weights/config.json
 
     A training that was stopped goes on from its last checkpoint when the same command is given again. The result is a
-    folder for `restore run --weights`.
-    """
-    warnings_to_stderr(quiet)
-    passive_threads()
-    from restoration import training
-    from restoration.runtime import find_device, prepare
-    from restoration.weights import resolve
+    folder for `restore run --weights`; beside the weights lie log.jsonl, curves.svg, preview.png and, where TensorBoard
+    is installed, what it shows.
 
-    prepare(threads)
+    --processes N trains in N processes on this machine, one a GPU where there are any; for several machines, start
+    `accelerate launch -m restoration.cli.main train ...` on each. The batch, and so what is learnt, stays the same.
+    """
+    passive_threads()
+    from restoration.cli.progress import training_progress
+    from restoration.hardware import prepare
+    from restoration.parallel import place
+
+    rank, launched = place()
+    quiet = quiet or rank > 0
+    warnings_to_stderr(quiet)
     parts = {name: chosen.pop(name) for name in PARTS}
     made = _recipe(method, task, recipe, parts, options)
     settings = _settings(made, {name: value for name, value in chosen.items() if value is not None})
-    begin = resolve(start, method, task, offline=offline) if start else None
-    shown = progress_wanted(quiet)
-    with _bar(settings.steps, shown) as step:
-
-        def observe(progress: training.Progress) -> None:
-            psnr = "" if progress.psnr is None else f", PSNR {progress.psnr:.2f} dB"
-            remark = f"loss {progress.loss:.4f}{psnr}"
-            step(progress.step, remark)
-            if not shown and not quiet and progress.step % settings.validate_every == 0:
-                say(f"step {progress.step} of {settings.steps}: {remark}, {progress.seconds:.0f} s")
-
-        folder = training.train(
-            made, data, out, settings, device=str(find_device(device)), start=begin, observe=observe
-        )
-    click.echo(str(folder.path))
+    begin = _begin(start, made if recipe is not None else None, method, task, offline)
+    work = partial(_train, made, data, out, settings, device, begin)
+    with training_progress(out, settings, quiet=quiet, watch=watch) as observe:
+        if launched == 1 and processes > 1:
+            folder = _in_processes(processes, threads, settings, quiet, work, observe)
+        else:
+            prepare(threads and _share(threads))
+            folder = work(observe)
+    if rank == 0:
+        click.echo(str(folder.path))
     return 0
+
+
+def _train(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    settings: Training,
+    device: str,
+    begin: Folder | None,
+    observe: Callable[[Progress], None],
+) -> Folder:
+    """Train in this process, with what it finds of others."""
+    from restoration.hardware import find_device
+    from restoration.parallel import own_device
+    from restoration.training import train
+
+    return train(recipe, data, out, settings, device=str(find_device(own_device(device))), start=begin, observe=observe)
+
+
+def _in_processes(
+    number: int, threads: int | None, settings: Training, quiet: bool, work: Any, observe: Callable[[Progress], None]
+) -> Folder:
+    """Train in processes of our own, which load the one-file plugins of this run too."""
+    import torch
+
+    from restoration.cli.processes import launch
+    from restoration.registry import registry
+
+    if find_spec("accelerate") is None:
+        raise BadOption("--processes needs accelerate: pip install 'restoration-toolbox[train]'")
+    if number > settings.batch:
+        raise BadOption(f"a batch of {settings.batch} is too small for {number} processes; use a larger --batch")
+    files = [plugin.module for plugin in registry().plugins if plugin.module.endswith(".py")]
+    each = max(1, (threads or torch.get_num_threads()) // number)
+    folder: Folder = launch(number, each, partial(_as_one, files, each, quiet, work), observe)
+    return folder
+
+
+def _as_one(files: list[str], threads: int, quiet: bool, work: Any, observe: Callable[[Progress], None]) -> Folder:
+    """Be one of the processes."""
+    import torch
+
+    from restoration.hardware import prepare
+    from restoration.parallel import place
+    from restoration.registry import registry
+
+    warnings_to_stderr(quiet or place()[0] > 0)
+    prepare(threads)
+    for file in files:
+        registry().add_file(file)
+    folder: Folder = work(observe)
+    torch.distributed.destroy_process_group()
+    return folder
+
+
+def _share(threads: int) -> int:
+    """The threads of this process, of those of this machine."""
+    import os
+
+    return max(1, threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
+def _begin(name: str | None, recipe: Recipe | None, method: str, task: str, offline: bool) -> Folder | None:
+    """The weights to begin with: those named, or else those of a recipe that is followed; "none" for none."""
+    from restoration.weights import resolve
+
+    recorded = recipe.training.get("start") if recipe is not None else None
+    if name == "none" or not (name or recorded):
+        return None
+    try:
+        return resolve(name or recorded, method, task, offline=offline)
+    except (UnknownName, BadWeights) as error:
+        if name:
+            raise
+        raise BadOption(f"the recipe begins with weights {recorded!r}: {error}; name them with --start") from error
 
 
 def _recipe(method: str, task: str, file: Path | None, parts: dict[str, str | None], options: dict[str, Any]) -> Recipe:
@@ -155,11 +245,3 @@ def _settings(recipe: Recipe, chosen: dict[str, Any]) -> Any:
         return msgspec.convert({**known, **chosen}, Training)
     except msgspec.ValidationError as error:
         raise BadOption(f"the settings of the training do not fit: {error}") from error
-
-
-def _bar(steps: int, shown: bool) -> Any:
-    if not shown:
-        return nullcontext(lambda done, remark: None)
-    from restoration.cli.progress import step_bar
-
-    return step_bar(steps)

@@ -7,6 +7,15 @@ from collections.abc import Iterable
 from restoration import ObjectiveCard, RestorerCard, ScheduleCard, WeightsCard, hookimpl
 
 PAPER = "Luo et al. 2023, arXiv:2301.11699"
+REFUSION = "Luo et al. 2023, arXiv:2304.08291"
+TRAINED_ON = {
+    "derain": "synthetic rain",
+    "denoise": "Gaussian noise of sigma 0 to 75, sensor noise and impulses",
+    "deblur": "camera shake and defocus",
+    "sr": "MATLAB's bicubic at 2, 3 and 4",
+    "inpaint": "strokes, boxes, writing and lost pixels",
+    "dehaze": "the scattering model over random depths",
+}
 COMPACT = {"width": 16, "encoder": [1, 1, 2, 2], "middle": 1, "decoder": [2, 2, 1, 1]}
 
 
@@ -54,6 +63,12 @@ def register_objectives() -> Iterable[ObjectiveCard]:
         summary="maximum likelihood as the published code has it; reads published weights",
         source=f"{PAPER}, equations 14 and 15",
     )
+    yield ObjectiveCard(
+        name="latent-matching",
+        factory="restoration_ir_sde.latent:LatentMatching",
+        summary="an autoencoder by latent replacing, and any matching above between its latents",
+        source=REFUSION,
+    )
 
 
 @hookimpl
@@ -75,30 +90,55 @@ def register_restorers() -> Iterable[RestorerCard]:
         },
     )
     yield RestorerCard(
-        name="denoising-sde",
-        factory="restoration_ir_sde.restorers:Denoising",
-        summary="diffusion from the place of the path where the picture's noise belongs; needs sigma",
-        source=PAPER,
-        tasks=("denoise",),
+        name="latent-ir-sde",
+        factory="restoration_ir_sde.latent:LatentIRSDE",
+        summary="Latent Refusion: the same between small latents of the pictures, for large ones",
+        source=REFUSION,
         defaults={
-            "network": {"name": "nafnet-compact", "options": COMPACT},
+            "network": {"name": "latent-pair"},
             "schedule": {
-                "name": "denoising-sde",
-                "options": {"theta": "cosine", "max_sigma": 70.0, "T": 100, "eps": 0.04},
+                "name": "mean-reverting",
+                "options": {"theta": "cosine", "max_sigma": 50.0, "T": 100, "eps": 0.005},
             },
-            "objective": {"name": "clean-matching", "options": {"norm": "l1"}},
-            "sampler": {"name": "euler-ode"},
+            "objective": {"name": "latent-matching", "options": {"matching": "clean", "rectification": 1.0}},
+            "sampler": {"name": "dpmpp-2m"},
         },
     )
+    for kind, sampler in (("ode", "dpmpp-2m"), ("sde", "dpmpp-2m-sde")):
+        yield RestorerCard(
+            name=f"denoising-{kind}",
+            factory="restoration_ir_sde.restorers:Denoising",
+            summary=f"diffusion ({kind.upper()}) from the place of the path where the picture's noise belongs",
+            source=PAPER,
+            tasks=("denoise",),
+            defaults={
+                "network": {"name": "nafnet-compact", "options": COMPACT},
+                "schedule": {
+                    "name": "denoising-sde",
+                    "options": {"theta": "cosine", "max_sigma": 70.0, "T": 100, "eps": 0.04},
+                },
+                "objective": {"name": "clean-matching", "options": {"norm": "l1"}},
+                "sampler": {"name": sampler},
+            },
+        )
 
 
 @hookimpl
 def register_weights() -> Iterable[WeightsCard]:
     """Bring the weights that we trained."""
-    yield WeightsCard(
-        name="ir-sde/derain",
-        factory="restoration_ir_sde:weights/derain",
-        summary="compact NAFNet of width 16, trained on synthetic rain; 10 evaluations",
-        method="ir-sde",
-        task="derain",
-    )
+    for task, data in TRAINED_ON.items():
+        yield WeightsCard(
+            name=f"ir-sde/{task}",
+            factory=f"restoration_ir_sde:weights/{task}",
+            summary=f"compact NAFNet of width 16, trained on {data}; 10 evaluations",
+            method="ir-sde",
+            task=task,
+        )
+    for method in ("denoising-ode", "denoising-sde"):
+        yield WeightsCard(
+            name=f"{method}/denoise",
+            factory="restoration_ir_sde:weights/denoising",
+            summary="compact NAFNet of width 16, trained on Gaussian noise up to sigma 75",
+            method=method,
+            task="denoise",
+        )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from restoration.noise_level import estimate_sigma
 from restoration.sampling import drawing, first_state
 
 if TYPE_CHECKING:
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
     from restoration import Network, NoiseSchedule, Objective, Observation, Sampler
     from restoration_ir_sde.schedules import DenoisingSDE
+
+
+LEAST = 0.1 / 255
+"""Noise that is as good as none, so that the walk has one step."""
 
 
 class IRSDE:
@@ -54,19 +59,19 @@ class IRSDE:
 class Denoising(IRSDE):
     """Denoising-SDE and -ODE: a picture with noise `sigma` is a state of the path, so the walk starts there.
 
-    The evaluations are those of the places passed on the way, at most `steps`.
+    The evaluations are those of the places passed on the way, at most `steps`. Noise that is not known is estimated
+    from the picture; stronger noise than the path holds starts at its end.
     """
 
     schedule: DenoisingSDE
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
-        """Yield the clean estimate of every step, `b c h w`.
-
-        Raises `ValueError` if the noise is unknown or too strong.
-        """
-        if observation.sigma is None:
-            raise ValueError("denoising along a path needs the noise of the picture, sigma")
-        start = self.schedule.time_of(observation.sigma)
+        """Yield the clean estimate of every step, `b c h w`. Raises `ValueError` if known noise is too strong."""
+        sigma = observation.sigma
+        if sigma is None:
+            strongest = float(self.schedule.at(torch.ones(1, dtype=torch.float64))[2])
+            sigma = min(estimate_sigma(observation.y), strongest)
+        start = self.schedule.time_of(max(sigma, LEAST))
         steps = min(self.steps, round(start * self.schedule.T))
         times = start * torch.linspace(1, 0, steps + 1, dtype=torch.float64)
         yield from self._walk(observation.y, observation.y, times, drawing(observation.y, rng))

@@ -106,9 +106,9 @@ def denoising(sampler: Sampler = SAMPLERS[-1], steps: int = 100) -> tuple[Denois
     return method, network
 
 
-def noisy(level: float = 25) -> tuple[Tensor, Observation]:
+def noisy(level: float = 25, side: int = 24) -> tuple[Tensor, Observation]:
     rng = Generator().manual_seed(0)
-    x = 0.5 + 0.05 * torch.randn(1, 3, 24, 24, generator=rng)
+    x = 0.5 + 0.05 * torch.randn(1, 3, side, side, generator=rng)
     y = x + level / 255 * torch.randn(x.shape, generator=rng)
     return x, Observation(y=y, sigma=level / 255)
 
@@ -139,9 +139,22 @@ def test_denoising_without_noise_of_its_own_needs_no_luck() -> None:
     assert torch.equal(one, other)
 
 
-def test_unknown_or_overwhelming_noise_is_an_error() -> None:
+def test_unknown_noise_is_estimated() -> None:
+    (restorer, network), (x, known) = denoising(), noisy(side=96)
+    answer = last(restorer(Observation(y=known.y), Generator()))
+    grain = (0.05**2 + (25 / 255) ** 2) ** 0.5  # the clean picture is grain too
+    assert network.calls[0] == pytest.approx(restorer.schedule.time_of(grain), abs=0.015)
+    assert psnr(answer, x) > psnr(known.y, x) + 3
+
+
+def test_a_picture_without_noise_takes_the_last_step_and_one_beyond_the_path_all() -> None:
+    for picture, first in ((torch.zeros(1, 3, 9, 9), 0.01), (3 * torch.randn(1, 3, 24, 24, generator=Generator()), 1.0)):
+        restorer, network = denoising()
+        last(restorer(Observation(y=picture), Generator()))
+        assert network.calls[0] == pytest.approx(first)
+
+
+def test_overwhelming_noise_is_an_error() -> None:
     y = torch.zeros(1, 3, 4, 4)
-    with pytest.raises(ValueError, match="sigma"):
-        next(denoising()[0](Observation(y=y), Generator()))
     with pytest.raises(ValueError, match="sigma is 80/255"):
         next(denoising()[0](Observation(y=y, sigma=80 / 255), Generator()))

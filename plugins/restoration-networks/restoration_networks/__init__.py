@@ -50,6 +50,23 @@ def register_networks() -> Iterable[NetworkCard]:
         tiles=False,
     )
     yield NetworkCard(
+        name="latent-pair",
+        factory="restoration_networks.latent_pair:LatentPair",
+        summary="the U-Net of Latent Refusion and the NAFNet that denoises its latents; 79 million parameters",
+        source="Luo et al. 2023, arXiv:2304.08291",
+        takes=("y", "t"),
+        bytes_per_pixel=1500,
+        tiles=False,
+    )
+    yield NetworkCard(
+        name="latent-unet",
+        factory="restoration_networks.latent_unet:LatentUNet",
+        summary="the latent U-Net of Refusion alone, key by key; 2 million parameters",
+        source="Luo et al. 2023, arXiv:2304.08291",
+        bytes_per_pixel=1300,
+        tiles=False,
+    )
+    yield NetworkCard(
         name="nafnet",
         factory="restoration_networks.nafnet:NAFNet",
         summary="the published NAFNet, key by key; from picture to picture, 17 million parameters",

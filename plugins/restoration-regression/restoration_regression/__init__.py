@@ -6,6 +6,15 @@ from collections.abc import Iterable
 
 from restoration import ObjectiveCard, RestorerCard, WeightsCard, hookimpl
 
+TRAINED_ON = {
+    "derain": "synthetic rain",
+    "denoise": "Gaussian noise of sigma 0 to 75, sensor noise and impulses",
+    "deblur": "camera shake and defocus",
+    "sr": "MATLAB's bicubic at 2, 3 and 4",
+    "inpaint": "strokes, boxes, writing and lost pixels",
+    "dehaze": "the scattering model over random depths",
+}
+
 
 @hookimpl
 def register_objectives() -> Iterable[ObjectiveCard]:
@@ -38,10 +47,11 @@ def register_restorers() -> Iterable[RestorerCard]:
 @hookimpl
 def register_weights() -> Iterable[WeightsCard]:
     """Bring the weights that we trained."""
-    yield WeightsCard(
-        name="regression/derain",
-        factory="restoration_regression:weights/derain",
-        summary="compact NAFNet of width 16, trained on synthetic rain; one evaluation",
-        method="regression",
-        task="derain",
-    )
+    for task, data in TRAINED_ON.items():
+        yield WeightsCard(
+            name=f"regression/{task}",
+            factory=f"restoration_regression:weights/{task}",
+            summary=f"compact NAFNet of width 16, trained on {data}; one evaluation",
+            method="regression",
+            task=task,
+        )

@@ -4,21 +4,82 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from restoration import TaskCard, hookimpl
+from restoration import TaskCard, TaskOption, hookimpl
 
 
 @hookimpl
 def register_tasks() -> Iterable[TaskCard]:
-    """Bring rain and noise."""
+    """Bring the six tasks of the literature of diffusion, and that of JPEG."""
     yield TaskCard(
         name="derain",
         factory="restoration_tasks.rain:Rain",
-        summary="take away rain: streaks of several directions, lengths and widths, and mist",
+        summary="take away rain: streaks of several directions, lengths and widths, mist, drops on glass",
         source="Yang et al. 2017, equation 3",
+        asks=(
+            TaskOption(name="kind", help="what falls", values=("streaks", "drops", "mixed")),
+            TaskOption(name="strength", help="mean brightness of the streaks, 0.02 to 0.45"),
+        ),
+    )
+    yield TaskCard(
+        name="deblur",
+        factory="restoration_tasks.blur:Blur",
+        summary="sharpen pictures blurred by a shaken camera or a lens out of focus",
+        linear=True,
+        asks=(
+            TaskOption(
+                name="kernel", help="a picture, .npy or FILE.npz:KEY of the kernel", values="file", describes=True
+            ),
+            TaskOption(name="kind", help="what blurs", values=("shake", "defocus", "mixed")),
+            TaskOption(name="extent", help="diameter of kernels that are drawn, in pixels"),
+        ),
     )
     yield TaskCard(
         name="denoise",
-        factory="restoration_tasks.noise:GaussianNoise",
-        summary="take away Gaussian noise",
+        factory="restoration_tasks.noise:Noise",
+        summary="take away noise: Gaussian, of a sensor, or isolated wrong pixels",
         linear=True,
+        asks=(
+            TaskOption(name="sigma", help="standard deviation of the noise, in levels of 255", describes=True),
+            TaskOption(name="kind", help="of noise", values=("gaussian", "poisson-gaussian", "impulse", "mixed")),
+        ),
+    )
+    yield TaskCard(
+        name="sr",
+        factory="restoration_tasks.resolution:LowResolution",
+        summary="enlarge a small picture 2, 3 or 4 times",
+        linear=True,
+        asks=(TaskOption(name="scale", help="how many times larger; 4 if not said", values="whole", describes=True),),
+    )
+    yield TaskCard(
+        name="inpaint",
+        factory="restoration_tasks.holes:Holes",
+        summary="fill scratches, blots, writing and lost pixels",
+        linear=True,
+        asks=(
+            TaskOption(
+                name="mask",
+                help="a picture or a folder of them, black where pixels are missing",
+                values="file",
+                describes=True,
+            ),
+            TaskOption(
+                name="kind",
+                help="of holes that are drawn",
+                values=("thin", "thick", "boxes", "text", "pixels", "mixed"),
+            ),
+            TaskOption(name="holes", help="how the mask shows holes", values=("black", "white"), describes=True),
+        ),
+    )
+    yield TaskCard(
+        name="dehaze",
+        factory="restoration_tasks.haze:Haze",
+        summary="see through haze and fog",
+        source="Narasimhan and Nayar 2002",
+        asks=(TaskOption(name="thickness", help="optical depth of the haze, 0 to 10"),),
+    )
+    yield TaskCard(
+        name="jpeg",
+        factory="restoration_tasks.jpeg:JPEG",
+        summary="mend the blocks and rings of strong JPEG compression",
+        asks=(TaskOption(name="quality", help="of the encoder, 5 to 60"),),
     )

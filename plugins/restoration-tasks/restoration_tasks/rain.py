@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from einops import rearrange
 from torch.nn import functional
+
+from restoration_tasks.drawing import between
+from restoration_tasks.drops import wetted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,33 +32,40 @@ class Rain:
     def __init__(
         self,
         *,
-        strength: tuple[float, float] = (0.02, 0.45),
+        kind: Literal["streaks", "drops", "mixed"] = "streaks",
+        strength: float | tuple[float, float] = (0.02, 0.45),
         layers: int = 5,
         screened: float = 0.2,
         mist: float = 0.15,
     ) -> None:
         """`strength`: least and most mean brightness of the rain; `screened`, `mist`: probabilities.
 
-        Sparse rain stays below the least: no streak is made brighter than 1.1.
+        Sparse rain stays below the least: no streak is made brighter than 1.1. `kind` "drops" is drops on the glass
+        before the camera instead of streaks; "mixed" has both, the drops in a quarter of the pictures.
         """
-        if not 0 <= strength[0] <= strength[1] <= 1:
-            raise ValueError(f"strength must be two numbers, 0 <= least <= most <= 1, not {strength}")
         if layers < 1:
             raise ValueError(f"layers must be at least 1, not {layers}")
         if not (0 <= screened <= 1 and 0 <= mist <= 1):
             raise ValueError(f"screened and mist are probabilities, not {screened} and {mist}")
-        self.strength, self.layers, self.screened, self.mist = strength, layers, screened, mist
+        self.strength = between("strength", strength, 0, 1)
+        self.kind, self.layers, self.screened, self.mist = kind, layers, screened, mist
 
     def __call__(self, x: Tensor, rng: Generator) -> Tensor:
         """Return rainy pictures, `b c h w` in [0, 1], rounded to 8 bits, for clean ones."""
+        y = x if self.kind == "drops" else self._streaked(x, rng)
+        if self.kind != "streaks":
+            wet = torch.rand(x.shape[0], 1, 1, 1, generator=rng) < (1.0 if self.kind == "drops" else 0.25)
+            y = torch.where(wet, wetted(y, rng), y)
+        return (y.clamp(0, 1) * 255).round() / 255
+
+    def _streaked(self, x: Tensor, rng: Generator) -> Tensor:
         uniform = _uniform(x.shape[0], rng)
         fog, grey = uniform(0.05, 0.4), uniform(0.6, 0.95)
         fog = torch.where(uniform(0, 1) < self.mist, fog, torch.zeros(()))
         misty = x * (1 - fog) + grey * fog
         rain = self.streaks(x.shape[0], x.shape[-2], x.shape[-1], rng)
         summed = misty + rain
-        mixed = torch.where(uniform(0, 1) < self.screened, summed - misty * rain, summed)
-        return (mixed.clamp(0, 1) * 255).round() / 255
+        return torch.where(uniform(0, 1) < self.screened, summed - misty * rain, summed)
 
     def streaks(self, batch: int, height: int, width: int, rng: Generator) -> Tensor:
         """Draw the rain alone: `b 1 h w`, its mean at most that of `strength` and its peak at most 1.1."""

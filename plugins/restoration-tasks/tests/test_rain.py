@@ -25,6 +25,18 @@ def test_rain_falls_the_same_from_the_same_rng_and_otherwise_from_another() -> N
     assert not torch.equal(rain(x, seeded(1)), rain(x, seeded(2)))
 
 
+def test_streaks_do_not_depend_on_the_kinds_of_rain_there_are() -> None:
+    x = pictures(2, 3, 40, 32)
+    assert torch.equal(Rain()(x, seeded(1)), Rain(kind="streaks")(x, seeded(1)))
+    dry = Rain(kind="drops")(x, seeded(1))
+    assert float((Rain(kind="mixed")(x, seeded(1)) - x).mean()) > float((dry - x).mean())
+
+
+def test_one_number_is_the_strength_of_all_rain() -> None:
+    one, two = (Rain(strength=strength).streaks(4, 48, 64, seeded()) for strength in (0.05, (0.05, 0.05)))
+    assert torch.equal(one, two)
+
+
 def test_pictures_of_a_batch_have_rain_of_their_own() -> None:
     streaks = Rain().streaks(2, 40, 32, seeded())
     assert not torch.equal(streaks[0], streaks[1])

@@ -1,0 +1,117 @@
+"""Every method on every task, on the field's test sets: one table, in Markdown or another format.
+
+    python benchmarks/table.py --data ../shared/data/eval
+    python benchmarks/table.py --data ../shared/data/eval --limit 10 --steps 1 10 --only denoise
+
+The pictures are for research only and are not in this repository; what lies where stands in `ROWS`. Synthetic damage is
+drawn with the seed 0 + the place of the picture. PSNR of pictures rounded to 8 bits, means over pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from restoration import Restoration, read, write
+from restoration.data import pictures_in
+from restoration.hardware import prepare
+from restoration.measures import choose
+from restoration.operators import Resampling
+from restoration.scoring import Scoring
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of the table: pictures, a task with its options, and the metric that the literature quotes."""
+
+    name: str
+    task: str
+    folder: str
+    options: dict[str, Any] = field(default_factory=dict)
+    metric: str = "psnr"
+    border: int = 0
+    most: int = 0
+
+
+ROWS = [
+    Row(name="Rain100H, 50 pairs", task="derain", folder="rain/Rain100H", metric="psnr_y"),
+    Row(name="CBSD68, rain of the task", task="derain", folder="denoise/CBSD68", metric="psnr_y"),
+    Row(name="CBSD68, sigma 15", task="denoise", folder="denoise/CBSD68", options={"sigma": 15.0}),
+    Row(name="CBSD68, sigma 25", task="denoise", folder="denoise/CBSD68", options={"sigma": 25.0}),
+    Row(name="CBSD68, sigma 50", task="denoise", folder="denoise/CBSD68", options={"sigma": 50.0}),
+    Row(name="Set5, x4", task="sr", folder="sr/Set5", options={"scale": 4}, metric="psnr_y", border=4),
+    Row(name="CelebA-HQ 256, thin masks", task="inpaint", folder="faces/celeba_hq_1024", options={"mask": "thin"}),
+    Row(name="SOTS indoor", task="dehaze", folder="haze/SOTS_indoor"),
+    Row(name="GoPro, 4 frames", task="deblur", folder="blur/GoPro_one_scene"),
+    Row(name="CBSD68, camera shake", task="deblur", folder="denoise/CBSD68", options={"kind": "shake"}),
+]
+
+
+def prepared(row: Row, data: Path, out: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the folder that a row is scored on and the options of its task; make it in `out` where it must be made."""
+    folder, options = data / row.folder, dict(row.options)
+    if row.task == "sr":
+        for one in pictures_in(folder / "HR"):
+            for part, file in (("clean", one), ("small", folder / "LR_bicubic/X4" / f"{one.stem}x4.png")):
+                (out / part).mkdir(exist_ok=True)
+                (out / part / one.name).symlink_to(file.resolve())
+        return out, options
+    if row.task == "inpaint":
+        for one in pictures_in(folder):
+            picture = read(one)
+            smaller = Resampling(Fraction(1, 4), (picture.pixels.shape[-2], picture.pixels.shape[-1]))
+            write(picture.with_pixels(smaller.rounded(picture.pixels)), out / f"{one.stem}.png")
+        return out, {"mask": str(data / "inpaint_masks" / options["mask"])}
+    return folder, options
+
+
+def methods(row: Row, steps: list[int]) -> dict[str, Restoration]:
+    """Return the methods of a row by the columns they stand in."""
+    made = {"regression": Restoration("regression", row.task, task_options=row.options)}
+    walks = ["ir-sde"] + (["denoising-ode"] if row.task == "denoise" else [])
+    for walk in walks:
+        for number in steps:
+            made[f"{walk}, {number}"] = Restoration(walk, row.task, task_options=row.options, steps=number)
+    return made
+
+
+def main() -> None:
+    """Score, print a line for each row as soon as it is there."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--limit", type=int, default=0, help="pictures of a row; 0 is all")
+    parser.add_argument("--steps", type=int, nargs="+", default=[1, 5, 10, 100], help="evaluations of the walks")
+    parser.add_argument("--only", nargs="+", help="tasks")
+    parser.add_argument("--threads", type=int)
+    chosen = parser.parse_args()
+    prepare(chosen.threads)
+    header = ["pictures", "input", "regression", *(f"ir-sde, {n}" for n in chosen.steps)]
+    header += [f"denoising-ode, {n}" for n in chosen.steps]
+    print("| " + " | ".join([*header, "protocol", "seconds"]) + " |\n|" + "---|" * (len(header) + 2), flush=True)
+    for row in ROWS:
+        if chosen.only and row.task not in chosen.only:
+            continue
+        begin = time.perf_counter()
+        with tempfile.TemporaryDirectory() as made:
+            folder, options = prepared(row, chosen.data, Path(made))
+            restorations = methods(Row(**{**vars(row), "options": options}), chosen.steps)
+            scoring = Scoring(
+                restorations, folder, measures=choose([row.metric]), border=row.border, limit=chosen.limit
+            )
+            done = list(scoring)
+        means = {"input": sum(one.input[row.metric] for one in done) / len(done)}
+        for label in restorations:
+            means[label] = sum(one.restored[label][row.metric] for one in done) / len(done)
+        cells = [f"{means[label]:.2f}" if label in means else "" for label in header[1:]]
+        words = f"{scoring.measures[0].protocol(row.border)}; {len(done)} pictures"
+        seconds = f"{time.perf_counter() - begin:.0f}"
+        print("| " + " | ".join([row.name, *cells, words, seconds]) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Blur: a camera that shook, a lens out of focus, or any kernel."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from einops import rearrange
+
+from restoration import Observation
+from restoration.operators import Convolution
+from restoration_tasks.drawing import between, uniform
+from restoration_tasks.kernels import read_kernel
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from restoration import Picture
+
+Kind = Literal["shake", "defocus", "mixed"]
+STEPS = 96
+"""Positions of the camera while the shutter is open."""
+
+
+class Blur:
+    """Blurs pictures, each with a kernel of its own, adds a little noise and rounds to 8 bits.
+
+    `kind` is "shake", the path of a hand (a random walk with inertia, drawn between the pixels, after Boracchi and Foi,
+    "Modeling the Performance of Image Restoration From Motion Blur", 2012), "defocus", a disc, or "mixed", a quarter of
+    the pictures defocused. `extent` is the diameter of kernels in pixels, `noise` is in levels of 255. `kernel` is a
+    file for one kernel for all, see `read_kernel`.
+    """
+
+    def __init__(
+        self,
+        *,
+        kind: Kind = "mixed",
+        extent: float | tuple[float, float] = (3.0, 21.0),
+        noise: float | tuple[float, float] = (0.0, 2.0),
+        kernel: str | None = None,
+    ) -> None:
+        self.kind, self.kernel = kind, kernel
+        self.extent, self.noise = between("extent", extent, 1, 101), between("noise", noise, 0, 255)
+
+    def __call__(self, x: Tensor, rng: Generator) -> Tensor:
+        """Return blurred pictures, `b c h w`."""
+        return self.observe(x, rng).y
+
+    def observe(self, x: Tensor, rng: Generator) -> Observation:
+        """Return blurred pictures and the operator that blurred them."""
+        batch = x.shape[0]
+        operator = Convolution(self._draw(batch, rng) if self.kernel is None else read_kernel(self.kernel))
+        noise = uniform(batch, *self.noise, rng) / 255
+        y = operator(x) + noise * torch.randn(x.shape, generator=rng)
+        return Observation(y=(y.clamp(0, 1) * 255).round() / 255, operator=operator, sigma=float(noise.mean()))
+
+    def describe(self, picture: Picture) -> Observation:
+        """Return what is known about a blurred picture: its kernel, if there is a file of it."""
+        return Observation(y=picture.pixels, operator=Convolution(read_kernel(self.kernel)) if self.kernel else None)
+
+    def _draw(self, batch: int, rng: Generator) -> Tensor:
+        extent = uniform(batch, *self.extent, rng)
+        side = 2 * math.ceil(self.extent[1] / 2) + 3
+        defocused = uniform(batch, 0, 1, rng) < {"shake": 0.0, "defocus": 1.0, "mixed": 0.25}[self.kind]
+        return torch.where(defocused, disc(extent * 0.6, side), shake(extent, side, rng))
+
+
+def shake(extent: Tensor, side: int, rng: Generator) -> Tensor:
+    """Return kernels of shaken cameras, `b 1 side side`: paths that reach over `extent`, `b 1 1 1`, pixels."""
+    batch = extent.shape[0]
+    inertia, pull, jerk = (
+        uniform(batch, *limits, rng)[:, 0, 0] for limits in ((0.88, 0.998), (0.0, 0.003), (0.0, 0.03))
+    )
+    push = torch.randn(STEPS, batch, 2, generator=rng)
+    jerked = torch.rand(STEPS, batch, 1, generator=rng)
+    place, speed = torch.zeros(batch, 2), torch.randn(batch, 2, generator=rng)
+    path = []
+    for step in range(STEPS):
+        speed = inertia * speed + (1 - inertia) * push[step] - pull * place
+        speed = torch.where(jerked[step] < jerk, -1.5 * speed + push[step], speed)
+        place = place + speed
+        path.append(place)
+    track = rearrange(path, "n b d -> b n d")
+    track = track - track.mean(dim=1, keepdim=True)
+    track = track / (2 * track.norm(dim=2).amax(dim=1)).clamp(min=1e-6)[:, None, None]
+    track = (track * (extent[:, :, 0] - 1).clamp(min=0)).clamp(-(side // 2 - 1), side // 2 - 1)
+    return _splatted(track, side)
+
+
+def _splatted(track: Tensor, side: int) -> Tensor:
+    """Spread points, `b n (x y)` from the middle, over the four pixels around each: `b 1 side side`, sum 1."""
+    batch, number, _ = track.shape
+    place = track + side // 2
+    corner = place.floor()
+    part = place - corner
+    kernel = torch.zeros(batch, side * side)
+    for right in (0, 1):
+        for down in (0, 1):
+            across = part[..., 0] if right else 1 - part[..., 0]
+            along = part[..., 1] if down else 1 - part[..., 1]
+            index = (corner[..., 1].long() + down) * side + corner[..., 0].long() + right
+            kernel.scatter_add_(1, index, across * along / number)
+    return rearrange(kernel, "b (k l) -> b 1 k l", k=side)
+
+
+def disc(diameter: Tensor, side: int) -> Tensor:
+    """Return discs of light, `b 1 side side`, for diameters `b 1 1 1` in pixels; the rim is one pixel soft."""
+    place = torch.arange(side) - side // 2
+    distance = (place[:, None] ** 2 + place**2).sqrt()
+    kernel = (diameter / 2 + 0.5 - distance).clamp(0, 1)
+    return kernel / kernel.sum(dim=(2, 3), keepdim=True)

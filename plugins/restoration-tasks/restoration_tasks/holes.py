@@ -1,0 +1,100 @@
+"""Missing pixels: scratches, blots, writing, and pixels lost one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from restoration import BadOption, Observation, read
+from restoration.operators import Masking
+from restoration_tasks.drawing import between
+from restoration_tasks.strokes import boxes, drawn, scribble, writing
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from restoration import Picture
+
+Kind = Literal["thin", "thick", "boxes", "text", "pixels", "mixed"]
+SHARES = {"thin": (0.03, 0.6), "thick": (0.05, 0.4), "boxes": (0.03, 0.25), "text": (0.03, 0.25), "pixels": (0.1, 0.8)}
+"""Least and most of a picture that each kind of hole takes; strokes that cross are counted twice."""
+CHANCES = {"thin": 0.4, "thick": 0.1, "boxes": 0.1, "text": 0.2, "pixels": 0.2}
+"""Of each kind among "mixed" holes."""
+
+
+class Holes:
+    """Takes pixels away and leaves white in their place, as the literature of diffusion has it (Luo et al. 2023).
+
+    `kind` are thin or thick strokes, boxes, writing, single pixels, or "mixed", one of them for each picture; `share`
+    how much they cover, None for the kind's own range. `mask` is a file that says where instead: holes are its black
+    or, by `holes`, its white.
+    """
+
+    def __init__(
+        self,
+        *,
+        kind: Kind = "mixed",
+        share: float | tuple[float, float] | None = None,
+        mask: str | None = None,
+        holes: Literal["black", "white"] = "black",
+    ) -> None:
+        self.kind = kind
+        self.share = None if share is None else between("share", share, 0, 1)
+        self.mask, self.holes = mask, holes
+
+    def __call__(self, x: Tensor, rng: Generator) -> Tensor:
+        """Return pictures with holes, `b c h w`."""
+        return self.observe(x, rng).y
+
+    def observe(self, x: Tensor, rng: Generator) -> Observation:
+        """Return pictures with white holes, and the operator that makes the holes 0."""
+        batch, _, height, width = x.shape
+        if self.mask is not None:
+            return masked(x, self._file(height, width))
+        return masked(x, torch.stack([self._draw(height, width, rng) for _ in range(batch)])[:, None])
+
+    def describe(self, picture: Picture) -> Observation:
+        """Return what is known of a picture: all but the holes of `mask`, or but what is transparent.
+
+        Raises `BadOption` if neither says where the holes are.
+        """
+        if self.mask is not None:
+            return masked(picture.pixels, self._file(*picture.pixels.shape[-2:]))
+        if picture.alpha is None or bool((picture.alpha == 1).all()):
+            raise BadOption(
+                "where are the holes? Give --mask FILE, black where pixels are missing, or make the holes transparent"
+            )
+        return masked(picture.pixels, (picture.alpha == 1).float())
+
+    def _draw(self, height: int, width: int, rng: Generator) -> Tensor:
+        """Draw one mask, `h w`: 1 where the picture is known."""
+        kind = self.kind
+        if kind == "mixed":
+            kind = list(CHANCES)[int(torch.multinomial(torch.tensor(list(CHANCES.values())), 1, generator=rng))]  # type: ignore[assignment]
+        low, high = self.share or SHARES[kind]
+        share = low + (high - low) * float(torch.rand((), generator=rng))
+        if kind == "pixels":
+            lost = torch.rand(height, width, generator=rng) < share
+        elif kind == "boxes":
+            lost = boxes(height, width, share, rng)
+        elif kind == "text":
+            lost = drawn(writing(height, width, share, rng), height, width)
+        else:
+            lost = drawn(scribble(height, width, (3, 14) if kind == "thin" else (14, 50), share, rng), height, width)
+        return (~lost).float()
+
+    def _file(self, height: int, width: int) -> Tensor:
+        assert self.mask is not None
+        pixels = read(Path(self.mask)).pixels.mean(dim=1, keepdim=True)
+        if pixels.shape[-2:] != (height, width):
+            size = f"{pixels.shape[-1]}x{pixels.shape[-2]}"
+            raise BadOption(f"the mask {self.mask} is {size}, the picture {width}x{height}; they must be of one size")
+        return ((pixels > 0.5) if self.holes == "black" else (pixels < 0.5)).float()
+
+
+def masked(x: Tensor, mask: Tensor) -> Observation:
+    """Return what is left of a picture where `mask`, `b 1 h w`, is 1, with white holes."""
+    operator = Masking(mask)
+    return Observation(y=operator(x) + (1 - mask), operator=operator, sigma=0.0, measured=operator(x))

@@ -1,0 +1,27 @@
+"""Compression: what a JPEG encoder of low quality leaves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from restoration import Picture
+from restoration.images import decode, encode
+from restoration_tasks.drawing import between, uniform
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+
+class JPEG:
+    """Encodes and decodes pictures as JPEG, each with its own `quality`; colours are halved in resolution below 90."""
+
+    def __init__(self, *, quality: float | tuple[float, float] = (5, 60)) -> None:
+        self.quality = between("quality", quality, 1, 100)
+
+    def __call__(self, x: Tensor, rng: Generator) -> Tensor:
+        """Return compressed pictures, `b c h w` of 1 or 3 channels, for clean ones."""
+        qualities = uniform(x.shape[0], *self.quality, rng).round().flatten().tolist()
+        pairs = zip(x, qualities, strict=True)
+        return torch.cat([decode(encode(Picture(pixels=one[None]), ".jpg", int(q)), "JPEG").pixels for one, q in pairs])

@@ -1,0 +1,90 @@
+"""Options that tasks ask for on the command line: `--sigma`, `--scale`, `--mask` and what plugins add."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from restoration.cards import TaskCard, TaskOption
+
+
+class Numbers(click.ParamType):  # type: ignore[type-arg]  # it is generic in new releases of click
+    """A number, or several with commas between them."""
+
+    def __init__(self, *, whole: bool) -> None:
+        self.name = "INTEGER" if whole else "NUMBER"
+        self.whole = whole
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return one number, or a list of them."""
+        if not isinstance(value, str):
+            return value
+        try:
+            numbers = [int(part) if self.whole else float(part) for part in value.split(",")]
+        except ValueError:
+            self.fail(f"{value!r} is not a {'whole ' if self.whole else ''}number, nor several as in 5,50", param, ctx)
+        return numbers[0] if len(numbers) == 1 else numbers
+
+
+class TaskCommand(click.Command):
+    """A command with a `--task`: it also takes the options of all tasks, and gets those used as `task_options`.
+
+    With `describing` these are only the ones that tell something about a degraded picture.
+    """
+
+    def __init__(self, *arguments: Any, describing: bool = False, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.describing = describing
+        self._asked: list[click.Option] | None = None
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the command's own parameters and, before --help, those that tasks ask for."""
+        *own, last = super().get_params(ctx)
+        taken = {param.name for param in own}
+        if self._asked is None:
+            self._asked = [option for option in _options(self.describing) if option.name not in taken]
+        return [*own, *self._asked, last]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Gather what was given of them."""
+        names = [option.name for option in self._asked or [] if option.name]
+        values = {name: ctx.params.pop(name, None) for name in names}
+        ctx.params["task_options"] = {name: value for name, value in values.items() if value is not None}
+        return super().invoke(ctx)
+
+
+def split(options: dict[str, Any], task_options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the options of the method and those of the task, where `--set task.KEY=VALUE` belongs."""
+    own = {key: value for key, value in options.items() if not key.startswith("task.")}
+    return own, {**{key[5:]: value for key, value in options.items() if key not in own}, **task_options}
+
+
+def folders(task_options: dict[str, Any]) -> list[Path]:
+    """Return the folders among the options of a task: what lies there are masks, say, and no pictures to work on."""
+    return [Path(value) for value in task_options.values() if isinstance(value, str) and Path(value).is_dir()]
+
+
+def _options(describing: bool) -> list[click.Option]:
+    """One option for each name; what it means for each task stands in its help."""
+    from restoration.registry import registry
+
+    asked: dict[str, list[tuple[str, TaskOption]]] = {}
+    for card in registry().cards(TaskCard):
+        for option in (option for option in card.asks if option.describes or not describing):
+            asked.setdefault(option.name, []).append((card.name, option))
+    return [_option(name, uses) for name, uses in sorted(asked.items())]
+
+
+def _option(name: str, uses: list[tuple[str, TaskOption]]) -> click.Option:
+    uses_of_it = "; ".join(f"{task}: {option.help}{_words(option)}" for task, option in uses)
+    values = uses[0][1].values
+    types: dict[Any, Any] = {"number": Numbers(whole=False), "whole": Numbers(whole=True)}
+    kind = types.get(values, click.STRING)
+    metavar = "PATH" if values == "file" else "WORD" if isinstance(values, tuple) else None
+    return click.Option([f"--{name.replace('_', '-')}"], type=kind, metavar=metavar, help=f"For {uses_of_it}.")
+
+
+def _words(option: TaskOption) -> str:
+    return f" ({', '.join(option.values)})" if isinstance(option.values, tuple) else ""

@@ -1,0 +1,131 @@
+"""Linear degradations with exact adjoints: masks, convolutions and MATLAB's bicubic resampling."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import torch
+from einops import rearrange
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Masking:
+    """Keeps the pixels where `mask`, `b 1 h w`, is 1 and makes the others 0. It is its own adjoint."""
+
+    def __init__(self, mask: Tensor) -> None:
+        self.mask = mask
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Mask `b c h w`."""
+        return x * self.mask.to(x)
+
+    adjoint = __call__
+
+
+class Convolution:
+    """Blurs with a kernel of odd sides, `b 1 k l` or `1 1 k l`; beyond the edge the picture is mirrored.
+
+    The kernel is flipped as a convolution has it, so that it is the picture of a blurred point.
+    """
+
+    def __init__(self, kernel: Tensor) -> None:
+        if kernel.ndim != 4 or kernel.shape[1] != 1 or not (kernel.shape[2] % 2 and kernel.shape[3] % 2):
+            raise ValueError(f"a kernel is b 1 k l with odd sides, not {tuple(kernel.shape)}")
+        self.kernel = kernel
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Blur `b c h w`."""
+        rows, columns = self._places(x)
+        return self._correlate(x[..., rows, :][..., columns], self.kernel.flip(-2, -1))
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Apply the transpose: correlate, and fold what fell over the edge back where it came from."""
+        rows, columns = self._places(y)
+        radius_h, radius_w = (side // 2 for side in self.kernel.shape[-2:])
+        wide = functional.pad(y, (2 * radius_w, 2 * radius_w, 2 * radius_h, 2 * radius_h))
+        wide = self._correlate(wide, self.kernel)
+        tall = y.new_zeros(*y.shape[:2], wide.shape[-2], y.shape[-1]).index_add_(-1, columns, wide)
+        return torch.zeros_like(y).index_add_(-2, rows, tall)
+
+    def _correlate(self, x: Tensor, kernel: Tensor) -> Tensor:
+        batch, channels = x.shape[:2]
+        weights = kernel.to(x).expand(batch, channels, -1, -1)
+        flat = rearrange(x, "b c h w -> 1 (b c) h w")
+        blurred = functional.conv2d(flat, rearrange(weights, "b c k l -> (b c) 1 k l"), groups=batch * channels)
+        return rearrange(blurred, "1 (b c) h w -> b c h w", b=batch)
+
+    def _places(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        rows, columns = (mirrored(side, k // 2) for side, k in zip(x.shape[-2:], self.kernel.shape[-2:], strict=True))
+        return rows.to(x.device), columns.to(x.device)
+
+
+class Resampling:
+    """Resizes by a factor as MATLAB's `imresize` does: bicubic (a = -0.5), antialiased where it makes smaller.
+
+    A picture of `h` rows becomes one of `ceil(h * factor)`. Beyond the edge the picture is mirrored.
+    """
+
+    def __init__(self, factor: Fraction | int, size: tuple[int, int]) -> None:
+        """`size` is that of the pictures that go in, `(h, w)`."""
+        if factor <= 0:
+            raise ValueError(f"the factor must be more than 0, not {factor}")
+        self.factor, self.size = Fraction(factor), size
+        self.rows, self.columns = (_matrix(side, self.factor) for side in size)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Resize `b c h w`."""
+        return self.rows.to(x) @ x @ self.columns.to(x).T
+
+    def rounded(self, x: Tensor) -> Tensor:
+        """Resize `b c h w` in [0, 1] as MATLAB does for pictures of 8 bits: rounded after the rows and at the end.
+
+        In float64, so that halves are halves: every pixel is MATLAB's.
+        """
+        levels = (x.double() * 255).round()
+        rows = _levels(self.rows.to(levels) @ levels)
+        return (_levels(rows @ self.columns.to(levels).T) / 255).to(x)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Apply the transpose, to pictures of the size that comes out."""
+        return self.rows.to(y).T @ y @ self.columns.to(y)
+
+
+def mirrored(side: int, border: int) -> Tensor:
+    """Return the places in [0, side) that a row with a border on both sides is read from, mirrored at its edges."""
+    places = torch.arange(-border, side + border) % (2 * side)
+    return torch.where(places < side, places, 2 * side - 1 - places)
+
+
+@lru_cache(maxsize=16)
+@torch.inference_mode(False)  # kept for others, who may want gradients
+def _matrix(side: int, factor: Fraction) -> Tensor:
+    """The weights of a resized row, `out in`, float64."""
+    out = -(-side * factor.numerator // factor.denominator)
+    scale = float(factor)
+    shrink = min(scale, 1.0)
+    centre = (torch.arange(out, dtype=torch.float64) + 0.5) / scale - 0.5
+    taps = int(torch.ceil(torch.tensor(4 / shrink))) + 2
+    places = (centre - 2 / shrink).floor()[:, None] + torch.arange(taps)
+    weights = _cubic((centre[:, None] - places) * shrink)
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    wrapped = places.long() % (2 * side)
+    wrapped = torch.where(wrapped < side, wrapped, 2 * side - 1 - wrapped)
+    return torch.zeros(out, side, dtype=torch.float64).scatter_add_(1, wrapped, weights)
+
+
+def _cubic(u: Tensor) -> Tensor:
+    """Keys' kernel with a = -0.5 ("Cubic Convolution Interpolation for Digital Image Processing", 1981)."""
+    u = u.abs()
+    near = 1.5 * u**3 - 2.5 * u**2 + 1
+    far = -0.5 * u**3 + 2.5 * u**2 - 4 * u + 2
+    return torch.where(u <= 1, near, torch.where(u < 2, far, torch.zeros_like(u)))
+
+
+def _levels(image: Tensor) -> Tensor:
+    """Round to the levels of 8 bits, halves up, as MATLAB does."""
+    return (image.clamp(0, 255) + 0.5).floor()

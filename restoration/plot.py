@@ -1,0 +1,117 @@
+"""Lines in a plot, as SVG text: series with names, axes with ticks, a legend."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping, Sequence
+
+Points = Sequence[tuple[float, float]]
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+"""Colours that also those tell apart who do not see red and green as others do (Okabe and Ito, 2008)."""
+LEFT, RIGHT, TOP, BOTTOM = 64, 28, 34, 46
+"""Pixels around the axes, for what is written there."""
+LETTER = 7
+"""Pixels that a letter of the legend takes, at most."""
+FEW = 60
+"""Series of no more points than this get a dot at each of them."""
+
+
+def line_plot(
+    series: Mapping[str, Points],
+    *,
+    title: str = "",
+    x_label: str = "",
+    y_label: str = "",
+    log_y: bool = False,
+    span: Sequence[float] = (),
+    width: int = 640,
+    height: int = 320,
+    place: int = 0,
+) -> str:
+    """Return an SVG of named series of points (x, y), `width` by `height` pixels, `place` pixels down its page.
+
+    Points that are not finite, or not positive where `log_y`, leave a gap. The x axis encloses what is in `span` too. A
+    legend stands above more than one series.
+    """
+    drawn = {name: [(x, y) if _fits(x, y, log_y) else None for x, y in points] for name, points in series.items()}
+    points = [point for line in drawn.values() for point in line if point]
+    xs, ys = [*span, *(x for x, _ in points)] or [0.0, 1.0], [y for _, y in points] or [0.1, 1.0]
+    x_ticks = ticks(min(xs), max(xs), 6)
+    y_ticks = log_ticks(min(ys), max(ys)) if log_y else ticks(min(ys), max(ys), 5)
+    left, right, bottom = LEFT, width - RIGHT, height - BOTTOM
+    entry = LETTER * max(map(len, drawn), default=0) + 40
+    columns = max(1, (right - left) // entry)
+    top = TOP + (18 * math.ceil(len(drawn) / columns) if len(drawn) > 1 else 0)
+
+    def across(x: float) -> float:
+        return left + (x - x_ticks[0]) / (x_ticks[-1] - x_ticks[0]) * (right - left)
+
+    def up(y: float) -> float:
+        low, high, y = (math.log(v) if log_y else v for v in (y_ticks[0], y_ticks[-1], y))
+        return bottom - (y - low) / (high - low) * (bottom - top)
+
+    parts = [f'<rect width="{width}" height="{height}" fill="#fff"/>', _text(left, 20, title, 'font-weight="bold"')]
+    for tick in y_ticks:
+        parts.append(f'<path d="M{left} {up(tick):.1f}H{right}" stroke="#ddd"/>')
+        parts.append(_text(left - 8, up(tick) + 4, f"{tick:.6g}", 'text-anchor="end"'))
+    for tick in x_ticks:
+        parts.append(f'<path d="M{across(tick):.1f} {bottom}v5" stroke="#444"/>')
+        parts.append(_text(across(tick), bottom + 18, f"{tick:.10g}", 'text-anchor="middle"'))
+    parts.append(f'<path d="M{left} {top}V{bottom}H{right}" stroke="#444" fill="none"/>')
+    parts.append(_text((left + right) / 2, height - 8, x_label, 'text-anchor="middle"'))
+    turned = f'text-anchor="middle" transform="rotate(-90 14 {(top + bottom) / 2})"'
+    parts.append(_text(14, (top + bottom) / 2, y_label, turned))
+    for number, (name, line) in enumerate(drawn.items()):
+        colour = COLOURS[number % len(COLOURS)]
+        path = _path([point and (across(point[0]), up(point[1])) for point in line])
+        parts.append(f'<path d="{path}" stroke="{colour}" stroke-width="1.8" stroke-linejoin="round" fill="none"/>')
+        if len(line) <= FEW:
+            dots = ((across(x), up(y)) for x, y in filter(None, line))
+            parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{colour}"/>' for x, y in dots]
+        if len(drawn) > 1:
+            at, down = left + entry * (number % columns), 36 + 18 * (number // columns)
+            parts.append(f'<path d="M{at} {down}h18" stroke="{colour}" stroke-width="3"/>')
+            parts.append(_text(at + 24, down + 4, name))
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" y="{place}" width="{width}" height="{height}" '
+    return head + 'font-family="system-ui, sans-serif" font-size="12" fill="#222">' + "\n".join(parts) + "</svg>\n"
+
+
+def stack(plots: Sequence[str], *, width: int = 640, height: int = 640) -> str:
+    """Return one SVG of several, each drawn at its `place`."""
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n{"".join(plots)}</svg>\n'
+
+
+def ticks(low: float, high: float, number: int) -> list[float]:
+    """Return about `number` round values, evenly spaced, that enclose what lies between `low` and `high`."""
+    if high <= low:
+        low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
+    rough = (high - low) / number
+    size = 10.0 ** math.floor(math.log10(rough))
+    step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if size * factor >= rough * 0.999)
+    return [place * step for place in range(math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9) + 1)]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Return 1, 2 and 5 times powers of ten, or more than one apart only powers, that enclose `low` and `high`."""
+    exponents = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+    factors = (1, 2, 5) if high / low < 200 else (1,)
+    values = [factor * 10.0**exponent for exponent in exponents for factor in factors]
+    below = [value for value in values if value <= low * 1.0001][-1]
+    above = next(value for value in values if value >= high * 0.9999 and value > below)
+    return [value for value in values if below <= value <= above]
+
+
+def _fits(x: float, y: float, log_y: bool) -> bool:
+    return math.isfinite(x) and math.isfinite(y) and (y > 0 or not log_y)
+
+
+def _path(points: Sequence[tuple[float, float] | None]) -> str:
+    """Join points by lines; after a gap the pen goes down anew."""
+    pens = ["L" if before else "M" for before in [None, *points]]
+    return "".join(f"{pen}{point[0]:.1f} {point[1]:.1f}" for pen, point in zip(pens, points, strict=False) if point)
+
+
+def _text(x: float, y: float, words: str, how: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" {how}>{html.escape(words)}</text>' if words else ""

@@ -1,0 +1,58 @@
+"""The examples run, and the gallery's page shows the commands that made its pictures."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+STUDIES = {
+    "reverse_process.py": ["--steps", "3", "--limit", "1"],
+    "evaluations.py": ["--steps", "1", "2", "--limit", "1"],
+    "sde_and_ode.py": ["--sigmas", "25", "--limit", "1"],
+    "training_curves.py objectives": ["--steps", "4", "--points", "2", "--evaluations", "2", "--width", "4"],
+    "training_curves.py schedules": ["--steps", "4", "--points", "2", "--evaluations", "2", "--width", "4"],
+}
+
+
+def run_study(study: str, options: list[str], out: Path) -> str:
+    name, *which = study.split()
+    command = [sys.executable, str(ROOT / "examples" / "studies" / name), *which, *options, "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=out.parent)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("study", ["reverse_process.py", "training_curves.py objectives"])
+def test_a_study_prints_its_protocol_and_draws_a_plot(study, tmp_path):
+    out = tmp_path / "plot.svg"
+    printed = run_study(study, STUDIES[study], out)
+    assert "PSNR (RGB, border 0)" in printed and "seed 0" in printed
+    assert out.read_text(encoding="utf-8").startswith("<svg")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_study_runs(study, tmp_path):
+    assert "PSNR" in run_study(study, STUDIES[study], tmp_path / "plot.svg")
+
+
+def test_every_command_of_the_gallery_is_in_its_script():
+    script = (ROOT / "examples" / "gallery.sh").read_text(encoding="utf-8")
+    script = script.replace("$photos", "examples/derain/clean").replace("$work", "gallery").replace(" --overwrite", "")
+    page = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^restore .*$", page, re.MULTILINE)
+    assert len(commands) >= 17
+    for command in commands:
+        assert command in script, command
+    for picture in re.findall(r"\((pictures/.*?)\)", page):
+        assert (ROOT / "docs" / picture).is_file(), picture
+
+
+def test_the_script_of_the_gallery_can_be_read_by_a_shell():
+    assert subprocess.run(["sh", "-n", str(ROOT / "examples" / "gallery.sh")], check=False, env=os.environ).returncode == 0

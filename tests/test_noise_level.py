@@ -1,0 +1,67 @@
+"""The noise of a picture, estimated from the picture alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from restoration.images import read
+from restoration.noise_level import estimate_sigma
+
+CLEAN = Path(__file__).parents[1] / "examples" / "derain" / "clean"
+NAMES = ("bridge", "hopper")
+
+
+def photo(name: str, side: int = 256) -> Tensor:
+    return read(CLEAN / f"{name}.png").pixels[..., 128 : 128 + side, 128 : 128 + side]
+
+
+def noisy(x: Tensor, level: float, seed: int = 0) -> Tensor:
+    return x + level / 255 * torch.randn(x.shape, generator=Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("level", [5, 15, 25, 50])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_noise_of_a_textured_photograph_is_found_within_five_per_cent(name: str, level: float) -> None:
+    assert estimate_sigma(noisy(photo(name), level)) * 255 == pytest.approx(level, rel=0.05)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_clean_photograph_has_next_to_no_noise(name: str) -> None:
+    assert estimate_sigma(photo(name)) < 1.5 / 255
+
+
+def test_noise_that_a_file_clipped_is_found_a_little_too_low() -> None:
+    files = [(noisy(photo(name), 25).clamp(0, 1) * 255).round() / 255 for name in NAMES]
+    for y in files:
+        assert 0.85 < estimate_sigma(y) * 255 / 25 < 1.02
+
+
+def test_a_batch_of_colour_or_grey_is_one_estimate_in_the_units_of_the_pictures() -> None:
+    y = noisy(torch.cat([photo(name) for name in NAMES]), 20)
+    assert estimate_sigma(y) * 255 == pytest.approx(20, rel=0.05)
+    assert estimate_sigma(y[:, :1]) * 255 == pytest.approx(20, rel=0.1)
+    assert estimate_sigma(255 * y) == pytest.approx(255 * estimate_sigma(y), rel=1e-3)
+    assert estimate_sigma(y + 3) == pytest.approx(estimate_sigma(y), rel=1e-3)
+    assert estimate_sigma(y.double()) == estimate_sigma(y)
+
+
+def test_large_pictures_are_looked_at_here_and_there() -> None:
+    y = noisy(read(CLEAN / "bridge.png").pixels.repeat(1, 1, 2, 2), 20)
+    assert estimate_sigma(y) * 255 == pytest.approx(20, rel=0.05)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 1, 1), (1, 3, 5, 40), (1, 1, 6, 6), (2, 3, 64, 64)])
+def test_small_or_flat_pictures_have_none(shape: tuple[int, ...]) -> None:
+    assert estimate_sigma(torch.full(shape, 0.7)) == pytest.approx(0, abs=1e-6)
+
+
+def test_pure_noise_is_its_own_standard_deviation_and_nothing_is_drawn_or_changed() -> None:
+    y = noisy(torch.zeros(1, 3, 128, 128), 40)
+    before, drawn = y.clone(), torch.random.get_rng_state()
+    assert estimate_sigma(y) * 255 == pytest.approx(40, rel=0.02)
+    assert torch.equal(y, before)
+    assert torch.equal(torch.random.get_rng_state(), drawn)

@@ -1,0 +1,180 @@
+"""A training that was killed goes on as if it had not been: the same bytes, the same log."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from small import picture
+
+from restoration import checkpoint
+from restoration.errors import RestorationError
+from restoration.images import write
+from restoration.records import CHECKPOINT, LOG, read_log
+from restoration.weights import FILES, MODEL
+
+STEPS = 100
+TRAIN = (
+    *("train", "ir-sde", "--task", "derain", "--network", "dropping", "--device", "cpu", "--threads", "1"),
+    *("--steps", str(STEPS), "--batch", "3", "--patch", "16", "--lr", "0.01", "--precision", "fp32"),
+    *("--validate-every", "40", "--checkpoint-every", "7", "--log-every", "3"),
+)
+PLUGIN = '''"""A network that drops out channels, from the generator of torch itself."""
+from restoration import NetworkCard, hookimpl
+
+@hookimpl
+def register_networks():
+    yield NetworkCard(name="dropping", factory="dropping:make", summary="drops out")
+
+def make(*, channels: int = 3, in_channels: int = 3):
+    from torch import nn
+
+    layers = nn.Conv2d(in_channels, 8, 3, padding=1), nn.ReLU(), nn.Dropout(0.3), nn.Conv2d(8, channels, 3, padding=1)
+    return nn.Sequential(*layers)
+'''
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with pictures, and a plugin of one file."""
+    folder = tmp_path_factory.mktemp("resume")
+    (folder / "pictures").mkdir()
+    for seed in range(4):
+        write(picture(40, 48, seed), folder / "pictures" / f"{seed}.png")
+    (folder / "dropping.py").write_text(PLUGIN, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def start(place: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a training into a folder; what runs after the test is killed."""
+    started = []
+
+    def run(out: Path, *arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "restoration.cli.main", "--plugin", str(place / "dropping.py"), *TRAIN]
+        command += ["--data", str(place / "pictures"), "--out", str(out), *arguments]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        started.append(subprocess.Popen(command, env=environment, start_new_session=True, **pipes))
+        return started[-1]
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+def reach(process: subprocess.Popen[str], out: Path, step: int) -> int:
+    """Wait until the log has come to a step, and return where it is."""
+    until = time.monotonic() + 200
+    while time.monotonic() < until:
+        steps = [line["step"] for line in read_log(out)]
+        if steps and steps[-1] >= step:
+            return steps[-1]
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.002)
+    raise AssertionError(f"step {step} was not reached: {read_log(out)[-1:]}")
+
+
+def finish(process: subprocess.Popen[str]) -> None:
+    said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+
+
+def facts(out: Path) -> list[dict[str, float]]:
+    """The lines of the log, read strictly, without what the clock says."""
+    lines = [json.loads(line) for line in (out / LOG).read_text(encoding="utf-8").splitlines()]
+    return [{name: line[name] for name in line.keys() - {"seconds", "steps_per_second"}} for line in lines]
+
+
+def same(out: Path, whole: Path) -> None:
+    assert (out / MODEL).read_bytes() == (whole / MODEL).read_bytes()
+    assert facts(out) == facts(whole)
+    states = [checkpoint.load((folder / CHECKPOINT).read_bytes(), folder) for folder in (out, whole)]
+    for state in states:
+        state["progress"].pop()  # seconds
+    assert_equal(*states)
+    assert not list(out.glob(".*.part"))
+    for name in FILES:
+        assert (out / name).exists()
+
+
+def assert_equal(one: object, other: object, where: str = "") -> None:
+    """Compare states all the way down: the optimiser, both weights, every generator."""
+    assert type(one) is type(other), where
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+    if isinstance(one, dict | list):
+        pairs = one.items() if isinstance(one, dict) else enumerate(one)
+        for key, value in pairs:
+            assert_equal(value, other[key], f"{where}.{key}")
+    else:
+        assert torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other, where
+
+
+def test_a_training_killed_at_random_steps_ends_with_the_bytes_of_one_that_was_not(place, start):
+    whole, killed = place / "whole", place / "killed"
+    uninterrupted = start(whole)
+    seed = random.randrange(10**6)
+    draw, reached = random.Random(seed), []
+    for _ in range(3):
+        process = start(killed)
+        before = reached[-1] if reached else 0
+        reach(process, killed, draw.randint(before + 1, before + STEPS // 4))
+        time.sleep(draw.random() * 0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL, seed
+        reached.append(read_log(killed)[-1]["step"])
+        assert reached[-1] < STEPS, seed
+        assert not (killed / MODEL).exists(), seed
+    (killed / f".{CHECKPOINT}.0123abcd.part").write_bytes(b"written when the power went")
+    with open(killed / LOG, "a", encoding="utf-8") as log:
+        log.write('{"step": 1')
+    finish(start(killed))
+    finish(uninterrupted)
+    same(killed, whole)
+
+
+def test_a_checkpoint_that_is_damaged_is_one_line(tmp_path):
+    path = tmp_path / "new" / CHECKPOINT
+    assert checkpoint.read(path) is None
+    checkpoint.write({"step": 3, "generators": [checkpoint.generators(torch.device("cpu"))]}, path)
+    data = checkpoint.read(path)
+    assert checkpoint.load(data, path)["step"] == 3
+    for wrong in (data[: len(data) // 2], b"", b"no checkpoint"):
+        with pytest.raises(RestorationError, match=r"is damaged; delete it to begin again$"):
+            checkpoint.load(wrong, path)
+
+
+def test_what_dropout_draws_from_is_put_back():
+    state = checkpoint.generators(torch.device("cpu"))
+    drawn = torch.rand(5)
+    checkpoint.set_generators(state, torch.device("cpu"))
+    assert torch.equal(torch.rand(5), drawn)
+
+
+def test_two_processes_end_at_one_ctrl_c_and_go_on_as_if_they_had_not(place, start):
+    pytest.importorskip("accelerate")
+    whole, killed = place / "whole-of-two", place / "killed-of-two"
+    uninterrupted = start(whole, "--processes", "2")
+    process = start(killed, "--processes", "2")
+    reach(process, killed, random.randint(8, STEPS // 2))
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the whole group
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 130
+    assert [line for line in said.splitlines() if line and "step " not in line] == ["interrupted"]
+    assert not (killed / MODEL).exists()
+    finish(start(killed, "--processes", "2"))
+    finish(uninterrupted)
+    same(killed, whole)
