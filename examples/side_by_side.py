@@ -1,4 +1,9 @@
-"""Pictures of one height in a row, with a word under each: `python examples/side_by_side.py OUT WORD=PICTURE...`."""
+"""The same part of several pictures in a row, with a word under each.
+
+    python examples/side_by_side.py OUT LEFT,TOP,SIDE WORD=PICTURE...
+
+The part is that of the last picture; smaller ones are enlarged to its size first, without smoothing.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +11,24 @@ import sys
 
 import pyvips
 
-SIDE, GAP, LETTERS = 256, 6, 24
+GAP, LETTERS = 6, 24
 
 
-def tile(word: str, path: str) -> pyvips.Image:
-    """Return a picture scaled so that it is `SIDE` high, above its word."""
-    picture = pyvips.Image.new_from_file(path)
+def tile(word: str, picture: pyvips.Image, height: int, part: list[int]) -> pyvips.Image:
+    """Return a part of a picture, enlarged to `height` before, above its word."""
+    left, top, side = part
     picture = (picture.bandjoin([picture, picture]) if picture.bands == 1 else picture[0:3]).copy(interpretation="srgb")
-    kernel = "nearest" if picture.height < SIDE else "lanczos3"
-    picture = picture.resize(SIDE / picture.height, kernel=kernel)
+    picture = picture.resize(height / picture.height, kernel="nearest").crop(left, top, side, side)
     text = pyvips.Image.text(word, font="sans 11", dpi=96).gravity("centre", picture.width, LETTERS).invert()
     return picture.join(text.bandjoin([text, text]).copy(interpretation="srgb"), "vertical")
 
 
 def main() -> None:
     """Read, join, write."""
-    out, *pairs = sys.argv[1:]
-    tiles = [tile(*pair.split("=", 1)) for pair in pairs]
+    out, part, *pairs = sys.argv[1:]
+    named = [(word, pyvips.Image.new_from_file(path)) for word, path in (pair.split("=", 1) for pair in pairs)]
+    height = named[-1][1].height
+    tiles = [tile(word, picture, height, [int(number) for number in part.split(",")]) for word, picture in named]
     row = tiles[0]
     for one in tiles[1:]:
         row = row.join(one, "horizontal", shim=GAP, background=[255, 255, 255])

@@ -281,6 +281,8 @@ BAD = {
     ("--recipe", "option.json"): "task 'jpeg' has no option 'sigma'; it belongs to denoise",
     ("-t", "denoise", "-"): "degrade reads files and folders, not stdin",
     ("-t", "denoise", "empty"): "no pictures",
+    ("-t", "denoise", "-o", "-"): "-o is a folder, not stdout",
+    ("-t", "deblur", "--kernel", "wide.png"): "wide.png is 300x3, too large for a kernel (at most 255)",
     ("-t", "denoise", "-o", "text"): "cannot make text: File exists",
 }
 
@@ -305,6 +307,7 @@ def corner(photo):
         (folder / name).write_bytes(data)
     write(Picture(pixels=torch.ones(1, 1, 2, 3)), folder / "small.png")
     write(Picture(pixels=torch.zeros(1, 1, 3, 3)), folder / "black.png")
+    write(Picture(pixels=torch.ones(1, 1, 3, 300)), folder / "wide.png")
     return folder
 
 
@@ -318,6 +321,14 @@ def test_what_is_wrong_is_one_line_each_and_nothing_is_written(quick, corner):
         assert "fault of the toolbox" not in done.stderr
         assert done.stdout == ""
         assert tree(corner) == before and not (corner / "out").exists(), arguments
+
+
+def test_a_value_that_does_not_fit_is_told_once_for_all_pictures(quick, photo, tmp_path):
+    write(picture(), photo.with_name("other.png"))
+    done = quick("degrade", "-t", "denoise", "--sigma", 300, photo.parent, "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert "sigma must be a number or two" in one_line(done.stderr)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_for_masks_that_cannot_be_made_is_one_line_and_nothing_is_written(quick, photo, tmp_path):

@@ -10,7 +10,7 @@ import click
 from restoration.cards import TaskCard
 from restoration.cli.options import keywords, names, passive_threads
 from restoration.cli.output import as_json, debug, echo_json, say, warnings_to_stderr
-from restoration.cli.places import Job, jobs
+from restoration.cli.places import STREAM, Job, jobs
 from restoration.cli.task_options import TaskCommand, folders, split
 from restoration.errors import BadOption, RestorationError
 
@@ -70,6 +70,8 @@ def degrade(
         task, chosen, seed = plan.task, plan.options, plan.seed
     if task is None:
         raise click.UsageError("say how to damage the pictures: --task T, or --recipe FILE")
+    if output == STREAM:
+        raise click.UsageError("every picture gets files beside it, so -o is a folder, not stdout")
     check_options(task, chosen)
     found = jobs(images, output.rstrip("/") + "/", "degrade", task, without=folders(chosen))
     todo = _checked([_kept_lossless(job) for job in found], overwrite)

@@ -43,7 +43,7 @@ PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": Objectiv
 @click.option(
     "--start",
     metavar="WHICH",
-    help="Weights to begin with: a folder, a name, or owner/name on the Hub.  [default: none, or those of --recipe]",
+    help="Weights to begin with: a folder, a name, owner/name on the Hub, or none.  [default: those of --recipe]",
 )
 @click.option("--network", shell_complete=names(NetworkCard), help="Another network.")
 @click.option("--schedule", shell_complete=names(ScheduleCard), help="Another noise schedule.")

@@ -148,7 +148,8 @@ def test_unknown_noise_is_estimated() -> None:
 
 
 def test_a_picture_without_noise_takes_the_last_step_and_one_beyond_the_path_all() -> None:
-    for picture, first in ((torch.zeros(1, 3, 9, 9), 0.01), (3 * torch.randn(1, 3, 24, 24, generator=Generator()), 1.0)):
+    noise = 3 * torch.randn(1, 3, 24, 24, generator=Generator())
+    for picture, first in ((torch.zeros(1, 3, 9, 9), 0.01), (noise, 1.0)):
         restorer, network = denoising()
         last(restorer(Observation(y=picture), Generator()))
         assert network.calls[0] == pytest.approx(first)

@@ -28,8 +28,8 @@ class Blur:
 
     `kind` is "shake", the path of a hand (a random walk with inertia, drawn between the pixels, after Boracchi and Foi,
     "Modeling the Performance of Image Restoration From Motion Blur", 2012), "defocus", a disc, or "mixed", a quarter of
-    the pictures defocused. `extent` is the diameter of kernels in pixels, `noise` is in levels of 255. `kernel` is a
-    file for one kernel for all, see `read_kernel`.
+    the pictures defocused. `extent` is how far a shake reaches in pixels (discs are 0.6 of it across), `noise` is in
+    levels of 255. `kernel` is a file for one kernel for all, see `read_kernel`.
     """
 
     def __init__(

@@ -16,6 +16,9 @@ from restoration import BadOption, read
 if TYPE_CHECKING:
     from torch import Tensor
 
+LARGEST = 255
+"""Pixels a side."""
+
 
 def read_kernel(source: str) -> Tensor:
     """Return the kernel in a file as `1 1 k l` with odd sides and the sum 1.
@@ -30,6 +33,9 @@ def read_kernel(source: str) -> Tensor:
     kernel = _array(path, key) if array else read(Path(path)).pixels.mean(dim=1)[0].double()
     if kernel.ndim != 2 or not bool(torch.isfinite(kernel).all()) or float(kernel.sum()) <= 0:
         raise BadOption(f"{source} is not a kernel: two dimensions, finite numbers and a sum above 0 are needed")
+    if max(kernel.shape) > LARGEST:
+        size = f"{kernel.shape[1]}x{kernel.shape[0]}"
+        raise BadOption(f"{source} is {size}, too large for a kernel (at most {LARGEST}); is it a photograph?")
     kernel = functional.pad(kernel, (0, 1 - kernel.shape[1] % 2, 0, 1 - kernel.shape[0] % 2))
     return (kernel / kernel.sum()).float()[None, None]
 

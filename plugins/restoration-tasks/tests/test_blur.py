@@ -169,6 +169,7 @@ def bad_files(folder: Path) -> dict[str, tuple[str, str]]:
         "negative.npy": -np.ones((3, 3)),
         "complex.npy": np.ones((3, 3), complex),
         "words.npy": np.array([["a", "b"]]),
+        "wide.npy": np.ones((3, 257)),
         "fields.npy": np.zeros((3, 3), [("a", "f4")]),
     }
     for name, array in arrays.items():
@@ -199,7 +200,11 @@ def bad_files(folder: Path) -> dict[str, tuple[str, str]]:
     answers |= dict.fromkeys(("void.npy", "void.npz:a", "text.npy", "text.npz:a"), damaged)
     answers |= dict.fromkeys(("two.npz", "two.npz:c", "two.npz:"), "name one of the kernels in")
     answers |= dict.fromkeys(("missing.npy", "missing.npz:a", "missing.png"), "No such file")
-    answers |= {"folder.npy": "Is a directory", "text.txt": "is not a picture that can be read"}
+    answers |= {
+        "wide.npy": "is 257x3, too large for a kernel",
+        "folder.npy": "Is a directory",
+        "text.txt": "is not a picture that can be read",
+    }
     return {name: (str(folder / name), answer) for name, answer in answers.items()}
 
 
