@@ -101,7 +101,9 @@ def test_every_set_of_weights_mends_the_damage_of_its_task(card):
     if card.method == "denoising-sde":
         gain -= 3  # it draws one likely picture, not the mean of all
     assert after > before + gain, f"PSNR (RGB, border 0) {before:.2f} -> {after:.2f} dB"
-    assert float((restored.mean(dim=(2, 3)) - clean.mean(dim=(2, 3))).abs().max()) < 0.05, "the colours shifted"
+    shift = (restored - clean).mean(dim=(2, 3))
+    assert float((shift - shift.mean()).abs().max()) < 0.04, "the colours shifted"
+    assert float(shift.abs().max()) < (0.25 if card.task == "dehaze" else 0.05), "the brightness shifted"
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
