@@ -15,8 +15,8 @@ demo: .venv/installed
 test: .venv/developing
 	@# The tests run against what a user would install, so build and install it again; nothing is fetched.
 	$(BIN)/python -m pip install --quiet --no-index --no-deps --no-build-isolation --force-reinstall . ./plugins/*/
-	$(BIN)/ruff format --check $(SOURCES) $(TESTS) benchmarks examples
-	$(BIN)/ruff check $(SOURCES) $(TESTS) benchmarks examples
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/pytest $(TESTS) -m "not slow"
@@ -25,8 +25,8 @@ slow: .venv/developing
 	$(BIN)/pytest $(TESTS) -m slow
 
 format: .venv/developing
-	$(BIN)/ruff format $(SOURCES) $(TESTS) benchmarks examples
-	$(BIN)/ruff check --fix $(SOURCES) $(TESTS) benchmarks examples
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
 
 develop: .venv/developing
 	$(BIN)/python -m pip install --quiet $$(printf -- '-e %s ' . plugins/*/)
