@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from restoration.weights import resolve as resolve
 
 __version__ = "0.1.0"
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads sleep; torch must find it when it is imported
 
 _WHERE = {
     "cards": "NetworkCard ObjectiveCard RestorerCard SamplerCard ScheduleCard TaskCard TaskOption WeightsCard",

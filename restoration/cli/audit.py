@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from restoration.cli.interrupt import interruptible
-from restoration.cli.options import passive_threads
 from restoration.cli.output import as_json, debug, echo_json, progress_wanted, say, warnings_to_stderr
 
 
@@ -35,7 +34,6 @@ def audit(train: Path, test: Path, threads: int | None, as_json: bool, quiet: bo
       restore audit photos/ Rain100H/ --json
     """
     warnings_to_stderr(quiet)
-    passive_threads()
     from restoration import audit as search
     from restoration.hardware import prepare
 

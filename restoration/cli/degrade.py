@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from restoration.cards import TaskCard
-from restoration.cli.options import keywords, names, passive_threads
+from restoration.cli.options import keywords, names
 from restoration.cli.output import as_json, debug, echo_json, say, warnings_to_stderr
 from restoration.cli.places import STREAM, Job, jobs
 from restoration.cli.task_options import TaskCommand, folders, split
@@ -57,7 +57,6 @@ def degrade(
     where `restore run --mask DIR/masks` finds them by name.
     """
     warnings_to_stderr(quiet)
-    passive_threads()
     from restoration.degradation import Degradation
     from restoration.tasks import check_options, options_of
 

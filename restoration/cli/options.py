@@ -85,10 +85,3 @@ how_to_restore = grouped(
         click.option("--offline", is_flag=True, help="Never ask the network; the Hub's cache is used."),
     ]
 )
-
-
-def passive_threads() -> None:
-    """Let idle threads sleep: must be said before torch is imported."""
-    import os
-
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from restoration.cli.interrupt import interruptible
-from restoration.cli.options import how_to_restore, method_and_task, passive_threads
+from restoration.cli.options import how_to_restore, method_and_task
 from restoration.cli.output import as_json, debug, echo_json, progress_wanted, say, warnings_to_stderr
 from restoration.cli.places import Job, jobs
 from restoration.cli.task_options import TaskCommand, folders, split
@@ -76,7 +76,6 @@ def run(
         return _dry_run(todo, method, task, how, as_json)
     if not todo:
         return 0
-    passive_threads()
     from restoration.hardware import prepare
     from restoration.runtime import Restoration
     from restoration.tasks import options_of

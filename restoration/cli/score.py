@@ -9,7 +9,7 @@ import click
 
 from restoration.cards import RestorerCard, TaskCard
 from restoration.cli.interrupt import interruptible
-from restoration.cli.options import how_to_restore, keywords, names, passive_threads
+from restoration.cli.options import how_to_restore, keywords, names
 from restoration.cli.output import as_json, debug, progress_wanted, say, warnings_to_stderr
 from restoration.cli.task_options import TaskCommand, split
 
@@ -90,7 +90,6 @@ def score(
     warnings_to_stderr(quiet)
     form = _format(form, as_json, output, overwrite)
     own, rest = split(options, task_options)
-    passive_threads()
     from restoration import tables
     from restoration.hardware import prepare
     from restoration.measures import choose

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from restoration.cards import NetworkCard, ObjectiveCard, RestorerCard, SamplerCard, ScheduleCard, TaskCard
-from restoration.cli.options import keywords, names, passive_threads
+from restoration.cli.options import keywords, names
 from restoration.cli.output import debug, warnings_to_stderr
 from restoration.errors import BadOption, BadWeights, UnknownName
 
@@ -107,7 +107,6 @@ def train(
     --processes N trains in N processes on this machine, one a GPU where there are any; for several machines, start
     `accelerate launch -m restoration.cli.main train ...` on each. The batch, and so what is learnt, stays the same.
     """
-    passive_threads()
     from restoration.cli.progress import training_progress
     from restoration.hardware import prepare
     from restoration.parallel import place
