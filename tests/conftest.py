@@ -43,3 +43,12 @@ def restore() -> Restore:
         return subprocess.run(command, check=False, **{**settings, **keywords})  # type: ignore[call-overload,no-any-return]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of four small clean pictures."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for seed in range(4):
+        write(picture(40, 48, seed), folder / f"{seed}.png")
+    return folder

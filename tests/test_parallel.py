@@ -15,14 +15,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from small import SMALL, picture
+from small import SMALL
 from together import STEPS, fail, recipes, train_all
 from torch import nn
 from waiting import die, refuse, wait
 
 from restoration.cli.processes import free_port, launch
 from restoration.errors import BadOption, RestorationError
-from restoration.images import write
 from restoration.parallel import own_device, place, whole_batch
 from restoration.weights import MODEL
 
@@ -34,14 +33,6 @@ TRAIN = (
     *("--steps", "10", "--validate-every", "5", "--log-every", "1", "--lr", "0.01"),
     *(word for name, value in SMALL.items() for word in ("--set", f"network.{name}={json.dumps(value)}")),
 )
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
-    for seed in range(4):
-        write(picture(40, 48, seed), folder / f"{seed}.png")
-    return folder
 
 
 @pytest.fixture(scope="module")

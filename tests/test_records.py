@@ -13,10 +13,10 @@ from xml.etree import ElementTree
 import pytest
 import torch
 from msgspec.structs import replace
-from small import SMALL, picture
+from small import SMALL
 
 from restoration.cli.watch import chart, numbers
-from restoration.images import read, write
+from restoration.images import read
 from restoration.recipe import Part, default_recipe
 from restoration.records import BOARD, CHECKPOINT, CURVES, LOG, PREVIEW, Records, curves, grid, read_log
 from restoration.training import Training, train
@@ -26,14 +26,6 @@ QUICK = Training(
     steps=6, batch=2, patch=16, warmup=2, held_out=1, validate_every=4, checkpoint_every=3, log_every=3, lr=0.01
 )
 LINE = {"step": 3, "loss": 0.5, "lr": 0.01, "steps_per_second": 2.0, "seconds": 1.5}
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
-    for seed in range(4):
-        write(picture(40, 48, seed), folder / f"{seed}.png")
-    return folder
 
 
 @pytest.fixture(scope="module")
