@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -75,24 +76,23 @@ class Resampling:
         if factor <= 0:
             raise ValueError(f"the factor must be more than 0, not {factor}")
         self.factor, self.size = Fraction(factor), size
-        self.rows, self.columns = (_matrix(side, self.factor) for side in size)
+        self.rows, self.columns = (_taps(side, self.factor) for side in size)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Resize `b c h w`."""
-        return self.rows.to(x) @ x @ self.columns.to(x).T
+        return _gathered(_gathered(x, self.rows).mT, self.columns).mT
 
     def rounded(self, x: Tensor) -> Tensor:
         """Resize `b c h w` in [0, 1] as MATLAB does for pictures of 8 bits: rounded after the rows and at the end.
 
         In float64, so that halves are halves: every pixel is MATLAB's.
         """
-        levels = (x.double() * 255).round()
-        rows = _levels(self.rows.to(levels) @ levels)
-        return (_levels(rows @ self.columns.to(levels).T) / 255).to(x)
+        rows = _levels(_gathered((x.double() * 255).round(), self.rows))
+        return (_levels(_gathered(rows.mT, self.columns).mT) / 255).to(x)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Apply the transpose, to pictures of the size that comes out."""
-        return self.rows.to(y).T @ y @ self.columns.to(y)
+        return _scattered(_scattered(y.mT, self.columns, self.size[1]).mT, self.rows, self.size[0])
 
 
 def mirrored(side: int, border: int) -> Tensor:
@@ -103,19 +103,33 @@ def mirrored(side: int, border: int) -> Tensor:
 
 @lru_cache(maxsize=16)
 @torch.inference_mode(False)  # kept for others, who may want gradients
-def _matrix(side: int, factor: Fraction) -> Tensor:
-    """The weights of a resized row, `out in`, float64."""
+def _taps(side: int, factor: Fraction) -> tuple[Tensor, Tensor]:
+    """Where each row of a resized picture is read from and with which weights, float64: two of `taps out`."""
     out = -(-side * factor.numerator // factor.denominator)
     scale = float(factor)
     shrink = min(scale, 1.0)
     centre = (torch.arange(out, dtype=torch.float64) + 0.5) / scale - 0.5
-    taps = int(torch.ceil(torch.tensor(4 / shrink))) + 2
-    places = (centre - 2 / shrink).floor()[:, None] + torch.arange(taps)
-    weights = _cubic((centre[:, None] - places) * shrink)
-    weights = weights / weights.sum(dim=1, keepdim=True)
+    places = (centre - 2 / shrink).floor() + torch.arange(math.ceil(4 / shrink) + 2)[:, None]
+    weights = _cubic((centre - places) * shrink)
+    weights = weights / weights.sum(dim=0)
     wrapped = places.long() % (2 * side)
-    wrapped = torch.where(wrapped < side, wrapped, 2 * side - 1 - wrapped)
-    return torch.zeros(out, side, dtype=torch.float64).scatter_add_(1, wrapped, weights)
+    return torch.where(wrapped < side, wrapped, 2 * side - 1 - wrapped), weights
+
+
+def _gathered(x: Tensor, taps: tuple[Tensor, Tensor]) -> Tensor:
+    """Resize the rows, `b c h w`: tap by tap, since a matrix of a large picture would not fit."""
+    total = x.new_zeros(*x.shape[:-2], taps[0].shape[1], x.shape[-1])
+    for places, weights in zip(*(part.to(x.device) for part in taps), strict=True):
+        total.addcmul_(x.index_select(-2, places), weights.to(x)[:, None])
+    return total
+
+
+def _scattered(y: Tensor, taps: tuple[Tensor, Tensor], side: int) -> Tensor:
+    """The transpose of `_gathered`, onto `side` rows."""
+    total = y.new_zeros(*y.shape[:-2], side, y.shape[-1])
+    for places, weights in zip(*(part.to(y.device) for part in taps), strict=True):
+        total.index_add_(-2, places, y * weights.to(y)[:, None])
+    return total
 
 
 def _cubic(u: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from einops import rearrange
 from torch.nn import functional
 
-from restoration_tasks.drawing import between
+from restoration_tasks.drawing import between, uniform
 from restoration_tasks.drops import wetted
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _grid(angle: Tensor, along: Tensor, across: Tensor, height: int, width: int,
 
 
 def _uniform(batch: int, rng: Generator) -> Callable[[float, float], Tensor]:
-    return lambda low, high: low + (high - low) * torch.rand(batch, 1, 1, 1, generator=rng)
+    return lambda low, high: uniform(batch, low, high, rng)
 
 
 def _normal(batch: int, rng: Generator) -> Callable[[], Tensor]:
