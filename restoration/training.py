@@ -274,11 +274,11 @@ def finished_recipe(trainer: Trainer, data: Path) -> Recipe:
 
 
 def _begin(trainer: Trainer, start: weights.Folder) -> None:
-    """Take the weights of a folder as a start; its network must be the same, all else may differ."""
-    origin = start.recipe()
-    if origin.network != trainer.recipe.network:
+    """Take the weights of a folder as a start; its network must be the same, but for blocks that it may lack."""
+    origin, network = start.recipe(), trainer.recipe.network
+    if origin.network is None or network is None or origin.network.name != network.name:
         raise BadOption(f"{start.origin} has another network than this training; start from weights of the same one")
-    weights.load(start, trainer.network.network, origin)
+    weights.load(start, trainer.network.network, origin, whole=origin.network == network)
     trainer.average.load_state_dict(trainer.network.state_dict())
     trainer.start = Path(start.origin).name if start.path == Path(start.origin) else start.origin
 

@@ -132,8 +132,11 @@ def pull(name: str, *, offline: bool, known: list[str], about: Mapping[str, str]
     return Folder(path=config.parent, origin=f"{repository}@{config.parent.name}")
 
 
-def load(folder: Folder, network: nn.Module, recipe: Recipe) -> None:
-    """Put the weights of a folder into a network. Raises `BadWeights` if they are not the recipe's, or not numbers."""
+def load(folder: Folder, network: nn.Module, recipe: Recipe, *, whole: bool = True) -> None:
+    """Put the weights of a folder into a network. Raises `BadWeights` if they are not the recipe's, or not numbers.
+
+    Without `whole` the network may have more than the folder holds, say blocks, which stay as they are.
+    """
     from safetensors import SafetensorError, safe_open
 
     path = folder.path / MODEL
@@ -149,8 +152,8 @@ def load(folder: Folder, network: nn.Module, recipe: Recipe) -> None:
         except ValueError as error:
             raise BadWeights(f"{path} does not say what it was trained with: {error}") from error
         _same(recipe.trained(), trained, folder.path / CONFIG)
-    _fits(state, network, path)
-    network.load_state_dict({name: value.float() for name, value in state.items()})
+    _fits(state, network, path, whole)
+    network.load_state_dict({name: value.float() for name, value in state.items()}, strict=whole)
 
 
 def _same(now: dict[str, Any], trained: dict[str, Any], where: Path) -> None:
@@ -175,10 +178,10 @@ def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     return {k: v for name, branch in tree.items() for k, v in _flat(branch, f"{prefix}.{name}".lstrip(".")).items()}
 
 
-def _fits(state: dict[str, Tensor], network: nn.Module, path: Path) -> None:
+def _fits(state: dict[str, Tensor], network: nn.Module, path: Path, whole: bool) -> None:
     """Check names, shapes and that every number is one."""
     wanted = network.state_dict()
-    for name in sorted(wanted.keys() | state.keys()):
+    for name in sorted(wanted.keys() | state.keys() if whole else state.keys()):
         if name not in state:
             raise BadWeights(f"{path} lacks {name}: it belongs to another network")
         if name not in wanted:

@@ -15,12 +15,12 @@ from small import SMALL, picture
 from restoration import checkpoint
 from restoration.cards import WeightsCard
 from restoration.data import Pair, Patches, pairs_in, pictures_in
-from restoration.errors import BadOption, BadPicture
+from restoration.errors import BadOption, BadPicture, RestorationError
 from restoration.images import write
-from restoration.recipe import Part, Recipe, default_recipe
+from restoration.recipe import Part, Recipe, build_parts, default_recipe
 from restoration.registry import registry
 from restoration.training import CHECKPOINT, FREE, Trainer, Training, split, train
-from restoration.weights import CONFIG, MODEL, Folder, bundled
+from restoration.weights import CONFIG, MODEL, Folder, bundled, load
 
 QUICK = Training(
     steps=6, batch=2, patch=16, warmup=2, held_out=1, validate_every=3, checkpoint_every=3, precision="fp32"
@@ -102,9 +102,24 @@ def test_a_training_starts_from_weights_of_the_same_network_only(tmp_path, pictu
     start = Folder(path=weights, origin="tiny")
     folder = train(small("regression"), pictures, tmp_path / "out", replace(QUICK, steps=1, lr=1e-9), start=start)
     assert folder.recipe().training["start"] == "tiny"
-    other = replace(small(), network=Part("nafnet-compact", {**SMALL, "width": 4}))
-    with pytest.raises(BadOption, match="another network"):
-        train(other, pictures, tmp_path / "other", QUICK, start=start)
+    wider, other = Part("nafnet-compact", {**SMALL, "width": 4}), Part("dncnn", {"width": 4, "depth": 3})
+    for network in (wider, other):
+        with pytest.raises(RestorationError, match="another network"):
+            train(replace(small("regression"), network=network), pictures, tmp_path / "other", QUICK, start=start)
+
+
+def test_a_deeper_network_starts_as_the_shallower_one_whose_weights_it_takes(tmp_path, pictures, weights):
+    network = Part("nafnet-compact", {**SMALL, "encoder": [number + 1 for number in SMALL["encoder"]]})
+    start, settings = Folder(path=weights, origin="tiny"), replace(QUICK, steps=1, lr=1e-9)
+    folder = train(replace(small(), network=network), pictures, tmp_path / "out", settings, start=start)
+    x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    answers = []
+    for each in (folder, start):
+        built = build_parts(each.recipe()).network
+        load(each, built.network, each.recipe())
+        answers.append(built.eval()(x, x, torch.ones(1)))
+    torch.testing.assert_close(*answers, rtol=0, atol=1e-3)
+    assert not torch.equal(x, answers[0])
 
 
 @pytest.mark.parametrize("card", registry().cards(WeightsCard), ids=lambda card: card.name)
@@ -116,7 +131,7 @@ def test_the_recipe_beside_shipped_weights_says_all_that_a_training_asks_for(car
     assert settings.keys() >= set(Training.__struct_fields__) - set(FREE)
     origin = recipe.training.get("start")
     if origin is not None:
-        assert origin in {other.name for other in registry().cards(WeightsCard)}
+        assert origin.partition("@")[0] in {other.name for other in registry().cards(WeightsCard)}
     assert json.loads((folder.path / CONFIG).read_text())["requires"]
 
 

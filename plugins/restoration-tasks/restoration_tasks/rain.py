@@ -35,20 +35,23 @@ class Rain:
         kind: Literal["streaks", "drops", "mixed"] = "streaks",
         strength: float | tuple[float, float] = (0.02, 0.45),
         layers: int = 5,
+        heavy: float = 0.5,
         screened: float = 0.2,
         mist: float = 0.15,
     ) -> None:
-        """`strength`: least and most mean brightness of the rain; `screened`, `mist`: probabilities.
+        """`strength`: least and most mean brightness of the rain; `heavy`, `screened`, `mist`: probabilities.
 
-        Sparse rain stays below the least: no streak is made brighter than 1.1. `kind` "drops" is drops on the glass
+        Heavy rain is dense, and where its streaks cross they add up beyond white; in other rain no sum of streaks is
+        brighter than 1.1, so that sparse rain stays below the least `strength`. `kind` "drops" is drops on the glass
         before the camera instead of streaks; "mixed" has both, the drops in a quarter of the pictures.
         """
         if layers < 1:
             raise ValueError(f"layers must be at least 1, not {layers}")
-        if not (0 <= screened <= 1 and 0 <= mist <= 1):
-            raise ValueError(f"screened and mist are probabilities, not {screened} and {mist}")
+        if not (0 <= heavy <= 1 and 0 <= screened <= 1 and 0 <= mist <= 1):
+            raise ValueError(f"heavy, screened and mist are probabilities, not {heavy}, {screened} and {mist}")
         self.strength = between("strength", strength, 0, 1)
-        self.kind, self.layers, self.screened, self.mist = kind, layers, screened, mist
+        self.kind, self.layers = kind, layers
+        self.heavy, self.screened, self.mist = heavy, screened, mist
 
     def __call__(self, x: Tensor, rng: Generator) -> Tensor:
         """Return rainy pictures, `b c h w` in [0, 1], rounded to 8 bits, for clean ones."""
@@ -68,8 +71,10 @@ class Rain:
         return torch.where(uniform(0, 1) < self.screened, summed - misty * rain, summed)
 
     def streaks(self, batch: int, height: int, width: int, rng: Generator) -> Tensor:
-        """Draw the rain alone: `b 1 h w`, its mean at most that of `strength` and its peak at most 1.1."""
+        """Draw the rain alone: `b 1 h w`, its mean at most that of `strength`, and its peak 1.1 if it is not heavy."""
         uniform, normal = _uniform(batch, rng), _normal(batch, rng)
+        heavy = uniform(0, 1) < self.heavy
+        brightest = torch.zeros(batch, 1, 1, 1)
         main = 0.22 * normal()
         number = torch.randint(1, self.layers + 1, (batch, 1, 1, 1), generator=rng)
         rain = torch.zeros(batch, 1, height, width)
@@ -77,19 +82,21 @@ class Rain:
             angle = main + (0.0 if layer == 0 else 0.16) * normal()
             angle = torch.where(uniform(0, 1) < (0.0 if layer == 0 else 0.2), angle + 0.5 * normal(), angle)
             weight = uniform(0.25, 1.0) * (layer < number)
-            rain = rain + weight * self._layer(angle.clamp(-1.2, 1.2), height, width, rng)
+            brightest = torch.maximum(brightest, weight)
+            rain = rain + weight * self._layer(angle.clamp(-1.2, 1.2), heavy, height, width, rng)
         low, high = self.strength
         target = low + (high - low) * uniform(0, 1)
         gain = target / rain.mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-3)
-        peak = rain.amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-3)
+        peak = torch.where(heavy, brightest, rain.amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-3))
         return rain * torch.minimum(gain, uniform(0.6, 1.1) / peak)
 
-    def _layer(self, angle: Tensor, height: int, width: int, rng: Generator) -> Tensor:
+    def _layer(self, angle: Tensor, heavy: Tensor, height: int, width: int, rng: Generator) -> Tensor:
         """Draw streaks of one direction each: `b 1 1 1` of angles from the vertical, in radians, to `b 1 h w`."""
         batch = angle.shape[0]
         uniform = _uniform(batch, rng)
         length, thickness = 14 * 7 ** uniform(0, 1), 0.8 + 3.2 * uniform(0, 1) ** 2
         density, softness = 0.004 * 12 ** uniform(0, 1), uniform(0, 1)
+        density = density * torch.where(heavy, 4 ** uniform(0, 1), torch.ones(()))
         side = math.ceil(math.hypot(height, width))
         rows, columns = math.ceil(side * LENGTH / 14) + 2 * LENGTH, math.ceil(side / 0.8) + 8
         drops = _drops(density, rows, columns, rng)

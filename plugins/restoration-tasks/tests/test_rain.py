@@ -102,9 +102,16 @@ def test_the_mean_of_the_rain_is_within_the_bounds_of_its_strength() -> None:
 
 
 def test_streaks_are_not_negative_and_not_much_brighter_than_white() -> None:
-    streaks = Rain(strength=(0.9, 1)).streaks(32, 48, 64, seeded())
+    streaks = Rain(strength=(0.9, 1), heavy=0).streaks(32, 48, 64, seeded())
     assert float(streaks.min()) >= 0
     assert 0.6 <= float(streaks.max()) <= 1.1 + 1e-6
+
+
+def test_heavy_rain_covers_more_and_adds_up_beyond_white() -> None:
+    light, heavy = (Rain(strength=(0.9, 1), heavy=share).streaks(32, 48, 64, seeded()) for share in (0, 1))
+    assert float((heavy > 0.05).float().mean()) > float((light > 0.05).float().mean()) + 0.1
+    assert float(heavy.max()) > 1.5
+    assert float(Rain(strength=(0.9, 1), heavy=1)(pictures(4, 3, 48, 64), seeded()).max()) == 1
 
 
 def test_streaks_are_longer_than_wide_and_mostly_upright() -> None:
