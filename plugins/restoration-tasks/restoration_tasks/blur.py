@@ -28,15 +28,16 @@ class Blur:
 
     `kind` is "shake", the path of a hand (a random walk with inertia, drawn between the pixels, after Boracchi and Foi,
     "Modeling the Performance of Image Restoration From Motion Blur", 2012), "defocus", a disc, or "mixed", a quarter of
-    the pictures defocused. `extent` is how far a shake reaches in pixels (discs are 0.6 of it across), `noise` is in
-    levels of 255. `kernel` is a file for one kernel for all, see `read_kernel`.
+    the pictures defocused. `extent` is how far a shake reaches in pixels (discs are 0.6 of it across), drawn
+    log-uniformly from its range, since most hands shake a little; `noise` is in levels of 255. `kernel` is a file for
+    one kernel for all, see `read_kernel`.
     """
 
     def __init__(
         self,
         *,
         kind: Kind = "mixed",
-        extent: float | tuple[float, float] = (3.0, 21.0),
+        extent: float | tuple[float, float] = (2.0, 21.0),
         noise: float | tuple[float, float] = (0.0, 2.0),
         kernel: str | None = None,
     ) -> None:
@@ -60,7 +61,8 @@ class Blur:
         return Observation(y=picture.pixels, operator=Convolution(read_kernel(self.kernel)) if self.kernel else None)
 
     def _draw(self, batch: int, rng: Generator) -> Tensor:
-        extent = uniform(batch, *self.extent, rng)
+        low, high = self.extent
+        extent = low * (high / low) ** uniform(batch, 0, 1, rng)
         side = 2 * math.ceil(self.extent[1] / 2) + 3
         defocused = uniform(batch, 0, 1, rng) < {"shake": 0.0, "defocus": 1.0, "mixed": 0.25}[self.kind]
         return torch.where(defocused, disc(extent * 0.6, side), shake(extent, side, rng))
