@@ -7,13 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from restoration.adapter import NetworkMaker as NetworkMaker
+    from restoration.cards import CommandOption as CommandOption
     from restoration.cards import NetworkCard as NetworkCard
     from restoration.cards import ObjectiveCard as ObjectiveCard
     from restoration.cards import RestorerCard as RestorerCard
     from restoration.cards import SamplerCard as SamplerCard
     from restoration.cards import ScheduleCard as ScheduleCard
     from restoration.cards import TaskCard as TaskCard
-    from restoration.cards import TaskOption as TaskOption
     from restoration.cards import WeightsCard as WeightsCard
     from restoration.errors import BadOption as BadOption
     from restoration.errors import BadPicture as BadPicture
@@ -48,12 +49,13 @@ if TYPE_CHECKING:
     from restoration.training import train as train
     from restoration.weights import resolve as resolve
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads sleep; torch must find it when it is imported
 
 _WHERE = {
-    "cards": "NetworkCard ObjectiveCard RestorerCard SamplerCard ScheduleCard TaskCard TaskOption WeightsCard",
+    "adapter": "NetworkMaker",
+    "cards": "CommandOption NetworkCard ObjectiveCard RestorerCard SamplerCard ScheduleCard TaskCard WeightsCard",
     "errors": "BadOption BadPicture BadPlugin BadWeights RestorationError UnknownName",
     "hookspecs": "hookimpl",
     "images": "Picture read write",

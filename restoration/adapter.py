@@ -43,16 +43,46 @@ class Adapted(nn.Module):
         return answer
 
 
+class NetworkMaker:
+    """Makes networks of one kind, for methods that fit a new one to each picture: `name` and `options` as chosen.
+
+    It is `free` if its networks can be shown another number of channels than a picture has.
+    """
+
+    def __init__(self, card: NetworkCard, options: Mapping[str, Any], channels: int = 3) -> None:
+        self.card, self.options, self.channels = card, options, channels
+        self.name, self.free = card.name, "in_channels" in card.options()
+
+    def __call__(self, in_channels: int | None = None, defaults: Mapping[str, Any] | None = None) -> Adapted:
+        """Make one that maps `b in_channels h w` to pictures; `defaults` are options that were not chosen otherwise.
+
+        Raises `BadOption`.
+        """
+        options = {**(defaults or {}), **self.options}
+        return build_network(self.card, options, channels=self.channels, in_channels=in_channels, path=False)
+
+
 def build_network(
-    card: NetworkCard, options: Mapping[str, Any], *, channels: int = 3, path: bool = True, uses_y: bool = True
+    card: NetworkCard,
+    options: Mapping[str, Any],
+    *,
+    channels: int = 3,
+    in_channels: int | None = None,
+    path: bool = True,
+    uses_y: bool = True,
 ) -> Adapted:
-    """Build a network from its card, for pictures of `channels`, and adapt it. Raises `BadOption`."""
-    offered = {"channels": channels, "in_channels": channels}
+    """Build a network from its card, for pictures of `channels`, and adapt it. Raises `BadOption`.
+
+    It is shown `in_channels`, those of a picture if None.
+    """
+    offered = {"channels": channels, "in_channels": channels if in_channels is None else in_channels}
     if path and uses_y and "y" not in card.takes:
         offered["in_channels"] += channels
     if path and "t" not in card.takes:
         offered["in_channels"] += 1
     known = card.options()
+    if in_channels not in (None, channels) and "in_channels" not in known:
+        raise BadOption(f"network {card.name!r} is shown pictures of {channels} channels only, not {in_channels}")
     if offered["in_channels"] != channels and "in_channels" not in known:
         lacks = " and ".join(name for name in ("y", "t") if name not in card.takes)
         raise BadOption(f"network {card.name!r} takes no {lacks} and has no in_channels: it cannot serve on a path")

@@ -21,7 +21,8 @@ class Card:
     """A name, what it is in one line, and where it is made.
 
     `factory` is a class or function that takes keyword-only options of plain JSON types; `source` the paper or page it
-    comes from; `license` that of the code or the weights.
+    comes from; `license` that of the code or the weights. `variants` names the option, a text, that what follows a
+    colon in the name fills: one card `timm` with `variants="encoder"` stands for `timm:resnet18` and all others.
     """
 
     kind: ClassVar[str] = "card"
@@ -31,6 +32,12 @@ class Card:
     factory: str
     license: str = "MIT"
     source: str = ""
+    variants: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name as lists show it, with the place of what follows the colon."""
+        return f"{self.name}:NAME" if self.variants and ":" not in self.name else self.name
 
     def load(self) -> Any:
         """Import and return what `factory` names."""
@@ -44,12 +51,15 @@ class Card:
         return found
 
     def options(self) -> dict[str, inspect.Parameter]:
-        """Return the keyword-only parameters of the factory, by name: what a recipe may set."""
+        """Return the keyword-only parameters of the factory, by name, but for what the card's name fills."""
         try:
             parameters = inspect.signature(self.load()).parameters
         except (TypeError, ValueError) as error:
             raise BadPlugin(f"{self.kind} {self.name!r}: {self.factory} cannot be called: {error}") from error
-        return {name: p for name, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
+        options = {name: p for name, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
+        if self.variants and self.variants not in options:
+            raise BadPlugin(f"{self.kind} {self.name!r}: {self.factory} has no option {self.variants!r} for variants")
+        return {name: p for name, p in options.items() if name not in self._named()}
 
     def build(self, options: Mapping[str, Any] | None = None, parts: Mapping[str, Any] | None = None) -> Any:
         """Make the thing. `options` are checked against the factory's names and types; `parts` are passed as they are.
@@ -61,7 +71,16 @@ class Card:
         for name in options:
             if name not in allowed:
                 raise BadOption(f"{self.kind} {self.name!r} has no option {name!r}{did_you_mean(name, allowed)}")
-        return self._call({**converted(self.load(), options, f"{self.kind} {self.name!r}"), **parts})
+        missing = self.variants in allowed and self.variants not in options
+        if missing and allowed[self.variants].default is inspect.Parameter.empty:
+            raise BadOption(f"{self.kind} {self.name!r} stands for many: say which, as {self.title}")
+        given = {**options, **self._named()}
+        return self._call({**converted(self.load(), given, f"{self.kind} {self.name!r}"), **parts})
+
+    def _named(self) -> dict[str, str]:
+        """The option that the name fills, with what follows the colon in it."""
+        _, colon, variant = self.name.partition(":")
+        return {self.variants: variant} if self.variants and colon else {}
 
     def _call(self, keywords: dict[str, Any]) -> Any:
         try:
@@ -137,12 +156,12 @@ class SamplerCard(Card):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskOption:
-    """An option of a task's factory that the command line offers as `--NAME`.
+class CommandOption:
+    """An option of a task's or method's factory that the command line offers as `--NAME`.
 
     `values` is "number" (or two, LOW,HIGH, to be drawn from), "whole" for whole numbers, "file" for a path, or a tuple
-    of the words that it may be. `describes` says that it tells something about a user's degraded picture, so that
-    `restore run` offers it too; the others only shape what is drawn.
+    of the words that it may be. `describes`, of a task's option, says that it tells something about a user's degraded
+    picture, so that `restore run` offers it too; the others only shape what is drawn. It offers those of methods all.
     """
 
     name: str
@@ -157,20 +176,25 @@ class TaskCard(Card):
 
     kind: ClassVar[str] = "task"
     linear: bool = False
-    asks: tuple[TaskOption, ...] = ()
+    asks: tuple[CommandOption, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class RestorerCard(Card):
     """A method. Its factory takes any of `network`, `schedule`, `objective` and `sampler` as keywords, and its options.
 
-    `tasks` are those it is made for, () for any; `defaults` the parts and options that training starts from, by the
-    names of a recipe: `{"network": {"name": "nafnet-compact", "options": {"width": 16}}}`.
+    Instead of a `network` it may take `make_network`, which makes new ones to be fitted to each picture, see
+    `NetworkMaker`; and `task`, the name of the task. `tasks` are those it is made for, () for any; `defaults` the parts
+    and options that training starts from, by the names of a recipe:
+    `{"network": {"name": "nafnet-compact", "options": {"width": 16}}}`. `asks` is what the command line offers;
+    `anytime` says that every guess is an answer, so that a run that is interrupted has one.
     """
 
     kind: ClassVar[str] = "method"
     tasks: tuple[str, ...] = ()
     needs_weights: bool = True
+    anytime: bool = False
+    asks: tuple[CommandOption, ...] = ()
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

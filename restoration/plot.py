@@ -23,6 +23,7 @@ def line_plot(
     title: str = "",
     x_label: str = "",
     y_label: str = "",
+    log_x: bool = False,
     log_y: bool = False,
     span: Sequence[float] = (),
     width: int = 640,
@@ -31,13 +32,16 @@ def line_plot(
 ) -> str:
     """Return an SVG of named series of points (x, y), `width` by `height` pixels, `place` pixels down its page.
 
-    Points that are not finite, or not positive where `log_y`, leave a gap. The x axis encloses what is in `span` too. A
-    legend stands above more than one series.
+    Points that are not finite, or not positive on an axis with `log_x` or `log_y`, leave a gap. The x axis encloses
+    what is in `span` too. A legend stands above more than one series.
     """
-    drawn = {name: [(x, y) if _fits(x, y, log_y) else None for x, y in points] for name, points in series.items()}
+    drawn = {
+        name: [(x, y) if _fits(x, log_x) and _fits(y, log_y) else None for x, y in points]
+        for name, points in series.items()
+    }
     points = [point for line in drawn.values() for point in line if point]
-    xs, ys = [*span, *(x for x, _ in points)] or [0.0, 1.0], [y for _, y in points] or [0.1, 1.0]
-    x_ticks = ticks(min(xs), max(xs), 6)
+    xs, ys = [*span, *(x for x, _ in points)] or [0.1 if log_x else 0.0, 1.0], [y for _, y in points] or [0.1, 1.0]
+    x_ticks = log_ticks(min(xs), max(xs)) if log_x else ticks(min(xs), max(xs), 6)
     y_ticks = log_ticks(min(ys), max(ys)) if log_y else ticks(min(ys), max(ys), 5)
     left, right, bottom = LEFT, width - RIGHT, height - BOTTOM
     entry = LETTER * max(map(len, drawn), default=0) + 40
@@ -45,11 +49,10 @@ def line_plot(
     top = TOP + (18 * math.ceil(len(drawn) / columns) if len(drawn) > 1 else 0)
 
     def across(x: float) -> float:
-        return left + (x - x_ticks[0]) / (x_ticks[-1] - x_ticks[0]) * (right - left)
+        return left + _share(x, x_ticks, log_x) * (right - left)
 
     def up(y: float) -> float:
-        low, high, y = (math.log(v) if log_y else v for v in (y_ticks[0], y_ticks[-1], y))
-        return bottom - (y - low) / (high - low) * (bottom - top)
+        return bottom - _share(y, y_ticks, log_y) * (bottom - top)
 
     parts = [f'<rect width="{width}" height="{height}" fill="#fff"/>', _text(left, 20, title, 'font-weight="bold"')]
     for tick in y_ticks:
@@ -103,8 +106,14 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [value for value in values if below <= value <= above]
 
 
-def _fits(x: float, y: float, log_y: bool) -> bool:
-    return math.isfinite(x) and math.isfinite(y) and (y > 0 or not log_y)
+def _fits(value: float, log: bool) -> bool:
+    return math.isfinite(value) and (value > 0 or not log)
+
+
+def _share(value: float, axis: Sequence[float], log: bool) -> float:
+    """How far along an axis of ticks a value lies, from 0 to 1."""
+    low, high, place = (math.log(v) if log else v for v in (axis[0], axis[-1], value))
+    return (place - low) / (high - low)
 
 
 def _path(points: Sequence[tuple[float, float] | None]) -> str:

@@ -11,18 +11,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from restoration.cards import Card, NetworkCard, ObjectiveCard, RestorerCard, SamplerCard, ScheduleCard, TaskCard
-from restoration.errors import BadPlugin, BadWeights, UnknownName
+from restoration.errors import BadOption, BadPlugin, BadWeights, UnknownName
 from restoration.registry import C, registry
 
 if TYPE_CHECKING:
-    from restoration.adapter import Adapted
+    from collections.abc import Mapping
+
+    from restoration.adapter import Adapted, NetworkMaker
     from restoration.interfaces import NoiseSchedule, Objective, Restorer, Sampler, Task
 
 REQUIRED = Parameter.empty
 TRAINED = ("network", "schedule", "objective", "channels")
 """Fields that belong to the weights: with another value the same numbers mean something else."""
+
+CHOSEN = ("network", "schedule")
+"""Parts whose options may be given as `PART.NAME` where no weights belong to them."""
 
 
 class Part(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
@@ -77,6 +83,7 @@ class Parts:
     """What a recipe names, built; None where it names nothing."""
 
     network: Adapted | None = None
+    make_network: NetworkMaker | None = None
     schedule: NoiseSchedule | None = None
     objective: Objective | None = None
     sampler: Sampler | None = None
@@ -96,6 +103,41 @@ def default_recipe(method: str, task: str) -> Recipe:
         raise BadPlugin(f"the defaults of method {method!r} are not parts of a recipe: {error}") from error
 
 
+def changed(
+    recipe: Recipe,
+    options: Mapping[str, Any],
+    *,
+    network: str | None = None,
+    sampler: str | None = None,
+    owner: str | None = None,
+) -> Recipe:
+    """Return a recipe with other options of its method and, as `network.NAME` or `schedule.NAME`, of its parts.
+
+    `network` and `sampler` are others by name. What belongs to the weights of an `owner` cannot be changed. Raises
+    `BadOption`.
+    """
+    prefixes = tuple(f"{name}." for name in CHOSEN)
+    own = {name: value for name, value in options.items() if not name.startswith(prefixes)}
+    if owner and (network or len(own) < len(options)):
+        raise BadOption(f"the network and schedule of {owner} are those of its weights; others must be trained")
+    for name in CHOSEN:
+        part: Part | None = getattr(recipe, name)
+        given = {key.partition(".")[2]: value for key, value in options.items() if key.startswith(f"{name}.")}
+        another = network if name == "network" else None
+        if part is None and (given or another):
+            raise BadOption(f"method {recipe.method.name!r} has no {name}")
+        if part is not None and (given or another):
+            kept = part.options if another in (None, part.name) else {}
+            recipe = replace(recipe, **{name: Part(another or part.name, {**kept, **given})})
+    if own:
+        recipe = replace(recipe, method=Part(recipe.method.name, {**recipe.method.options, **own}))
+    if sampler is not None:
+        if "sampler" not in registry().card(RestorerCard, recipe.method.name).options():
+            raise BadOption(f"method {recipe.method.name!r} takes no sampler")
+        recipe = replace(recipe, sampler=Part(sampler))
+    return recipe
+
+
 def required(recipe: Recipe) -> list[str]:
     """Return what to install for a recipe: the distributions, with versions, of the plugins that bring its parts."""
     parts: dict[type[Card], Part | None] = {
@@ -106,7 +148,7 @@ def required(recipe: Recipe) -> list[str]:
         ObjectiveCard: recipe.objective,
         SamplerCard: recipe.sampler,
     }
-    named = {(kind, part.name) for kind, part in parts.items() if part is not None}
+    named = {(kind, part.name.partition(":")[0]) for kind, part in parts.items() if part is not None}
     return sorted(
         f"{plugin.distribution}>={plugin.version}"
         for plugin in registry().plugins
@@ -120,8 +162,12 @@ def build_parts(recipe: Recipe) -> Parts:
     objective_card = _find(ObjectiveCard, recipe.objective, recipe) if recipe.objective else None
     network_card = _find(NetworkCard, recipe.network, recipe) if recipe.network else None
     sampler_card = _find(SamplerCard, recipe.sampler, recipe) if recipe.sampler else None
-    network = None
-    if network_card and recipe.network:
+    network = make_network = None
+    if network_card and recipe.network and "make_network" in _find(RestorerCard, recipe.method, recipe).options():
+        from restoration.adapter import NetworkMaker
+
+        make_network = NetworkMaker(network_card, recipe.network.options, len(recipe.channels))
+    elif network_card and recipe.network:
         from restoration.adapter import build_network
 
         network = build_network(
@@ -133,6 +179,7 @@ def build_parts(recipe: Recipe) -> Parts:
         )
     return Parts(
         network=network,
+        make_network=make_network,
         schedule=_build(schedule_card, recipe.schedule),
         objective=_build(objective_card, recipe.objective),
         sampler=_build(sampler_card, recipe.sampler),
@@ -140,11 +187,12 @@ def build_parts(recipe: Recipe) -> Parts:
 
 
 def build_restorer(recipe: Recipe, parts: Parts) -> Restorer:
-    """Build the method of a recipe; it is given those of the parts that its factory takes."""
+    """Build the method of a recipe; it is given those of the parts, and of the task's name, that its factory takes."""
     card = _find(RestorerCard, recipe.method, recipe)
     takes = card.options()
-    given = {name: part for name, part in vars(parts).items() if name in takes and part is not None}
-    missing = [name for name in vars(parts) if name in takes.keys() - given and takes[name].default is REQUIRED]
+    offered = {**vars(parts), "task": recipe.task.name}
+    given = {name: part for name, part in offered.items() if name in takes and part is not None}
+    missing = [name for name in offered if name in takes.keys() - given and takes[name].default is REQUIRED]
     if missing:
         raise BadWeights(f"the recipe of method {card.name!r} names no {' and no '.join(missing)}")
     restorer: Restorer = card.build(recipe.method.options, given)

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -100,13 +100,21 @@ class Registry:
         return sorted((card for card in self._cards.values() if isinstance(card, kind)), key=lambda card: card.name)
 
     def card(self, kind: type[C], name: str) -> C:
-        """Return a card by name. Raises `UnknownName`, with the nearest name and the plugins that could not load."""
-        card = self._cards.get((kind, name))
-        if isinstance(card, kind):
+        """Return a card by name, `card` or `card:variant`; the factory alone knows which variants there are.
+
+        Raises `UnknownName`, with the nearest name and the plugins that could not load.
+        """
+        stem, colon, variant = name.partition(":")
+        card = self._cards.get((kind, stem))
+        if isinstance(card, kind) and not colon:
             return card
+        if isinstance(card, kind) and card.variants and variant:
+            return replace(card, name=name)
         broken = [plugin.name for plugin in self.plugins if plugin.error]
         hint = f"could not load: {', '.join(broken)}, see `restore plugins`" if broken else ""
-        raise UnknownName(kind.kind, name, [card.name for card in self.cards(kind)], hint)
+        many = f":{variant or 'NAME'}" if colon else ""
+        known = [card.name + (many if card.variants else "") for card in self.cards(kind)]
+        raise UnknownName(kind.kind, name, known, hint)
 
     def _load(self, entry: metadata.EntryPoint) -> None:
         distribution = entry.dist
@@ -163,6 +171,8 @@ def _cards_of(module: ModuleType) -> Iterable[tuple[type[Card], Card]]:
                 raise BadPlugin(
                     f"{hook} brought a card {card.name!r} without a name or a factory 'package.module:name'"
                 )
+            if ":" in card.name:
+                raise BadPlugin(f"{hook} brought a card {card.name!r}: what follows a colon is of its variants")
             yield kind, card
 
 

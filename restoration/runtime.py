@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ from restoration.hardware import (
 from restoration.images import Picture, colours, read
 from restoration.interfaces import Observation
 from restoration.operators import Masking
-from restoration.recipe import Part, Parts, Recipe, build_parts, build_restorer, default_recipe
+from restoration.recipe import Parts, Recipe, build_parts, build_restorer, changed, default_recipe
 from restoration.registry import hook, registry
 from restoration.tasks import check_options, describe, make_task
 from restoration.tiling import SMALLEST, Tiled, auto_tile, is_out_of_memory
@@ -43,7 +43,10 @@ log = logging.getLogger("restoration")
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """A restored picture and how it came about; `tile` is the window that was used, 0 for the whole picture."""
+    """A restored picture and how it came about; `tile` is the window that was used, 0 for the whole picture.
+
+    `ended` is "done", or "time limit" or "Ctrl-C" if it was cut short; `told` what the method says about its work.
+    """
 
     picture: Picture
     method: str
@@ -55,6 +58,8 @@ class Result:
     tile: int
     evaluations: int
     seconds: float
+    ended: str = "done"
+    told: Mapping[str, Any] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """Return all but the picture, as plain data, with its size as `[width, height]`."""
@@ -67,8 +72,9 @@ class Restoration:
 
     `task_options` say what is known about the pictures: their noise, the scale, a file of the kernel; `weights` is a
     path, a card's name or `owner/name[@revision]`, None for the default; `steps` and `sampler` change how it walks;
-    `options` are further options of the method; `tile` is "auto", 0 or a side in pixels. Raises `RestorationError` if
-    anything does not fit.
+    `network` is another than the method's own, where no weights say which; `options` are further options of the method
+    and, as `network.NAME` and `schedule.NAME`, of its parts; `tile` is "auto", 0 or a side in pixels; after
+    `time_limit` seconds the last guess is the answer. Raises `RestorationError` if anything does not fit.
     """
 
     def __init__(
@@ -80,7 +86,9 @@ class Restoration:
         weights: str | None = None,
         steps: int | None = None,
         sampler: str | None = None,
+        network: str | None = None,
         options: Mapping[str, Any] | None = None,
+        time_limit: float | None = None,
         device: str = "auto",
         precision: str = "auto",
         tile: int | str = "auto",
@@ -90,14 +98,17 @@ class Restoration:
         registry().card(TaskCard, task)
         if card.tasks and task not in card.tasks:
             raise BadOption(f"method {method!r} is made for {', '.join(card.tasks)}, not for {task}")
-        self.method, self.task, self.tile = method, task, checked_tile(tile)
+        self.method, self.task, self.tile, self.time_limit = method, task, checked_tile(tile), time_limit
+        self.anytime = card.anytime
         self.task_options = dict(task_options or {})
         check_options(task, self.task_options)
         self.device = find_device(device)
         self.precision = precision_name(precision, self.device)
         self.folder = folders.resolve(weights, method, task, offline=offline)
         recipe = self._recipe()
-        self.recipe = changed(recipe, {**({} if steps is None else {"steps": steps}), **(options or {})}, sampler)
+        walk = {} if steps is None else {"steps": steps}
+        owner = self.folder.origin if self.folder else None
+        self.recipe = changed(recipe, {**walk, **(options or {})}, network=network, sampler=sampler, owner=owner)
         parts = build_parts(self.recipe)
         self.network = parts.network
         if parts.network is not None:
@@ -128,7 +139,7 @@ class Restoration:
             observation, picture = picture, Picture(pixels=picture.y)
         else:
             observation = describe(make_task(self.task, {**self.task_options, **(task_options or {})}), picture)
-        guess = self._guess(self._placed(observation), seed, observe)
+        guess, ended = self._guess(self._placed(observation), seed, observe)
         pixels = colours(guess.float().cpu().clamp(0, 1), picture.pixels.shape[1])
         result = Result(
             picture=finished(picture, observation, pixels),
@@ -141,19 +152,28 @@ class Restoration:
             tile=self.tiled.tile if self.network is not None else 0,
             evaluations=self._evaluations,
             seconds=round(time.perf_counter() - begin, 3),
+            ended=ended,
+            told=dict(getattr(self.restorer, "told", {})),
         )
         hook("restored", result=result)
         return result
 
-    def _guess(self, observation: Observation, seed: int, observe: Callable[[Tensor], None]) -> Tensor:
-        """Let the method work on an observation; return its last guess."""
+    def _guess(self, observation: Observation, seed: int, observe: Callable[[Tensor], None]) -> tuple[Tensor, str]:
+        """Let the method work on an observation; return its last guess, and why it is the last."""
         self._evaluations = 0
         self._set_tile(observation.y)
-        guess = None
+        guess, ended, begin = None, "done", time.perf_counter()
         try:
             with torch.inference_mode(), precision(self.precision, self.device):
                 for guess in self.restorer(observation, torch.Generator().manual_seed(seed)):
                     observe(guess)
+                    if self.time_limit is not None and time.perf_counter() - begin > self.time_limit:
+                        ended = "time limit"
+                        break
+        except KeyboardInterrupt:
+            if guess is None or not self.anytime:
+                raise
+            ended = "Ctrl-C"
         except ValueError as error:
             raise BadOption(f"method {self.method!r}: {error}") from error
         except RuntimeError as error:
@@ -162,7 +182,7 @@ class Restoration:
             raise
         if guess is None or not bool(torch.isfinite(guess.sum())):
             raise RestorationError(f"method {self.method!r} gave numbers that are not finite; try --precision fp32")
-        return guess
+        return guess, ended
 
     def _placed(self, observation: Observation) -> Observation:
         """Bring what was observed to the device, with as many channels as the network knows."""
@@ -179,8 +199,9 @@ class Restoration:
         if self.folder is None:
             return default_recipe(self.method, self.task)
         recipe = self.folder.recipe()
-        made_for, cards = recipe.method.name, {card.name: card for card in registry().cards(RestorerCard)}
-        if made_for != self.method and made_for in cards and cards[made_for].factory == cards[self.method].factory:
+        made_for, factory = recipe.method.name, registry().card(RestorerCard, self.method).factory
+        twins = {card.name for card in registry().cards(RestorerCard) if card.factory == factory}
+        if made_for != self.method and made_for in twins:
             own = default_recipe(self.method, self.task)  # another walk with the same network
             recipe = replace(recipe, method=own.method, sampler=own.sampler)
         if (recipe.method.name, recipe.task.name) != (self.method, self.task):
@@ -236,19 +257,6 @@ def finished(picture: Picture, observation: Observation, pixels: Tensor) -> Pict
         if picture.alpha is not None and torch.equal((picture.alpha == 1).to(mask), mask):
             picture = dataclasses.replace(picture, alpha=None)
     return picture.with_pixels(pixels)
-
-
-def changed(recipe: Recipe, options: Mapping[str, Any], sampler: str | None) -> Recipe:
-    """Return a recipe with other options of its method, and another sampler. What belongs to the weights stays."""
-    if options:
-        method = Part(recipe.method.name, {**recipe.method.options, **options})
-        recipe = replace(recipe, method=method)
-    if sampler is not None:
-        takes = registry().card(RestorerCard, recipe.method.name).options()
-        if "sampler" not in takes:
-            raise BadOption(f"method {recipe.method.name!r} takes no sampler")
-        recipe = replace(recipe, sampler=Part(sampler))
-    return recipe
 
 
 def checked_tile(tile: int | str) -> int | str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from restoration.interfaces import Network
 
-MULTIPLE = 16
+MULTIPLE = 32
 """Windows start at multiples of this many pixels."""
 FADE = 16
 """Pixels to both sides of the line between two tiles in which one fades into the other."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -71,7 +72,7 @@ def resolve(name: str | None, method: str, task: str, *, offline: bool = False) 
     cards = {card.name: card for card in registry().cards(WeightsCard)}
     if name in cards:
         return bundled(cards[name])
-    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+    if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*(@\S+)?", name, re.ASCII):
         return pull(name, offline=offline, known=list(cards), about={"method": method, "task": task})
     raise UnknownName("set of weights", name, cards)
 

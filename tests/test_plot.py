@@ -99,3 +99,8 @@ def test_a_legend_of_many_names_takes_lines_above_the_axes_and_nothing_lies_outs
 def test_plots_can_be_stacked_on_one_page():
     page = stack([line_plot({"a": [(0, 1)]}), line_plot({"b": [(0, 1)]}, place=320)])
     assert [svg.get("y") for svg in parts(page, "svg")] == [None, "0", "320"]
+
+
+def test_a_logarithmic_axis_gives_every_decade_the_same_room():
+    svg = line_plot({"one": [(1, 0), (10, 1), (100, 0)]}, log_x=True, width=640, height=320)
+    assert [at(c)[0] for c in parts(svg, "circle")] == [64, 338, 612]

@@ -89,6 +89,7 @@ def test_a_plugin_that_cannot_be_imported_is_kept_with_its_error(install: Instal
         card("x", hook="register_networks"),
         card(""),
         card("x", factory="no colon"),
+        card("x:y"),
     ],
 )
 def test_a_plugin_broken_in_any_way_stops_nobody(code: str, install: Install) -> None:

@@ -9,7 +9,7 @@ import torch
 from forking import commands
 from small import picture
 
-from restoration.cards import TaskCard
+from restoration.cards import RestorerCard, TaskCard
 from restoration.errors import BadOption, RestorationError
 from restoration.images import Picture, read, write
 from restoration.interfaces import Observation
@@ -22,7 +22,7 @@ PLUGIN = '''
 from typing import Literal
 
 import torch
-from restoration import Observation, RestorerCard, TaskCard, TaskOption, hookimpl
+from restoration import Observation, RestorerCard, TaskCard, CommandOption, hookimpl
 
 
 class Loud:
@@ -65,11 +65,11 @@ def register_restorers():
 @hookimpl
 def register_tasks():
     asks = (
-        TaskOption(name="fade_by", help="how much"),
-        TaskOption(name="times", help="how often", values="whole", describes=True),
-        TaskOption(name="tone", help="what it becomes", values=("light", "dark")),
-        TaskOption(name="chart", help="the brightness", values="file"),
-        TaskOption(name="sigma", help="never mind", describes=True),
+        CommandOption(name="fade_by", help="how much"),
+        CommandOption(name="times", help="how often", values="whole", describes=True),
+        CommandOption(name="tone", help="what it becomes", values=("light", "dark")),
+        CommandOption(name="chart", help="the brightness", values="file"),
+        CommandOption(name="sigma", help="never mind", describes=True),
     )
     yield TaskCard(name="fade", factory="mine:Fade", summary="freshen what faded", linear=True, asks=asks)
 '''
@@ -121,7 +121,11 @@ def names(*, describing: bool) -> set[str]:
 def test_help_shows_what_describes_a_picture_for_run_and_all_for_degrade(quick, plugin):
     run, degrade = said(quick("run", "--help").stdout), said(quick("degrade", "--help").stdout)
     assert names(describing=True) == {"--sigma", "--scale", "--mask", "--holes", "--kernel"} <= run
-    assert not run & (names(describing=False) - names(describing=True))
+    of_methods = {
+        f"--{option.name.replace('_', '-')}" for card in registry().cards(RestorerCard) for option in card.asks
+    }
+    assert of_methods <= run
+    assert not run & (names(describing=False) - names(describing=True) - of_methods)
     assert names(describing=False) <= degrade
     mine = quick("--plugin", plugin, "degrade", "--help").stdout
     assert said(mine) - degrade == {"--fade-by", "--times", "--tone", "--chart"}
@@ -140,7 +144,7 @@ def test_the_list_of_tasks_names_their_options(quick, plugin):
     cards = json.loads(quick("tasks", "--json").stdout)
     asked = {card["name"]: card["asks"] for card in cards}
     assert asked["sr"] == [
-        {"name": "scale", "help": "how many times larger; 4 if not said", "values": "whole", "describes": True}
+        {"name": "scale", "help": "how much larger; 4 if not said", "values": "whole", "describes": True}
     ]
 
 

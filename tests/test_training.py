@@ -131,7 +131,7 @@ def test_the_recipe_beside_shipped_weights_says_all_that_a_training_asks_for(car
     assert settings.keys() >= set(Training.__struct_fields__) - set(FREE)
     origin = recipe.training.get("start")
     if origin is not None:
-        assert origin.partition("@")[0] in {other.name for other in registry().cards(WeightsCard)}
+        assert origin.partition(" ")[0] in {other.name for other in registry().cards(WeightsCard)}
     assert json.loads((folder.path / CONFIG).read_text())["requires"]
 
 
@@ -151,11 +151,12 @@ def test_a_recipe_is_followed_from_the_weights_that_it_began_with(restore, tmp_p
     assert plain.returncode == 0, plain.stderr
     assert "start" not in Folder(path=tmp_path / "plain", origin="plain").recipe().training
     lost = tmp_path / "lost.json"
-    lost.write_text(recipe.read_text().replace('"regression/derain"', '"somewhere"'))
-    asked = restore(*command, lost, *quick, "--out", tmp_path / "lost")
-    assert asked.returncode == 2
-    assert "the recipe begins with weights 'somewhere': no set of weights is named" in asked.stderr
-    assert asked.stderr.endswith("name them with --start\n")
+    for name in ("somewhere", "regression/derain 0.0.1"):
+        lost.write_text(recipe.read_text().replace('"regression/derain"', f'"{name}"'))
+        asked = restore(*command, lost, *quick, "--out", tmp_path / "lost")
+        assert asked.returncode == 2
+        assert f"the recipe begins with weights '{name}': no set of weights is named" in asked.stderr
+        assert asked.stderr.endswith("name them with --start\n")
 
 
 def test_a_checkpoint_from_before_the_log_had_its_settings_goes_on(tmp_path, pictures):

@@ -27,9 +27,9 @@ def _command(name: str, kind: type[Card], help: str) -> click.Command:
     def show(as_json: bool) -> None:
         cards = registry().cards(kind)
         if as_json:
-            echo_json([{**asdict(card), **_weights_of(card)} for card in cards])
+            echo_json([{**asdict(card), "name": card.title, **_weights_of(card)} for card in cards])
         else:
-            table((kind.kind, "summary", *_more(kind)), [(c.name, c.summary, *_more(kind, c)) for c in cards])
+            table((kind.kind, "summary", *_more(kind)), [(c.title, c.summary, *_more(kind, c)) for c in cards])
 
     return show
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
-from restoration.cards import Card, RestorerCard, SamplerCard, TaskCard, WeightsCard
+from restoration.cards import Card, NetworkCard, RestorerCard, SamplerCard, TaskCard, WeightsCard
 
 
 def names(kind: type[Card]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
@@ -17,7 +17,8 @@ def names(kind: type[Card]) -> Callable[[click.Context, click.Parameter, str], l
     def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
         from restoration.registry import registry
 
-        return [card.name for card in registry().cards(kind) if card.name.startswith(incomplete)]
+        known = [card.name + ":" * bool(card.variants) for card in registry().cards(kind)]
+        return [name for name in known if name.startswith(incomplete)]
 
     return complete
 
@@ -34,6 +35,26 @@ def keywords(ctx: click.Context, parameter: click.Parameter, values: tuple[str, 
         except ValueError:
             result[key] = value
     return result
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]  # it is generic in new releases of click
+    """A time in seconds, or with a unit: 90, 90s, 1.5m, 1h."""
+
+    name = "TIME"
+    units: ClassVar[dict[str, int]] = {"s": 1, "m": 60, "h": 3600}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return seconds."""
+        if not isinstance(value, str):
+            return value
+        unit = self.units.get(value[-1:])
+        try:
+            seconds = float(value if unit is None else value[:-1]) * (unit or 1)
+        except ValueError:
+            self.fail(f"{value!r} is not a time such as 90s, 2m or 1h", param, ctx)
+        if not 0 < seconds < float("inf"):
+            self.fail(f"{value!r} is not a time above 0", param, ctx)
+        return seconds
 
 
 def grouped(options: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
@@ -68,13 +89,19 @@ how_to_restore = grouped(
             "--sampler", shell_complete=names(SamplerCard), help="See `restore samplers`.  [default: the method's]"
         ),
         click.option(
+            "--network",
+            shell_complete=names(NetworkCard),
+            help="For methods without weights, see `restore networks`.  [default: the method's]",
+        ),
+        click.option(
             "--set",
             "options",
             multiple=True,
             callback=keywords,
             metavar="KEY=VALUE",
-            help="Another option of the method, or task.KEY=VALUE of the task; may be repeated.",
+            help="Another option of the method, task.KEY=VALUE of the task, network.KEY=VALUE; may be repeated.",
         ),
+        click.option("--time-limit", type=Duration(), help="For each picture, as 90s or 2m; the last guess is taken."),
         click.option("--seed", type=int, default=0, show_default=True, help="Of the noise that a method draws."),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
         click.option("--precision", default="auto", show_default=True, help="auto, fp32, bf16, fp16."),

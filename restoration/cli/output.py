@@ -59,8 +59,9 @@ def warnings_to_stderr(quiet: bool) -> None:
     """Show what the toolbox logs, one line each; errors only if `quiet`. What libraries log is for programmers."""
     logging.getLogger().addHandler(logging.NullHandler())
     logging.addLevelName(logging.WARNING, "warning")
+    logging.addLevelName(logging.INFO, "note")
     shown = logging.StreamHandler(sys.stderr)
     shown.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     log = logging.getLogger("restoration")
     log.addHandler(shown)
-    log.setLevel(logging.ERROR if quiet else logging.WARNING)
+    log.setLevel(logging.ERROR if quiet else logging.INFO)

@@ -55,7 +55,7 @@ def _row(plugin: Plugin, check: bool) -> dict[str, Any]:
         "distribution": plugin.distribution,
         "version": plugin.version,
         "state": f"broken: {problem}" if problem else "ok",
-        "brings": [f"{card.kind} {card.name}" for card in plugin.cards],
+        "brings": [f"{card.kind} {card.title}" for card in plugin.cards],
     }
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--report", type=click.Path(dir_okay=False, path_type=Path), help="Also write a page with before and after."
 )
+@click.option("--preview", is_flag=True, help="Show guesses in NAME.restored.preview.png while the method works.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @as_json
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no remarks.")
@@ -53,6 +54,7 @@ def run(
     seed: int,
     threads: int | None,
     report: Path | None,
+    preview: bool,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -82,7 +84,7 @@ def run(
 
     prepare(threads)
     restoration = Restoration(method, task, task_options=task_options, options=own, **how)
-    batch = _Batch(restoration, seed, as_json, quiet, keep=report is not None)
+    batch = _Batch(restoration, seed, as_json, quiet, keep=report is not None, preview=preview)
     try:
         with interruptible() as check, _bar(len(todo), quiet) as step:
             for place, job in enumerate(todo):
@@ -101,8 +103,11 @@ def run(
 class _Batch:
     """Does jobs one by one; one that fails is told and does not stop the others."""
 
-    def __init__(self, restoration: Restoration, seed: int, as_json: bool, quiet: bool, *, keep: bool) -> None:
-        self.restoration, self.seed, self.as_json, self.keep = restoration, seed, as_json, keep
+    def __init__(
+        self, restoration: Restoration, seed: int, as_json: bool, quiet: bool, *, keep: bool, preview: bool
+    ) -> None:
+        self.restoration, self.seed, self.as_json, self.quiet = restoration, seed, as_json, quiet
+        self.keep, self.preview = keep, preview
         self.failed = 0
         self.untold: list[str] = []
         self.waits = progress_wanted(quiet) and sys.stdout.isatty()
@@ -123,6 +128,8 @@ class _Batch:
                 echo_json({"input": name, "output": str(job.target) if job.target else "-", **result.facts()})
             elif job.target:
                 self.untold.append(str(job.target))
+            if not self.quiet and (result.told or result.ended != "done"):
+                say(f"{name}: {_told(result)}")
             if self.keep:
                 self.pairs.append((name, picture, result.picture, result.facts()))
         step(name, None)
@@ -142,13 +149,31 @@ class _Batch:
         picture = read(job.source) if job.source else read(sys.stdin.buffer.read(), name)
         if job.target is not None:
             _check_folder(job.target)
-        result = self.restoration(picture, seed=self.seed, task_options=task_options, observe=observe)
+        with _preview(job.target if self.preview else None, observe) as see:
+            result = self.restoration(picture, seed=self.seed, task_options=task_options, observe=see)
         if job.target is None:
             sys.stdout.buffer.write(encode(result.picture, picture.suffix))
             sys.stdout.buffer.flush()
         else:
             write(result.picture, job.target)
         return picture, result
+
+
+def _told(result: Result) -> str:
+    """What a method says about its work, in a line."""
+    facts = [f"{name} {value}" for name, value in result.told.items()]
+    return ", ".join(facts + ([] if result.ended == "done" else [f"ended by {result.ended}"]))
+
+
+def _preview(
+    target: Path | None, observe: Callable[[Tensor], None]
+) -> AbstractContextManager[Callable[[Tensor], None]]:
+    """A function that sees guesses as `observe` does, and shows some of them in a file beside the result."""
+    if target is None:
+        return nullcontext(observe)
+    from restoration.cli.preview import previewed
+
+    return previewed(target.with_name(f"{target.stem}.preview.png"), observe)
 
 
 def _check_folder(target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Options that tasks ask for on the command line: `--sigma`, `--scale`, `--mask` and what plugins add."""
+"""Options that tasks and methods ask for on the command line: `--sigma`, `--scale`, `--mask`, `--quality`..."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from restoration.cards import TaskCard, TaskOption
+from restoration.cards import CommandOption, RestorerCard, TaskCard
 
 
 class Numbers(click.ParamType):  # type: ignore[type-arg]  # it is generic in new releases of click
@@ -31,7 +31,8 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]  # it is generic in ne
 class TaskCommand(click.Command):
     """A command with a `--task`: it also takes the options of all tasks, and gets those used as `task_options`.
 
-    With `describing` these are only the ones that tell something about a degraded picture.
+    With `describing` these are only the ones that tell something about a degraded picture; those of all methods come
+    to them, as further `options`.
     """
 
     def __init__(self, *arguments: Any, describing: bool = False, **attributes: Any) -> None:
@@ -50,8 +51,13 @@ class TaskCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Gather what was given of them."""
         names = [option.name for option in self._asked or [] if option.name]
-        values = {name: ctx.params.pop(name, None) for name in names}
-        ctx.params["task_options"] = {name: value for name, value in values.items() if value is not None}
+        given = {name: ctx.params.pop(name, None) for name in names}
+        values = {name: value for name, value in given.items() if value is not None}
+        of_tasks = _uses(TaskCard, describing=self.describing)
+        ctx.params["task_options"] = {name: value for name, value in values.items() if name in of_tasks}
+        if self.describing:
+            of_methods = {name: value for name, value in values.items() if name not in of_tasks}
+            ctx.params["options"] = {**of_methods, **ctx.params["options"]}
         return super().invoke(ctx)
 
 
@@ -67,17 +73,24 @@ def folders(task_options: dict[str, Any]) -> list[Path]:
 
 
 def _options(describing: bool) -> list[click.Option]:
-    """One option for each name; what it means for each task stands in its help."""
+    """One option for each name; what it means for each task, or method, stands in its help."""
+    asked = _uses(TaskCard, describing=describing)
+    methods = _uses(RestorerCard, describing=False) if describing else {}
+    return [_option(name, uses) for name, uses in sorted({**methods, **asked}.items())]
+
+
+def _uses(kind: type[TaskCard | RestorerCard], *, describing: bool) -> dict[str, list[tuple[str, CommandOption]]]:
+    """Return what cards of a kind ask for: by name, who asks and for what."""
     from restoration.registry import registry
 
-    asked: dict[str, list[tuple[str, TaskOption]]] = {}
-    for card in registry().cards(TaskCard):
+    asked: dict[str, list[tuple[str, CommandOption]]] = {}
+    for card in registry().cards(kind):
         for option in (option for option in card.asks if option.describes or not describing):
             asked.setdefault(option.name, []).append((card.name, option))
-    return [_option(name, uses) for name, uses in sorted(asked.items())]
+    return asked
 
 
-def _option(name: str, uses: list[tuple[str, TaskOption]]) -> click.Option:
+def _option(name: str, uses: list[tuple[str, CommandOption]]) -> click.Option:
     uses_of_it = "; ".join(f"{task}: {option.help}{_words(option)}" for task, option in uses)
     values = uses[0][1].values
     types: dict[Any, Any] = {"number": Numbers(whole=False), "whole": Numbers(whole=True)}
@@ -86,5 +99,5 @@ def _option(name: str, uses: list[tuple[str, TaskOption]]) -> click.Option:
     return click.Option([f"--{name.replace('_', '-')}"], type=kind, metavar=metavar, help=f"For {uses_of_it}.")
 
 
-def _words(option: TaskOption) -> str:
+def _words(option: CommandOption) -> str:
     return f" ({', '.join(option.values)})" if isinstance(option.values, tuple) else ""

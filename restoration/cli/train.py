@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
@@ -192,11 +193,15 @@ def _share(threads: int) -> int:
 
 def _begin(name: str | None, recipe: Recipe | None, method: str, task: str, offline: bool) -> Folder | None:
     """The weights to begin with: those named, or else those of a recipe that is followed; "none" for none."""
+    from restoration import __version__
     from restoration.weights import resolve
 
     recorded = recipe.training.get("start") if recipe is not None else None
     if name == "none" or not (name or recorded):
         return None
+    if not name and recipe is not None and recipe.restoration != __version__:
+        others = f"{recorded} of restoration {recipe.restoration}"
+        logging.getLogger("restoration").warning("it began with %s; those of %s may differ", others, __version__)
     try:
         return resolve(name or recorded, method, task, offline=offline)
     except (UnknownName, BadWeights) as error:

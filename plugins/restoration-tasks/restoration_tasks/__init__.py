@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from restoration import TaskCard, TaskOption, hookimpl
+from restoration import CommandOption, TaskCard, hookimpl
 
 
 @hookimpl
@@ -16,8 +16,8 @@ def register_tasks() -> Iterable[TaskCard]:
         summary="take away rain: streaks of several directions, lengths and widths, mist, drops on glass",
         source="Yang et al. 2017, equation 3",
         asks=(
-            TaskOption(name="kind", help="what falls", values=("streaks", "drops", "mixed")),
-            TaskOption(name="strength", help="mean brightness of the streaks, 0.02 to 0.45"),
+            CommandOption(name="kind", help="what falls", values=("streaks", "drops", "mixed")),
+            CommandOption(name="strength", help="mean brightness of the streaks, 0.02 to 0.45"),
         ),
     )
     yield TaskCard(
@@ -26,11 +26,11 @@ def register_tasks() -> Iterable[TaskCard]:
         summary="sharpen pictures blurred by a shaken camera or a lens out of focus",
         linear=True,
         asks=(
-            TaskOption(
+            CommandOption(
                 name="kernel", help="a picture, .npy or FILE.npz:KEY of the kernel", values="file", describes=True
             ),
-            TaskOption(name="kind", help="what blurs", values=("shake", "defocus", "mixed")),
-            TaskOption(name="extent", help="diameter of kernels that are drawn, in pixels"),
+            CommandOption(name="kind", help="what blurs", values=("shake", "defocus", "mixed")),
+            CommandOption(name="extent", help="diameter of kernels that are drawn, in pixels"),
         ),
     )
     yield TaskCard(
@@ -39,8 +39,8 @@ def register_tasks() -> Iterable[TaskCard]:
         summary="take away noise: Gaussian, of a sensor, or isolated wrong pixels",
         linear=True,
         asks=(
-            TaskOption(name="sigma", help="standard deviation of the noise, in levels of 255", describes=True),
-            TaskOption(name="kind", help="of noise", values=("gaussian", "poisson-gaussian", "impulse", "mixed")),
+            CommandOption(name="sigma", help="standard deviation of the noise, in levels of 255", describes=True),
+            CommandOption(name="kind", help="of noise", values=("gaussian", "poisson-gaussian", "impulse", "mixed")),
         ),
     )
     yield TaskCard(
@@ -48,7 +48,7 @@ def register_tasks() -> Iterable[TaskCard]:
         factory="restoration_tasks.resolution:LowResolution",
         summary="enlarge a small picture 2, 3 or 4 times",
         linear=True,
-        asks=(TaskOption(name="scale", help="how many times larger; 4 if not said", values="whole", describes=True),),
+        asks=(CommandOption(name="scale", help="how much larger; 4 if not said", values="whole", describes=True),),
     )
     yield TaskCard(
         name="inpaint",
@@ -56,18 +56,18 @@ def register_tasks() -> Iterable[TaskCard]:
         summary="fill scratches, blots, writing and lost pixels",
         linear=True,
         asks=(
-            TaskOption(
+            CommandOption(
                 name="mask",
                 help="a picture or a folder of them, black where pixels are missing",
                 values="file",
                 describes=True,
             ),
-            TaskOption(
+            CommandOption(
                 name="kind",
                 help="of holes that are drawn",
                 values=("thin", "thick", "boxes", "text", "pixels", "mixed"),
             ),
-            TaskOption(name="holes", help="how the mask shows holes", values=("black", "white"), describes=True),
+            CommandOption(name="holes", help="how the mask shows holes", values=("black", "white"), describes=True),
         ),
     )
     yield TaskCard(
@@ -75,11 +75,11 @@ def register_tasks() -> Iterable[TaskCard]:
         factory="restoration_tasks.haze:Haze",
         summary="see through haze and fog",
         source="Narasimhan and Nayar 2002",
-        asks=(TaskOption(name="thickness", help="optical depth of the haze, 0 to 10"),),
+        asks=(CommandOption(name="thickness", help="optical depth of the haze, 0 to 10"),),
     )
     yield TaskCard(
         name="jpeg",
         factory="restoration_tasks.jpeg:JPEG",
         summary="mend the blocks and rings of strong JPEG compression",
-        asks=(TaskOption(name="quality", help="of the encoder, 5 to 60"),),
+        asks=(CommandOption(name="quality", help="of the encoder, 5 to 60"),),
     )

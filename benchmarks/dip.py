@@ -1,0 +1,122 @@
+"""How fast is Deep Image Prior, side by side with its published code, in one run on one machine.
+
+    python benchmarks/dip.py F16_GT.png --size 256      # about half an hour on two cores
+    python benchmarks/dip.py F16_GT.png --size 512      # two hours
+    python benchmarks/dip.py F16_GT.png --size 256 --steps 50 --rates     # iterations a second and memory only
+
+The picture is cut from its middle and made noisy as the published experiment has it: sigma 25, seed 0 of NumPy's
+RandomState, clipped. Each way is a process of its own. PSNR is on RGB, border 0, of answers not rounded. "Best"
+of the published code is the better of its answer and of its running average at any step; ours is what it would return.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+OURS = {
+    "same network": {"quality": "paper", "stop": "none"},
+    "balanced": {"quality": "balanced"},
+    "fast": {"quality": "fast"},
+}
+
+
+def noisy(path: Path, size: int) -> tuple[object, object]:
+    """Return the clean and the noisy picture, `1 3 size size`."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    x = np.asarray(Image.open(path).convert("RGB"), dtype=np.float32).transpose(2, 0, 1) / 255
+    noise = np.random.RandomState(0).normal(scale=25 / 255, size=x.shape)
+    y = np.clip(x + noise, 0, 1).astype(np.float32)
+    top, left = ((side - size) // 2 for side in x.shape[1:])
+    both = (torch.from_numpy(a[:, top : top + size, left : left + size].copy())[None] for a in (x, y))
+    return tuple(both)  # type: ignore[return-value]
+
+
+def official(path: Path, size: int, steps: int) -> Iterator[dict[str, float]]:
+    """Run the published loop."""
+    from official_dip import denoise
+
+    for step, seconds, clean, smooth in denoise(*noisy(path, size), steps):  # type: ignore[arg-type]
+        yield {"step": step, "seconds": seconds, "psnr": max(clean, smooth)}
+
+
+def ours(path: Path, size: int, steps: int, name: str) -> Iterator[dict[str, float]]:
+    """Run ours as `restore run` does."""
+    import restoration
+    from restoration.hardware import prepare
+
+    prepare()
+    x, y = noisy(path, size)
+    lines: list[dict[str, float]] = []
+    limit = {"steps": steps} if name == "same network" or steps < 1000 else {}
+    made = restoration.Restoration("dip", "denoise", options=OURS[name], **limit)
+    begin = time.perf_counter()
+
+    def see(guess: object) -> None:
+        lines.append(
+            {"step": len(lines) + 1, "seconds": time.perf_counter() - begin, "psnr": restoration.psnr(guess, x)}
+        )  # type: ignore[arg-type]
+
+    result = made(restoration.Observation(y=y), observe=see)  # type: ignore[arg-type]
+    yield from lines
+    print(result.told, file=sys.stderr)
+
+
+def run(name: str, chosen: argparse.Namespace) -> tuple[list[dict[str, float]], float]:
+    """Run one way in a process of its own; return its steps, and its largest memory in MB."""
+    command = [sys.executable, __file__, str(chosen.picture), "--size", str(chosen.size), "--steps", str(chosen.steps)]
+    process = subprocess.Popen([*command, "--only", name], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    lines = [json.loads(line) for line in process.stdout]
+    _, status, usage = os.wait4(process.pid, 0)
+    if os.waitstatus_to_exitcode(status) or not lines:
+        raise SystemExit(f"failed: {name}")
+    return lines, usage.ru_maxrss * 1024 / 1e6
+
+
+def main() -> None:
+    """Run all ways, one after another, and print what each took."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--steps", type=int, default=1800, help="of the published code")
+    parser.add_argument("--rates", action="store_true", help="the same network only: iterations a second, memory")
+    parser.add_argument("--only", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.only:
+        way = official if chosen.only == "official" else ours
+        extra = () if chosen.only == "official" else (chosen.only,)
+        for line in way(chosen.picture, chosen.size, chosen.steps, *extra):  # type: ignore[operator]
+            print(json.dumps(line), flush=True)
+        return
+    print(
+        f"{'':16}{'steps/s':>9}{'memory':>10}{'best PSNR':>11}{'after':>9}{'as good as the published best after':>38}"
+    )
+    best = rate = 0.0
+    for name in ("official", *([next(iter(OURS))] if chosen.rates else OURS)):
+        lines, memory = run(name, chosen)
+        middle = len(lines) // 2
+        speed = (len(lines) - middle) / (lines[-1]["seconds"] - lines[middle - 1]["seconds"])
+        top = max(lines, key=lambda line: line["psnr"])
+        if name == "official":
+            best, rate, limit = top["psnr"], speed, top["seconds"]
+        reached = next((line["seconds"] for line in lines if line["psnr"] >= best), None)
+        when = "never" if reached is None else f"{reached:.0f} s, {limit / reached:.1f} x sooner"
+        ratio = f" ({speed / rate:.2f} x)" if name == "same network" else ""
+        print(
+            f"{name:16}{speed:9.2f}{memory:7.0f} MB{top['psnr']:11.2f}{top['seconds']:7.0f} s{when:>30}{ratio}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

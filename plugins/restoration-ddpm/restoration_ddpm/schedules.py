@@ -1,0 +1,68 @@
+"""The path of DDPM: from the clean image to noise, its variance preserved."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Kind = Literal["linear", "scaled-linear", "sigmoid", "cosine", "sigmoid-abar"]
+
+CLIP = 0.999
+"""The largest beta of the kinds that say how ᾱ falls, which ends at 0 (Nichol and Dhariwal, arXiv:2102.09672)."""
+OFFSET = 0.008
+"""Of the cosine, so that the first steps are not too small (the same, equation 17)."""
+
+
+def betas(kind: Kind, beta_min: float, beta_max: float, T: int) -> Tensor:
+    """Return the variance of the noise that each of `T` steps adds, `T` in float64.
+
+    From `beta_min` to `beta_max`: `linear` (Ho et al., arXiv:2006.11239); `scaled-linear`, linear in the root (Rombach
+    et al., arXiv:2112.10752); `sigmoid`, along a sigmoid from -6 to 6 that is not stretched to reach both. The other
+    two ignore them: `cosine` (Nichol and Dhariwal, arXiv:2102.09672, equation 17), and `sigmoid-abar`, where ᾱ falls
+    along a sigmoid from -3 to 3 (Jabri et al., arXiv:2212.11972).
+    """
+    if kind == "linear":
+        return torch.linspace(beta_min, beta_max, T, dtype=torch.float64)
+    if kind == "scaled-linear":
+        return torch.linspace(math.sqrt(beta_min), math.sqrt(beta_max), T, dtype=torch.float64).square()
+    if kind == "sigmoid":
+        return beta_min + (beta_max - beta_min) * torch.linspace(-6, 6, T, dtype=torch.float64).sigmoid()
+    t = torch.linspace(0, 1, T + 1, dtype=torch.float64)
+    abar = ((t + OFFSET) / (1 + OFFSET) * math.pi / 2).cos().square()
+    if kind == "sigmoid-abar":
+        abar = (3 - 6 * t).sigmoid() - torch.tensor(-3.0, dtype=torch.float64).sigmoid()
+    return (1 - abar[1:] / abar[:-1]).clamp(0, CLIP)
+
+
+class VariancePreserving:
+    """`x_t = √ᾱ x + √(1 - ᾱ) n`, `ᾱ` the product of `1 - beta` (Ho et al., NeurIPS 2020, arXiv:2006.11239, eq. 4).
+
+    The clean image is at `t` = 0 and level `i` of `T` at `i / T`; between levels `log ᾱ` is linear. `kind`, `beta_min`
+    and `beta_max` say how noise grows, see `betas`.
+    """
+
+    def __init__(self, *, kind: Kind = "linear", beta_min: float = 1e-4, beta_max: float = 0.02, T: int = 1000) -> None:
+        if not 0 < beta_min <= beta_max < 1 or T < 1:
+            wrong = f"{beta_min}, {beta_max} and {T}"
+            raise ValueError(f"it must be 0 < beta_min <= beta_max < 1, and T at least 1, not {wrong}")
+        self.T = T
+        self.betas = betas(kind, beta_min, beta_max, T)
+        self.log_abar = torch.cat([torch.zeros(1, dtype=torch.float64), (-self.betas).log1p().cumsum(0)])
+
+    def at(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `a` = √ᾱ, `b` = 0 and `c` = √(1 - ᾱ) at times `t` of any shape."""
+        place = t.double().clamp(0, 1) * self.T
+        below = place.floor().clamp(max=self.T - 1)
+        table = self.log_abar.to(t.device)
+        low, high = table[below.long()], table[below.long() + 1]
+        log_abar = low + (place - below) * (high - low)
+        return (log_abar / 2).exp(), torch.zeros_like(log_abar), (-log_abar.expm1()).sqrt()
+
+    def steps(self, n: int) -> Tensor:
+        """Return `n + 1` times from 1 down to 0, evenly spaced: every level if `n` is `T`."""
+        return torch.linspace(1, 0, n + 1, dtype=torch.float64)

@@ -1,0 +1,92 @@
+"""The fit of an untrained network to one picture, step by step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from einops import rearrange
+from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from torch import Generator, Tensor
+
+    from restoration import NetworkMaker
+
+FALL = 5.0
+"""Decibels by which the fit may get worse from one step to the next before the step is taken back."""
+KEPT_EVERY = 10
+"""Steps between the weights that are kept for that."""
+
+
+def untrained(make_network: NetworkMaker, in_channels: int, options: Mapping[str, Any], rng: Generator) -> nn.Module:
+    """Return a new network that is shown `in_channels`; the generator decides its weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=rng)))
+        return make_network(in_channels, options)
+
+
+class Fitting:
+    """Fits `network(z)` to what was measured: Adam on `loss(answer)`, a number, with the input `z`, `b c h w`, shaken.
+
+    `jitter` is the standard deviation of the noise that is added to `z` at each step (Ulyanov et al. 2018,
+    arXiv:1711.10925, supplement). Batch norms work on the picture at hand, as in training. A step that makes the loss
+    worse by 5 dB is taken back, as the published code means to do.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        z: Tensor,
+        loss: Callable[[Tensor], Tensor],
+        *,
+        lr: float,
+        jitter: float,
+        rng: Generator,
+    ) -> None:
+        self.network = network.train().to(z.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.z, self.loss, self.jitter, self.rng = z.contiguous(memory_format=torch.channels_last), loss, jitter, rng
+        self.noise = torch.empty(
+            rearrange(z, "b c h w -> b h w c").shape
+        )  # drawn in the order of memory, which is fast
+        self.one = torch.ones(1, device=z.device)
+        self.parameters: list[Tensor] = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.optimiser = torch.optim.Adam(self.parameters, lr=lr, fused=True)
+        self.steps, self.last = 0, float("inf")
+        self.kept: list[Tensor] = []
+
+    def step(self) -> tuple[Tensor, float]:
+        """Make a step; return the answer that it was made from, `b c h w` in float32, and its loss."""
+        with torch.inference_mode(False), torch.enable_grad():
+            z = self._shaken()
+            answer = self.network(z, z, self.one).float()
+            loss = self.loss(answer)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            value = float(loss.detach())
+            if value > self.last * 10 ** (FALL / 10) and self.kept:
+                with torch.no_grad():
+                    torch._foreach_copy_(self.parameters, self.kept)
+            else:
+                self._keep()  # before the step: what is kept must be known to be good
+                self.optimiser.step()
+            self.last = value
+            self.steps += 1
+            torch.clear_autocast_cache()  # it holds the weights before this step
+        return answer.detach(), value
+
+    def _shaken(self) -> Tensor:
+        if not self.jitter:
+            return self.z
+        self.noise.normal_(generator=self.rng).mul_(self.jitter)  # on the CPU: a device does not change the picture
+        return rearrange(self.noise, "b h w c -> b c h w").to(self.z.device) + self.z
+
+    def _keep(self) -> None:
+        with torch.no_grad():
+            if not self.kept:
+                self.kept = [parameter.detach().clone() for parameter in self.parameters]
+            elif self.steps % KEPT_EVERY == 0:
+                torch._foreach_copy_(self.kept, self.parameters)

@@ -1,0 +1,146 @@
+"""Deep Image Prior: an untrained network is fitted to one picture, and stopped before it fits the damage."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from restoration import read
+from restoration_dip.average import RunningAverage
+from restoration_dip.downsampler import Downsampler
+from restoration_dip.fitting import Fitting, untrained
+from restoration_dip.inputs import mesh_grid, noise
+from restoration_dip.plans import Quality, Start, Stop, plan_for, settings_for
+from restoration_dip.problem import Problem
+from restoration_dip.stopping import AveragedVariance, Fixed, HeldOut, Moment, MovingVariance, Stopping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Generator, Tensor
+
+    from restoration import NetworkMaker, Observation
+
+log = logging.getLogger("restoration")
+
+HELD_OUT = 0.05
+"""Share of what was measured that the fit is not shown, where the rule of stopping asks for it."""
+KNOWN = {"inpaint": "where the holes are", "sr": "the scale", "deblur": "the kernel: --kernel FILE"}
+"""What a task must say about the picture."""
+
+
+class DeepImagePrior:
+    """Restores a picture with nothing but the picture (Ulyanov et al., CVPR 2018, arXiv:1711.10925).
+
+    Minimises `|A f(z) - y|^2` over the weights of `f`, for a fixed random input `z` and the operator `A` that is known
+    of the picture: a mask, a resampling, a blur, or nothing. `quality` chooses the settings, see `plans`; the other
+    options change one of them each: `stop` when to stop and which answer is the best, at the latest after `steps`;
+    `start` and `channels` the input, `flash` a file of a picture to begin with instead; `decay` the running average of
+    the answers; `downsampling` the filter, where a picture was made smaller otherwise than the task has it.
+    """
+
+    def __init__(
+        self,
+        *,
+        make_network: NetworkMaker,
+        task: str,
+        quality: Quality = "balanced",
+        steps: int | None = None,
+        stop: Stop | None = None,
+        patience: int | None = None,
+        start: Start | None = None,
+        channels: int | None = None,
+        flash: str | None = None,
+        lr: float | None = None,
+        jitter: float | None = None,
+        decay: float = 0.99,
+        downsampling: Literal["task", "lanczos2", "lanczos3"] = "task",
+        phase: float = 0.5,
+    ) -> None:
+        given = {"steps": steps, "stop": stop, "start": start, "channels": channels, "jitter": jitter}
+        self.plan = plan_for(task, quality, {name: value for name, value in given.items() if value is not None})
+        if self.plan.steps < 1 or (lr is not None and lr <= 0) or self.plan.jitter < 0:
+            raise ValueError("steps must be at least 1, lr above 0 and jitter at least 0")
+        if patience is not None and patience < 1:
+            raise ValueError(f"patience must be at least 1 step, not {patience}")
+        self.make_network, self.task, self.decay, self.patience = make_network, task, decay, patience
+        self.lr = lr
+        self.flash, self.downsampling, self.phase = flash, downsampling, phase
+        self.told: dict[str, Any] = {}
+
+    def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
+        """Yield the best answer so far after each step, `1 c h w`."""
+        if observation.y.shape[0] != 1:
+            raise ValueError("it is fitted to one picture at a time")
+        with torch.inference_mode(False):
+            problem = self._problem(observation, rng)
+            fitting = self._fitting(problem, observation.y, rng)
+        rule, average = self._rule(problem), RunningAverage(decay=self.decay)
+        self._hint()
+        best, begin = observation.y, time.perf_counter()
+        for step in range(1, self.plan.steps + 1):
+            answer, _ = fitting.step()
+            mean = average.update(answer)
+            if rule.update(Moment(step=step, answer=answer, average=mean, error=problem.error(mean))):
+                best = mean.clone()
+            elif not rule.best:
+                best = mean
+            rate = step / (time.perf_counter() - begin)
+            self.told = {"iteration": rule.best or step, "of": step, "per second": f"{rate:.2f}"}
+            if rule.done or step == self.plan.steps:
+                self.told["stopped by"] = rule.name if rule.done else Fixed.name
+            yield best
+            if rule.done:
+                return
+
+    def _problem(self, observation: Observation, rng: Generator) -> Problem:
+        """What is fitted: what was measured, as the task knows it or by another filter."""
+        measured = observation.y if observation.measured is None else observation.measured
+        operator = observation.operator
+        if self.downsampling != "task":
+            sides = zip(observation.y.shape[-2:], measured.shape[-2:], strict=True)
+            factor = max(math.ceil(large / small) for large, small in sides)
+            if factor < 2:
+                raise ValueError("downsampling is for super-resolution: what was measured must be smaller")
+            operator = Downsampler(factor=factor, kernel=self.downsampling, phase=self.phase)
+        elif self.task in KNOWN and operator is None:
+            raise ValueError(f"it must know {KNOWN[self.task]}")
+        held_out = HELD_OUT if self.plan.stop == "held-out" else 0.0
+        return Problem(measured.clone(), operator, held_out=held_out, rng=rng)
+
+    def _fitting(self, problem: Problem, y: Tensor, rng: Generator) -> Fitting:
+        """A new network, whose weights the generator decides, and its input."""
+        height, width = y.shape[-2:]
+        free = self.make_network.free
+        if self.flash is not None:
+            z = read(Path(self.flash)).pixels
+            if z.shape[-2:] != y.shape[-2:]:
+                size = f"{z.shape[-1]}x{z.shape[-2]}"
+                raise ValueError(f"the picture with flash is {size}, the other {width}x{height}; they must be equal")
+        elif self.plan.start == "mesh-grid" and free:
+            z = mesh_grid(height, width)
+        else:
+            z = noise(self.plan.channels if free else self.make_network.channels, height, width, rng)
+        settings = settings_for(self.make_network)
+        own = self.plan.network if self.make_network.name == "skip" else settings.options
+        network = untrained(self.make_network, z.shape[1], own, rng)
+        z, jitter = z.to(y), 0.0 if self.flash is not None else self.plan.jitter
+        lr = settings.lr if self.lr is None else self.lr
+        return Fitting(network, z, problem.loss, lr=lr, jitter=jitter, rng=rng)
+
+    def _rule(self, problem: Problem) -> Stopping:
+        if self.plan.stop == "none" or (self.plan.stop == "held-out" and not problem.left):
+            return Fixed()
+        rule = {"held-out": HeldOut, "moving-variance": MovingVariance, "averaged-variance": AveragedVariance}
+        patience = {} if self.patience is None else {"patience": self.patience}
+        made: Stopping = rule[self.plan.stop](**patience)
+        return made
+
+    def _hint(self) -> None:
+        if self.task == "denoise":
+            log.info("for noise that is new in each pixel, Zero-Shot Noise2Noise (arXiv:2303.11253) takes seconds")

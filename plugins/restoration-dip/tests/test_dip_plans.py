@@ -1,0 +1,70 @@
+"""The settings of each task: the published networks by their numbers of parameters, and what changes them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from restoration_dip.plans import PAPER, PYRAMID, Plan, Quality, plan_for, settings_for
+from restoration_dip.skip import SkipNet
+
+from restoration import NetworkCard, NetworkMaker
+
+
+def parameters(plan: Plan) -> int:
+    """Count those of the network that a plan fits."""
+    channels = 2 if plan.start == "mesh-grid" else plan.channels
+    with torch.device("meta"):
+        network = SkipNet(in_channels=channels, **plan.network)
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("task", "number"), [("denoise", 2_217_831), ("sr", 2_217_831), ("jpeg", 572_827), ("inpaint", 2_157_955)]
+)
+def test_the_published_networks_have_as_many_parameters_as_the_published_code_makes(task: str, number: int) -> None:
+    assert parameters(plan_for(task, "paper", {})) == number
+
+
+@pytest.mark.parametrize("task", [*PAPER, "any other"])
+@pytest.mark.parametrize(("quality", "steps"), [("fast", 500), ("balanced", 2000)])
+def test_faster_settings_fit_the_narrow_network_to_noise_and_stop_by_held_out_pixels(
+    task: str, quality: Quality, steps: int
+) -> None:
+    plan = plan_for(task, quality, {})
+    assert (plan.network, plan.steps, plan.stop, plan.start, plan.channels) == (PYRAMID, steps, "held-out", "noise", 32)
+    assert parameters(plan) == 1_041_815
+
+
+def test_what_is_given_goes_before_what_is_planned() -> None:
+    plan = plan_for("inpaint", "fast", {"steps": 7, "start": "mesh-grid", "jitter": 0.1})
+    assert (plan.steps, plan.start, plan.jitter, plan.stop) == (7, "mesh-grid", 0.1, "held-out")
+
+
+def test_a_task_that_is_not_in_the_paper_is_fitted_as_noise_is() -> None:
+    assert plan_for("any other", "paper", {}) == PAPER["denoise"]
+
+
+def test_plans_are_not_changed_by_those_who_use_them() -> None:
+    before = dict(PYRAMID)
+    plan_for("denoise", "fast", {}).network["down"] = ()
+    assert PYRAMID == before == plan_for("denoise", "fast", {}).network
+
+
+class Residual(torch.nn.Module):
+    """Adds what it learns to what it is shown, unless told not to."""
+
+    def __init__(self, *, residual: bool = True) -> None:
+        super().__init__()
+        self.residual = residual
+
+
+def test_the_published_step_is_for_its_own_network_and_others_take_smaller_ones() -> None:
+    skip = NetworkMaker(NetworkCard(name="skip", factory="restoration_dip.skip:SkipNet", summary=""), {})
+    unet = NetworkMaker(NetworkCard(name="dip-unet", factory="restoration_dip.unet:UNet", summary=""), {})
+    assert settings_for(skip).lr == 0.01 > settings_for(unet).lr
+    assert settings_for(skip).options == settings_for(unet).options == {}
+
+
+def test_there_is_nothing_to_add_a_residual_to_where_noise_is_shown() -> None:
+    card = NetworkCard(name="other", factory=f"{__name__}:Residual", summary="")
+    assert settings_for(NetworkMaker(card, {})).options == {"residual": False}

@@ -1,0 +1,124 @@
+"""What a fit is measured by: what is known and shown, and nothing else."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+import torch
+from restoration_dip.problem import Problem
+from torch import Generator, Tensor
+
+from restoration.operators import Convolution, Masking, Resampling
+
+
+def random(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(shape, generator=Generator().manual_seed(seed))
+
+
+def rng(seed: int = 0) -> Generator:
+    return Generator().manual_seed(seed)
+
+
+X, Y = random(1, 3, 20, 30, seed=1), random(1, 3, 20, 30, seed=2)
+MASK = (random(1, 1, 20, 30, seed=3) < 0.6).float()
+
+
+def disturbed(x: Tensor, where: Tensor) -> Tensor:
+    """Return `x` with other numbers in the pixels `where`, `1 1 h w`, is 1."""
+    return x + where * random(*x.shape, seed=4)
+
+
+def test_without_an_operator_the_loss_is_the_mean_squared_error() -> None:
+    problem = Problem(Y, None, held_out=0.0, rng=rng())
+    assert float(problem.loss(X)) == pytest.approx(float((X - Y).square().mean()))
+    assert problem.error(X) is None
+
+
+@pytest.mark.parametrize("held_out", [0.0, 0.05])
+def test_pixels_that_a_mask_hides_say_nothing(held_out: float) -> None:
+    problem = Problem(MASK * Y, Masking(MASK), held_out=held_out, rng=rng())
+    other = disturbed(X, 1 - MASK)
+    assert torch.equal(problem.loss(X), problem.loss(other))
+    assert problem.error(X) == problem.error(other)
+    assert not ((problem.shown + problem.hidden) * (1 - MASK)).any()
+
+
+def test_behind_a_mask_the_mean_is_that_of_the_known_pixels() -> None:
+    problem = Problem(MASK * Y, Masking(MASK), held_out=0.0, rng=rng())
+    known = MASK.expand_as(X) == 1
+    assert float(problem.loss(X)) == pytest.approx(float((X - Y)[known].square().mean()))
+
+
+@pytest.mark.parametrize("operator", [None, Masking(MASK)])
+def test_held_out_pixels_are_measured_and_not_fitted(operator: Masking | None) -> None:
+    problem = Problem(Y, operator, held_out=0.3, rng=rng())
+    hidden = problem.hidden.expand_as(X) == 1
+    assert torch.equal(problem.loss(X), problem.loss(disturbed(X, problem.hidden)))
+    assert problem.error(X) == problem.error(disturbed(X, problem.shown))
+    assert problem.error(X) == pytest.approx(float((X - Y)[hidden].square().mean()))
+    x = X.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(problem.loss(x), x)
+    assert torch.equal(gradient != 0, problem.shown.expand_as(X) == 1)
+
+
+def test_known_pixels_are_shown_or_held_out_a_twentieth_of_them_and_all_channels_together() -> None:
+    y, mask = random(1, 3, 200, 300), (random(1, 1, 200, 300, seed=5) < 0.5).float()
+    problem = Problem(y, Masking(mask), held_out=0.05, rng=rng())
+    assert problem.hidden.shape == (1, 1, 200, 300)
+    assert torch.equal(problem.hidden + problem.shown, mask)
+    assert float(problem.hidden.sum() / mask.sum()) == pytest.approx(0.05, abs=0.005)
+
+
+def test_the_generator_alone_decides_what_is_held_out() -> None:
+    before = torch.random.get_rng_state()
+    one, same, other = (Problem(Y, None, held_out=0.1, rng=rng(seed)).hidden for seed in (1, 1, 2))
+    assert torch.equal(one, same) and not torch.equal(one, other)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("operator", "size"),
+    [
+        (Resampling(Fraction(1, 4), (20, 30)), (5, 8)),
+        (Convolution(random(1, 1, 5, 3) / random(1, 1, 5, 3).sum()), (20, 30)),
+    ],
+)
+def test_through_an_operator_the_loss_is_that_of_what_was_measured(
+    operator: Resampling | Convolution, size: tuple[int, int]
+) -> None:
+    measured = random(1, 3, *size)
+    whole = Problem(measured, operator, held_out=0.0, rng=rng())
+    assert float(whole.loss(X)) == pytest.approx(float((operator(X) - measured).square().mean()))
+    parted = Problem(measured, operator, held_out=0.2, rng=rng())
+    assert parted.hidden.shape == (1, 1, *size)
+    error = parted.error(X)
+    assert error is not None
+    both = float(parted.loss(X)) * parted.number + error * parted.left
+    assert both == pytest.approx(float((operator(X) - measured).square().sum()), rel=1e-5)
+
+
+def test_a_perfect_answer_has_no_loss_and_no_error() -> None:
+    operator = Resampling(Fraction(1, 2), (20, 30))
+    problem = Problem(operator(X), operator, held_out=0.1, rng=rng())
+    assert float(problem.loss(X)) == 0 and problem.error(X) == 0
+
+
+def test_a_picture_of_which_nothing_is_known_is_an_error() -> None:
+    with pytest.raises(ValueError, match="nothing of the picture is known"):
+        Problem(Y, Masking(torch.zeros(1, 1, 20, 30)), held_out=0.0, rng=rng())
+
+
+def test_of_few_pixels_one_is_held_out_and_the_others_are_shown() -> None:
+    for seed in range(40):
+        problem = Problem(random(1, 3, 1, 2), None, held_out=0.05, rng=rng(seed))
+        assert (float(problem.hidden.sum()), float(problem.shown.sum())) == (1, 1), f"seed {seed}"
+
+
+def test_a_single_known_pixel_is_shown() -> None:
+    mask = torch.zeros(1, 1, 4, 4)
+    mask[..., 2, 1] = 1
+    for seed in range(40):
+        problem = Problem(random(1, 3, 4, 4), Masking(mask), held_out=0.05, rng=rng(seed))
+        assert torch.equal(problem.shown, mask), f"seed {seed}"
+        assert problem.error(random(1, 3, 4, 4)) is None

@@ -1,0 +1,117 @@
+"""A U-Net around an encoder of timm: from picture to picture at full size."""
+
+from __future__ import annotations
+
+from math import lcm
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from timm.layers.norm import LayerNorm2d
+from torch import nn
+from torch.nn import functional
+
+from restoration_timm.encoder import Encoder
+from restoration_timm.mended import part_to_mend
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WIDEST = 16
+"""The decoder doubles its channels with each halving of the picture, up to this many times its width."""
+
+
+class Layer(nn.Sequential):
+    """A convolution 3x3, a norm and GELU. Of the norms only `batch` looks beyond a pixel, when it learns."""
+
+    def __init__(self, inner: int, outer: int, norm: str, stride: int = 1) -> None:
+        norms = {"layer": LayerNorm2d, "batch": nn.BatchNorm2d, "none": nn.Identity}
+        conv = nn.Conv2d(inner, outer, 3, stride, padding=1, bias=norm != "batch")
+        super().__init__(conv, norms[norm](outer), nn.GELU())
+
+
+class Fusion(nn.Module):
+    """Coarse features enlarged to finer ones, and both convolved together."""
+
+    def __init__(self, coarse: int, fine: int, outer: int, norm: str) -> None:
+        super().__init__()
+        self.layer = Layer(coarse + fine, outer, norm)
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        """Map `b c h/n w/n` and `b d h w` to `b e h w`."""
+        enlarged = functional.interpolate(coarse, fine.shape[-2:], mode="bilinear", align_corners=False)
+        fused: Tensor = self.layer(torch.cat([enlarged, fine], dim=1))
+        return fused
+
+
+class TimmUNet(nn.Module):
+    """A U-Net (Ronneberger et al., 2015) that contracts with an encoder of timm and expands with a light decoder.
+
+    Encoders begin at a half or a quarter of the picture's size, so convolutions of our own keep what is finer. It is
+    shown pictures in [0, 1], or states around them. With `residual` it answers with the degraded picture plus what it
+    learnt to add, at first nothing: see `part_to_mend`; with `sigmoid` always between 0 and 1. `width` is that of the
+    decoder at full size. A batch norm, which most encoders have, learns from more than one value a channel only.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: str,
+        in_channels: int = 3,
+        channels: int = 3,
+        width: int = 16,
+        norm: Literal["layer", "batch", "none"] = "layer",
+        pretrained: bool = False,
+        residual: bool = True,
+        sigmoid: bool = False,
+    ) -> None:
+        super().__init__()
+        if width < 1:
+            raise ValueError(f"width must be at least 1, not {width}")
+        if residual and sigmoid:
+            raise ValueError("what is added to a picture is not between 0 and 1: set residual or sigmoid to false")
+        self.mended = part_to_mend(in_channels, channels) if residual else None
+        self.sigmoid = sigmoid
+        self.encoder = Encoder(encoder, in_channels, pretrained=pretrained)
+        finer = [2**level for level in range(8) if 2**level < self.encoder.reductions[0]]
+        self.multiple = lcm(self.encoder.multiple, *finer)
+        inner = [in_channels, *(width * min(reduction, WIDEST) for reduction in finer)]
+        self.stems = nn.ModuleList(
+            Layer(inner[level], inner[level + 1], norm, stride=2 if level else 1) for level in range(len(finer))
+        )
+        skips = [*inner[1:], *self.encoder.channels]
+        reductions = [*finer, *self.encoder.reductions]
+        coarse, fusions = skips.pop(), []
+        for skip, reduction in zip(reversed(skips), reversed(reductions[:-1]), strict=True):
+            outer = width * min(reduction, WIDEST)
+            fusions.append(Fusion(coarse, skip, outer, norm))
+            coarse = outer
+        self.decoder = nn.ModuleList(fusions)
+        self.ending = nn.Conv2d(coarse, channels, 3, padding=1)
+        if residual:
+            nn.init.zeros_(self.ending.weight)
+            nn.init.zeros_(self.ending.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map a picture with what is known beside it, `b in_channels h w`, to a picture `b channels h w`."""
+        shown = pad_to_multiple(self.encoder.centred(x), self.multiple).contiguous(memory_format=torch.channels_last)
+        features, skips = shown, []
+        for stem in self.stems:
+            features = stem(features)
+            skips.append(features)
+        skips += self.encoder(shown)
+        features = skips.pop()
+        for fusion in self.decoder:
+            features = fusion(features, skips.pop())
+        with torch.autocast(x.device.type, enabled=False):  # bfloat16 would round a picture to eight bits of mantissa
+            answer: Tensor = self.ending(features.to(x.dtype))[..., : x.shape[-2], : x.shape[-1]]
+        if self.sigmoid:
+            return answer.sigmoid()
+        return answer if self.mended is None else answer + x[:, self.mended]
+
+
+def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
+    """Pad `b c h w` on the right and below to multiples on both sides, by reflection, or by the edges where small."""
+    height, width = x.shape[-2:]
+    down, right = -height % multiple, -width % multiple
+    small = down >= height or right >= width
+    return functional.pad(x, (0, right, 0, down), mode="replicate" if small else "reflect")
