@@ -52,6 +52,7 @@ HOW: dict[tuple[type[Card], str], dict[str, Any]] = {
     (NetworkCard, "timm"): {"options": {"encoder": "test_resnet", "width": 4}},
     (ObjectiveCard, "euler-matching"): {"schedule": "mean-reverting", "options": {"corrected": False}},
     (RestorerCard, "dip"): {"network": SMALL_SKIPS, "options": {"steps": 3}},
+    (RestorerCard, "dip-staged"): {"network": SMALL_SKIPS, "options": {"steps": 12}},
     (RestorerCard, "ir-sde"): {"network": SMALL},
     (RestorerCard, "latent-ir-sde"): {"network": SMALL | SMALL_LATENTS},
     (RestorerCard, "denoising-sde"): {"network": SMALL},
