@@ -75,6 +75,6 @@ def plan_for(task: str, quality: Quality, given: Mapping[str, Any]) -> Plan:
     """Return the settings for a task, those of denoising where there are none, with what is `given` put in."""
     plan = PAPER.get(task, PAPER["denoise"])
     if quality != "paper":
-        steps = {"fast": 500, "balanced": 2000}[quality]
+        steps = {"fast": 500, "balanced": 3000}[quality]
         plan = replace(plan, network={**PYRAMID}, start="noise", channels=32, steps=steps, stop="held-out")
     return replace(plan, **given)
