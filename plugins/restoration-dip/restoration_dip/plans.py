@@ -15,7 +15,7 @@ Stop = Literal["held-out", "moving-variance", "averaged-variance", "none"]
 Start = Literal["noise", "mesh-grid"]
 
 PYRAMID: dict[str, Any] = {"down": (16, 32, 64, 128, 128), "up": (16, 32, 64, 128, 128), "skip": (4, 4, 4, 4, 4)}
-"""The network that is narrow where the picture is large: its steps take a fifth of the time, its answers are as good."""
+"""The network that is narrow where the picture is large: a step takes a fifth of the time, answers are as good."""
 
 
 @dataclass(frozen=True, kw_only=True)
