@@ -418,3 +418,11 @@ def test_cards_say_which_methods_can_be_cut_short(quick, plugin):
     cards = {card["name"]: card for card in json.loads(quick("--plugin", plugin, "methods", "--json").stdout)}
     assert cards["brighten"]["anytime"] and not cards["patient"]["anytime"]
     assert not RestorerCard(name="x", factory="a:b", summary="x").anytime
+
+
+def test_a_preview_writes_over_nothing(tmp_path):
+    path = tmp_path / "preview.png"
+    path.write_bytes(b"mine")
+    with pytest.raises(RestorationError, match="already there"), previewed(path, lambda guess: None):
+        pass
+    assert path.read_bytes() == b"mine"

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from restoration.errors import RestorationError
 from restoration.images import Picture, write
 
 if TYPE_CHECKING:
@@ -19,7 +20,12 @@ EVERY = 2.0
 
 @contextmanager
 def previewed(path: Path, observe: Callable[[Tensor], None]) -> Iterator[Callable[[Tensor], None]]:
-    """Give a function that calls `observe` and now and then writes the guess, `1 c h w`, to `path`, removed at last."""
+    """Give a function that calls `observe` and now and then writes the guess, `1 c h w`, to `path`, removed at last.
+
+    Raises `RestorationError` if a file is there.
+    """
+    if path.exists():
+        raise RestorationError(f"{path} is already there; move it away, or leave out --preview, which would write it")
     last = 0.0
 
     def see(guess: Tensor) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 
 from restoration import CommandOption, NetworkCard, RestorerCard, hookimpl
 
+TASKS = ("denoise", "inpaint", "sr", "jpeg", "deblur")
+"""Those whose damage is an operator that can be known, or noise."""
+
 
 @hookimpl
 def register_networks() -> Iterable[NetworkCard]:
@@ -47,7 +50,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         factory="restoration_dip.prior:DeepImagePrior",
         summary="an untrained network is fitted to the picture alone, and stopped before it fits the damage",
         source="Ulyanov et al. 2018, arXiv:1711.10925",
-        tasks=("denoise", "inpaint", "sr", "jpeg", "deblur"),
+        tasks=TASKS,
         needs_weights=False,
         anytime=True,
         asks=(
@@ -64,7 +67,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         factory="restoration_dip.staged:StagedDeepImagePrior",
         summary="Deep Image Prior through the noise levels of a diffusion: it ends where the stages end",
         source="after Ulyanov et al. 2018, arXiv:1711.10925, and Ho et al. 2020, arXiv:2006.11239",
-        tasks=("denoise", "inpaint", "sr", "jpeg", "deblur"),
+        tasks=TASKS,
         needs_weights=False,
         anytime=True,
         asks=(

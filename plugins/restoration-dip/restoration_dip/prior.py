@@ -16,7 +16,7 @@ from restoration_dip.downsampler import Downsampler
 from restoration_dip.fitting import Fitting, untrained
 from restoration_dip.inputs import mesh_grid, noise
 from restoration_dip.plans import Quality, Start, Stop, plan_for, settings_for
-from restoration_dip.problem import Problem
+from restoration_dip.problem import Problem, measured
 from restoration_dip.stopping import AveragedVariance, Fixed, HeldOut, Moment, MovingVariance, Stopping
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ log = logging.getLogger("restoration")
 
 HELD_OUT = 0.05
 """Share of what was measured that the fit is not shown, where the rule of stopping asks for it."""
-KNOWN = {"inpaint": "where the holes are", "sr": "the scale", "deblur": "the kernel: --kernel FILE"}
-"""What a task must say about the picture."""
 
 
 class DeepImagePrior:
@@ -72,16 +70,15 @@ class DeepImagePrior:
         self.lr = lr
         self.flash, self.downsampling, self.phase = flash, downsampling, phase
         self.told: dict[str, Any] = {}
+        if task == "denoise":
+            log.info("for noise that is new in each pixel, Zero-Shot Noise2Noise (arXiv:2303.11253) takes seconds")
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
         """Yield the best answer so far after each step, `1 c h w`."""
-        if observation.y.shape[0] != 1:
-            raise ValueError("it is fitted to one picture at a time")
         with torch.inference_mode(False):
             problem = self._problem(observation, rng)
             fitting = self._fitting(problem, observation.y, rng)
         rule, average = self._rule(problem), RunningAverage(decay=self.decay)
-        self._hint()
         best, begin = observation.y, time.perf_counter()
         for step in range(1, self.plan.steps + 1):
             answer, _ = fitting.step()
@@ -100,18 +97,15 @@ class DeepImagePrior:
 
     def _problem(self, observation: Observation, rng: Generator) -> Problem:
         """What is fitted: what was measured, as the task knows it or by another filter."""
-        measured = observation.y if observation.measured is None else observation.measured
-        operator = observation.operator
+        target, operator = measured(observation, self.task), observation.operator
         if self.downsampling != "task":
-            sides = zip(observation.y.shape[-2:], measured.shape[-2:], strict=True)
+            sides = zip(observation.y.shape[-2:], target.shape[-2:], strict=True)
             factor = max(math.ceil(large / small) for large, small in sides)
             if factor < 2:
                 raise ValueError("downsampling is for super-resolution: what was measured must be smaller")
             operator = Downsampler(factor=factor, kernel=self.downsampling, phase=self.phase)
-        elif self.task in KNOWN and operator is None:
-            raise ValueError(f"it must know {KNOWN[self.task]}")
         held_out = HELD_OUT if self.plan.stop == "held-out" else 0.0
-        return Problem(measured.clone(), operator, held_out=held_out, rng=rng)
+        return Problem(target, operator, held_out=held_out, rng=rng)
 
     def _fitting(self, problem: Problem, y: Tensor, rng: Generator) -> Fitting:
         """A new network, whose weights the generator decides, and its input."""
@@ -140,7 +134,3 @@ class DeepImagePrior:
         patience = {} if self.patience is None else {"patience": self.patience}
         made: Stopping = rule[self.plan.stop](**patience)
         return made
-
-    def _hint(self) -> None:
-        if self.task == "denoise":
-            log.info("for noise that is new in each pixel, Zero-Shot Noise2Noise (arXiv:2303.11253) takes seconds")

@@ -12,7 +12,19 @@ from restoration.operators import Masking
 if TYPE_CHECKING:
     from torch import Generator
 
-    from restoration import Operator
+    from restoration import Observation, Operator
+
+KNOWN = {"inpaint": "where the holes are", "sr": "the scale", "deblur": "the kernel: --kernel FILE"}
+"""What a task must say about the picture."""
+
+
+def measured(observation: Observation, task: str) -> Tensor:
+    """Return a copy of what was measured of one picture. Raises `ValueError` if more come, or too little is known."""
+    if observation.y.shape[0] != 1:
+        raise ValueError("it is fitted to one picture at a time")
+    if task in KNOWN and observation.operator is None:
+        raise ValueError(f"it must know {KNOWN[task]}")
+    return (observation.y if observation.measured is None else observation.measured).clone()
 
 
 class Problem:

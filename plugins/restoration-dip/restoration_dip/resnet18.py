@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from restoration_dip.ending import to_picture
+from restoration.framing import to_picture
 from restoration_dip.layer import Halving, Layer, doubled
 from restoration_dip.padding import grown
 
@@ -44,7 +44,8 @@ class ResNet18(nn.Module):
         features = skipped.pop()
         for up in self.ups:
             features = up(features, skipped.pop())
-        return to_picture(self.ending, features, x, sigmoid=self.sigmoid)
+        answer = to_picture(self.ending, features, x)
+        return answer.sigmoid() if self.sigmoid else answer
 
 
 class Block(nn.Module):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor, nn
 
-from restoration_dip.ending import to_picture
+from restoration.framing import to_picture
 from restoration_dip.layer import Act, Doubling, Halving, Layer, Pad, doubled
 from restoration_dip.padding import grown, middle
 
@@ -85,7 +85,8 @@ class SkipNet(nn.Module):
             features = down(features)
         for up in reversed(self.up):
             features = up(features, skipped.pop())
-        return to_picture(self.ending, features, x, sigmoid=self.sigmoid)
+        answer = to_picture(self.ending, features, x)
+        return answer.sigmoid() if self.sigmoid else answer
 
 
 class Down(nn.Module):

@@ -13,8 +13,7 @@ from restoration_dip.fitting import Fitting, untrained
 from restoration_dip.inputs import noise
 from restoration_dip.perceptual import Features, Perceptual
 from restoration_dip.plans import PYRAMID, settings_for
-from restoration_dip.prior import KNOWN
-from restoration_dip.problem import Problem
+from restoration_dip.problem import Problem, measured
 from restoration_dip.stages import Form, Order, Stage, stages
 
 if TYPE_CHECKING:
@@ -78,19 +77,15 @@ class StagedDeepImagePrior:
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
         """Yield the answer after each epoch, `1 c h w`; an epoch is a step."""
-        if observation.y.shape[0] != 1:
-            raise ValueError("it is fitted to one picture at a time")
-        if self.task in KNOWN and observation.operator is None:
-            raise ValueError(f"it must know {KNOWN[self.task]}")
         with torch.inference_mode(False):
-            measured = (observation.y if observation.measured is None else observation.measured).clone()
+            y = measured(observation, self.task)
             fitting = self._fitting(observation.y, rng)
-            added = torch.randn(measured.shape, generator=rng).to(measured)
-            seen = Problem(measured, observation.operator, held_out=0.0, rng=rng)
+            added = torch.randn(y.shape, generator=rng).to(y)
+            seen = Problem(y, observation.operator, held_out=0.0, rng=rng)
         average, begin = RunningAverage(decay=self.decay), time.perf_counter()
         for number, stage in enumerate(self.stages, 1):
             with torch.inference_mode(False):
-                target = Problem(measured + stage.sigma * added, observation.operator, held_out=0.0, rng=rng)
+                target = Problem(y + stage.sigma * added, observation.operator, held_out=0.0, rng=rng)
                 fitting.loss, fitting.last = self._loss(stage, target), math.inf  # another target is no mishap
             self.target = target.target
             for _ in range(stage.epochs):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from restoration_dip.ending import to_picture
+from restoration.framing import to_picture
 from restoration_dip.layer import Doubling, Layer, Norm, Pad, doubled
 from restoration_dip.padding import grown
 
@@ -62,7 +62,8 @@ class UNet(nn.Module):
             features = encoder(functional.max_pool2d(features, 2))
         for decoder in self.decoders:
             features = decoder(features, skipped.pop())
-        return to_picture(self.ending, features, x, sigmoid=self.sigmoid)
+        answer = to_picture(self.ending, features, x)
+        return answer.sigmoid() if self.sigmoid else answer
 
 
 class Pair(nn.Module):

@@ -15,10 +15,9 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
+from restoration.framing import pad_to_multiple, to_picture
 from restoration_networks.attention import FullAttention, LinearAttention
-from restoration_networks.ending import to_picture
 from restoration_networks.norm import GainNorm
-from restoration_networks.padding import pad_to_multiple
 from restoration_networks.time import SinusoidalEmbedding
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from restoration_networks.ending import to_picture
-from restoration_networks.mended import part_to_mend
+from restoration.framing import part_to_mend, to_picture
 
 
 class DnCNN(nn.Module):

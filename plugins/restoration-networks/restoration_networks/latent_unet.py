@@ -13,10 +13,9 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from restoration.framing import pad_to_multiple, to_picture
 from restoration_networks.attention import LinearAttention
 from restoration_networks.conditional_unet import Around, Block
-from restoration_networks.ending import to_picture
-from restoration_networks.padding import pad_to_multiple
 
 
 class Hidden(NamedTuple):

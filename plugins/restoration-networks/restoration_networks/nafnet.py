@@ -13,11 +13,9 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
+from restoration.framing import pad_to_multiple, part_to_mend, to_picture
 from restoration_networks.compact import gate
-from restoration_networks.ending import to_picture
-from restoration_networks.mended import part_to_mend
 from restoration_networks.norm import BiasNorm
-from restoration_networks.padding import pad_to_multiple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

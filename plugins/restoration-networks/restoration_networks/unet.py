@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from restoration_networks.ending import to_picture
-from restoration_networks.padding import pad_to_multiple
+from restoration.framing import pad_to_multiple, to_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,8 +10,8 @@ from timm.layers.norm import LayerNorm2d
 from torch import nn
 from torch.nn import functional
 
+from restoration.framing import pad_to_multiple, part_to_mend, to_picture
 from restoration_timm.encoder import Encoder
-from restoration_timm.mended import part_to_mend
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -102,16 +102,7 @@ class TimmUNet(nn.Module):
         features = skips.pop()
         for fusion in self.decoder:
             features = fusion(features, skips.pop())
-        with torch.autocast(x.device.type, enabled=False):  # bfloat16 would round a picture to eight bits of mantissa
-            answer: Tensor = self.ending(features.to(x.dtype))[..., : x.shape[-2], : x.shape[-1]]
+        answer = to_picture(self.ending, features, x)
         if self.sigmoid:
             return answer.sigmoid()
         return answer if self.mended is None else answer + x[:, self.mended]
-
-
-def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
-    """Pad `b c h w` on the right and below to multiples on both sides, by reflection, or by the edges where small."""
-    height, width = x.shape[-2:]
-    down, right = -height % multiple, -width % multiple
-    small = down >= height or right >= width
-    return functional.pad(x, (0, right, 0, down), mode="replicate" if small else "reflect")
