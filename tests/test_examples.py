@@ -16,6 +16,7 @@ STUDIES = {
     "sde_and_ode.py": ["--sigmas", "25", "--limit", "1"],
     "training_curves.py objectives": ["--steps", "4", "--points", "2", "--evaluations", "2", "--width", "4"],
     "training_curves.py schedules": ["--steps", "4", "--points", "2", "--evaluations", "2", "--width", "4"],
+    "self_stopping.py": ["--size", "32", "--steps", "20", "--limit", "1", "--rules"],
     "staged_dip.py": ["--fast", "--size", "32", "--steps", "6", "--runs", "1", "12"],
     "staged_dip.py --compare": ["--fast", "--size", "32", "--steps", "6", "--limit", "1"],
 }

@@ -5,17 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from torch.nn.functional import max_pool2d
+
+from restoration.operators import Masking
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from restoration import NetworkMaker
+    from torch import Tensor
+
+    from restoration import NetworkMaker, Operator
 
 Quality = Literal["fast", "balanced", "paper"]
 Stop = Literal["held-out", "moving-variance", "averaged-variance", "none"]
 Start = Literal["noise", "mesh-grid"]
+Holes = Literal["dots", "strokes", "wide"]
 
 PYRAMID: dict[str, Any] = {"down": (16, 32, 64, 128, 128), "up": (16, 32, 64, 128, 128), "skip": (4, 4, 4, 4, 4)}
 """The network that is narrow where the picture is large: a step takes a fifth of the time, answers are as good."""
+ACROSS: dict[str, Any] = {"skip": (0, 0, 0, 0, 0), "upsample": "nearest"}
+"""For wide holes: without skips and from a smooth input, what is around a hole goes on in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +37,7 @@ class Plan:
     steps: int = 3000
     jitter: float = 1 / 30
     stop: Stop = "held-out"
+    lr: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,22 +69,43 @@ PAPER = {
         stop="none",
     ),
     "sr": Plan(steps=2000, jitter=0.03, stop="none"),
-    "inpaint": Plan(
-        network={"skip": (0, 0, 0, 0, 0), "upsample": "nearest"},
-        start="mesh-grid",
-        steps=5000,
-        jitter=0.03,
-        stop="none",
+    "inpaint dots": Plan(steps=11_000, jitter=0.03, lr=0.001, stop="none"),
+    "inpaint strokes": Plan(
+        network={"skip": (128, 128, 128, 128, 128), "upsample": "nearest"}, steps=6000, jitter=0.03, stop="none"
     ),
+    "inpaint wide": Plan(network={**ACROSS}, start="mesh-grid", steps=5000, jitter=0.03, stop="none"),
     "deblur": Plan(steps=5000, jitter=0.03, stop="none"),
 }
-"""Ulyanov et al. 2018, arXiv:1711.10925, and its published code: settings for each task."""
+"""Ulyanov et al. 2018, arXiv:1711.10925, and its published code: settings for each task, and for each kind of holes.
+
+Those of holes are of the pictures barbara, kate and vase."""
 
 
-def plan_for(task: str, quality: Quality, given: Mapping[str, Any]) -> Plan:
-    """Return the settings for a task, those of denoising where there are none, with what is `given` put in."""
-    plan = PAPER.get(task, PAPER["denoise"])
+def plan_for(task: str, quality: Quality, given: Mapping[str, Any], operator: Operator | None = None) -> Plan:
+    """Return the settings for a task, those of denoising where there are none, with what is `given` put in.
+
+    If the operator is a mask, they are those for its kind of holes.
+    """
+    holes = holes_of(operator.mask) if isinstance(operator, Masking) else None
+    plan = PAPER.get(f"{task} {holes}" if holes else task, PAPER["denoise"])
     if quality != "paper":
         steps = {"fast": 500, "balanced": 3000}[quality]
-        plan = replace(plan, network={**PYRAMID}, start="noise", channels=32, steps=steps, stop="held-out")
+        plan = Plan(network={**PYRAMID}, steps=steps)
+        if holes == "wide":
+            plan = replace(plan, network=PYRAMID | ACROSS, start="mesh-grid")
     return replace(plan, **given)
+
+
+def holes_of(mask: Tensor) -> Holes:
+    """Return what kind of holes a mask has, `1 1 h w`, 1 where pixels are known.
+
+    Most dots are next to something known; in wide holes more than a twentieth of what is missing is more than 10 pixels
+    away from it.
+    """
+    known = mask.float()
+    missing = (known == 0).sum()
+
+    def beyond(reach: int) -> float:
+        return float((max_pool2d(known, 2 * reach + 1, stride=1, padding=reach) == 0).sum() / missing)
+
+    return "wide" if beyond(10) > 0.05 else "strokes" if beyond(1) > 0.2 else "dots"

@@ -15,7 +15,7 @@ from restoration_dip.average import RunningAverage
 from restoration_dip.downsampler import Downsampler
 from restoration_dip.fitting import Fitting, untrained
 from restoration_dip.inputs import mesh_grid, noise
-from restoration_dip.plans import Quality, Start, Stop, plan_for, settings_for
+from restoration_dip.plans import Plan, Quality, Start, Stop, plan_for, settings_for
 from restoration_dip.problem import Problem, measured
 from restoration_dip.stopping import AveragedVariance, Fixed, HeldOut, Moment, MovingVariance, Stopping
 
@@ -38,8 +38,9 @@ class DeepImagePrior:
     Minimises `|A f(z) - y|^2` over the weights of `f`, for a fixed random input `z` and the operator `A` that is known
     of the picture: a mask, a resampling, a blur, or nothing. `quality` chooses the settings, see `plans`; the other
     options change one of them each: `stop` when to stop and which answer is the best, at the latest after `steps`;
-    `start` and `channels` the input, `flash` a file of a picture to begin with instead; `decay` the running average of
-    the answers; `downsampling` the filter, where a picture was made smaller otherwise than the task has it.
+    `start` and `channels` the input, `flash` a file of a picture to begin with instead; `jitter` how much it is shaken;
+    `decay` the running average of the answers; `downsampling` the filter, where a picture was made smaller otherwise
+    than the task has it.
     """
 
     def __init__(
@@ -60,14 +61,14 @@ class DeepImagePrior:
         downsampling: Literal["task", "lanczos2", "lanczos3"] = "task",
         phase: float = 0.5,
     ) -> None:
-        given = {"steps": steps, "stop": stop, "start": start, "channels": channels, "jitter": jitter}
-        self.plan = plan_for(task, quality, {name: value for name, value in given.items() if value is not None})
-        if self.plan.steps < 1 or (lr is not None and lr <= 0) or self.plan.jitter < 0:
+        given = {"steps": steps, "stop": stop, "start": start, "channels": channels, "jitter": jitter, "lr": lr}
+        self.given: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        if self.given.get("steps", 1) < 1 or self.given.get("lr", 1) <= 0 or self.given.get("jitter", 0) < 0:
             raise ValueError("steps must be at least 1, lr above 0 and jitter at least 0")
         if patience is not None and patience < 1:
             raise ValueError(f"patience must be at least 1 step, not {patience}")
-        self.make_network, self.task, self.decay, self.patience = make_network, task, decay, patience
-        self.lr = lr
+        self.make_network, self.task, self.quality = make_network, task, quality
+        self.decay, self.patience = decay, patience
         self.flash, self.downsampling, self.phase = flash, downsampling, phase
         self.told: dict[str, Any] = {}
         if task == "denoise":
@@ -75,12 +76,13 @@ class DeepImagePrior:
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
         """Yield the best answer so far after each step, `1 c h w`."""
+        plan = plan_for(self.task, self.quality, self.given, observation.operator)
         with torch.inference_mode(False):
-            problem = self._problem(observation, rng)
-            fitting = self._fitting(problem, observation.y, rng)
-        rule, average = self._rule(problem), RunningAverage(decay=self.decay)
+            problem = self._problem(observation, plan, rng)
+            fitting = self._fitting(problem, observation.y, plan, rng)
+        rule, average = self._rule(problem, plan), RunningAverage(decay=self.decay)
         best, begin = observation.y, time.perf_counter()
-        for step in range(1, self.plan.steps + 1):
+        for step in range(1, plan.steps + 1):
             answer, _ = fitting.step()
             mean = average.update(answer)
             if rule.update(Moment(step=step, answer=answer, average=mean, error=problem.error(mean))):
@@ -89,13 +91,13 @@ class DeepImagePrior:
                 best = mean
             rate = step / (time.perf_counter() - begin)
             self.told = {"iteration": rule.best or step, "of": step, "per second": f"{rate:.2f}"}
-            if rule.done or step == self.plan.steps:
+            if rule.done or step == plan.steps:
                 self.told["stopped by"] = rule.name if rule.done else Fixed.name
             yield best
             if rule.done:
                 return
 
-    def _problem(self, observation: Observation, rng: Generator) -> Problem:
+    def _problem(self, observation: Observation, plan: Plan, rng: Generator) -> Problem:
         """What is fitted: what was measured, as the task knows it or by another filter."""
         target, operator = measured(observation, self.task), observation.operator
         if self.downsampling != "task":
@@ -104,10 +106,10 @@ class DeepImagePrior:
             if factor < 2:
                 raise ValueError("downsampling is for super-resolution: what was measured must be smaller")
             operator = Downsampler(factor=factor, kernel=self.downsampling, phase=self.phase)
-        held_out = HELD_OUT if self.plan.stop == "held-out" else 0.0
+        held_out = HELD_OUT if plan.stop == "held-out" else 0.0
         return Problem(target, operator, held_out=held_out, rng=rng)
 
-    def _fitting(self, problem: Problem, y: Tensor, rng: Generator) -> Fitting:
+    def _fitting(self, problem: Problem, y: Tensor, plan: Plan, rng: Generator) -> Fitting:
         """A new network, whose weights the generator decides, and its input."""
         height, width = y.shape[-2:]
         free = self.make_network.free
@@ -116,21 +118,21 @@ class DeepImagePrior:
             if z.shape[-2:] != y.shape[-2:]:
                 size = f"{z.shape[-1]}x{z.shape[-2]}"
                 raise ValueError(f"the picture with flash is {size}, the other {width}x{height}; they must be equal")
-        elif self.plan.start == "mesh-grid" and free:
+        elif plan.start == "mesh-grid" and free:
             z = mesh_grid(height, width)
         else:
-            z = noise(self.plan.channels if free else self.make_network.channels, height, width, rng)
+            z = noise(plan.channels if free else self.make_network.channels, height, width, rng)
         settings = settings_for(self.make_network)
-        own = self.plan.network if self.make_network.name == "skip" else settings.options
+        own = plan.network if self.make_network.name == "skip" else settings.options
         network = untrained(self.make_network, z.shape[1], own, rng)
-        z, jitter = z.to(y), 0.0 if self.flash is not None else self.plan.jitter
-        lr = settings.lr if self.lr is None else self.lr
+        z, jitter = z.to(y), 0.0 if self.flash is not None else plan.jitter
+        lr = settings.lr if plan.lr is None else plan.lr
         return Fitting(network, z, problem.loss, lr=lr, jitter=jitter, rng=rng)
 
-    def _rule(self, problem: Problem) -> Stopping:
-        if self.plan.stop == "none" or (self.plan.stop == "held-out" and not problem.left):
+    def _rule(self, problem: Problem, plan: Plan) -> Stopping:
+        if plan.stop == "none" or (plan.stop == "held-out" and not problem.left):
             return Fixed()
         rule = {"held-out": HeldOut, "moving-variance": MovingVariance, "averaged-variance": AveragedVariance}
         patience = {} if self.patience is None else {"patience": self.patience}
-        made: Stopping = rule[self.plan.stop](**patience)
+        made: Stopping = rule[plan.stop](**patience)
         return made

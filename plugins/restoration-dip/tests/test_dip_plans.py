@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from restoration_dip.plans import PAPER, PYRAMID, Plan, Quality, plan_for, settings_for
+from restoration_dip.plans import ACROSS, PAPER, PYRAMID, Holes, Plan, Quality, holes_of, plan_for, settings_for
 from restoration_dip.skip import SkipNet
+from torch import Tensor
 
 from restoration import NetworkCard, NetworkMaker
+from restoration.operators import Masking
 
 
 def parameters(plan: Plan) -> int:
@@ -18,14 +20,42 @@ def parameters(plan: Plan) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-@pytest.mark.parametrize(
-    ("task", "number"), [("denoise", 2_217_831), ("sr", 2_217_831), ("jpeg", 572_827), ("inpaint", 2_157_955)]
-)
-def test_the_published_networks_have_as_many_parameters_as_the_published_code_makes(task: str, number: int) -> None:
-    assert parameters(plan_for(task, "paper", {})) == number
+def mask(holes: Holes) -> Tensor:
+    """Half of the pixels at random, a bar of 5 pixels, or a square."""
+    known = torch.ones(1, 1, 64, 96)
+    match holes:
+        case "dots":
+            known = torch.rand(known.shape, generator=torch.Generator().manual_seed(0)).round()
+        case "strokes":
+            known[..., 20:25, :] = 0
+        case "wide":
+            known[..., 10:50, 20:60] = 0
+    return known
 
 
-@pytest.mark.parametrize("task", [*PAPER, "any other"])
+@pytest.mark.parametrize("holes", ["dots", "strokes", "wide"])
+def test_holes_are_told_apart_by_how_far_something_known_is(holes: Holes) -> None:
+    assert holes_of(mask(holes)) == holes
+
+
+@pytest.mark.parametrize("task", [task for task in PAPER if " " not in task])
+def test_the_published_networks_have_as_many_parameters_as_the_published_code_makes(task: str) -> None:
+    assert parameters(plan_for(task, "paper", {})) == {"jpeg": 572_827}.get(task, 2_217_831)
+
+
+@pytest.mark.parametrize(("holes", "number"), [("dots", 2_217_831), ("strokes", 3_002_627), ("wide", 2_157_955)])
+def test_the_published_networks_for_holes_suit_their_width(holes: Holes, number: int) -> None:
+    assert parameters(plan_for("inpaint", "paper", {}, Masking(mask(holes)))) == number
+
+
+@pytest.mark.parametrize("quality", ["fast", "balanced"])
+def test_what_is_around_wide_holes_goes_on_in_them(quality: Quality) -> None:
+    wide, narrow = (plan_for("inpaint", quality, {}, Masking(mask(holes))) for holes in ("wide", "strokes"))
+    assert (wide.network, wide.start) == (PYRAMID | ACROSS, "mesh-grid")
+    assert (narrow.network, narrow.start) == (PYRAMID, "noise")
+
+
+@pytest.mark.parametrize("task", ["denoise", "sr", "any other"])
 @pytest.mark.parametrize(("quality", "steps"), [("fast", 500), ("balanced", 3000)])
 def test_faster_settings_fit_the_narrow_network_to_noise_and_stop_by_held_out_pixels(
     task: str, quality: Quality, steps: int

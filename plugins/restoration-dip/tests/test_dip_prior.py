@@ -179,7 +179,11 @@ def test_a_network_that_is_shown_pictures_only_is_shown_noise_of_as_many_channel
 WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "no steps": ("denoise", {"steps": 0}, "steps must be at least 1, lr above 0 and jitter at least 0"),
     "no rate": ("denoise", {"lr": 0.0}, "steps must be at least 1, lr above 0 and jitter at least 0"),
-    "less than no jitter": ("denoise", {"jitter": -1.0}, "steps must be at least 1, lr above 0 and jitter at least 0"),
+    "less than no jitter": (
+        "denoise",
+        {"jitter": -1.0},
+        "steps must be at least 1, lr above 0 and jitter at least 0",
+    ),
     "quality": ("denoise", {"quality": "best"}, "option 'quality' does not fit: Invalid enum value 'best'"),
     "stop": ("denoise", {"stop": "wmv"}, "option 'stop' does not fit: Invalid enum value 'wmv'"),
     "decay": ("denoise", {"decay": 1.0}, "decay must be in"),
