@@ -62,8 +62,11 @@ def skip(
     return nn.Sequential(*level(0, inner), nn.ReflectionPad2d(0), nn.Conv2d(down[0], outer, 1), nn.Sigmoid())
 
 
-def denoise(x: Tensor, y: Tensor, steps: int, seed: int = 0) -> Iterator[tuple[int, float, float, float]]:
-    """Yield step, seconds, and the PSNR of the answer and of its running average: the loop of the notebook."""
+def denoise(x: Tensor, y: Tensor, steps: int, seed: int = 0) -> Iterator[tuple[int, float, float, float, Tensor]]:
+    """Yield step, seconds, the PSNR of the answer and of its running average, and the answer: the notebook's loop.
+
+    What the caller does between two steps is not counted.
+    """
     torch.manual_seed(seed)
     network = skip()
     z = torch.empty(1, 32, *y.shape[-2:]).uniform_() * 0.1
@@ -85,7 +88,9 @@ def denoise(x: Tensor, y: Tensor, steps: int, seed: int = 0) -> Iterator[tuple[i
             kept = [deepcopy(parameter.detach()) for parameter in network.parameters()]
             last = noisy
         optimiser.step()
-        yield step, time.perf_counter() - begin, clean, smooth
+        pause = time.perf_counter()
+        yield step, pause - begin, clean, smooth, answer.detach()
+        begin += time.perf_counter() - pause
 
 
 def _psnr(one: Tensor, other: Tensor) -> float:
