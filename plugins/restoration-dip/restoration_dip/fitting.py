@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
 from einops import rearrange
 from torch import nn
+
+from restoration.tiling import free_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 
 FALL = 5.0
 """Decibels by which the fit may get worse from one step to the next before the step is taken back."""
+PART = 128
+"""Side of the part of a picture that tells how much memory the whole takes."""
 KEPT_EVERY = 10
 """Steps between the weights that are kept for that."""
 
@@ -27,6 +32,43 @@ def untrained(make_network: NetworkMaker, in_channels: int, options: Mapping[str
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=rng)))
         return make_network(in_channels, options)
+
+
+def check_memory(
+    make_network: NetworkMaker,
+    in_channels: int,
+    options: Mapping[str, Any],
+    size: tuple[int, int],
+    device: torch.device,
+) -> None:
+    """Raise `ValueError` if a step of a fit to `size`, height and width, would need more memory than is free.
+
+    It takes about twice what the network keeps for its gradient, which is measured on a small input.
+    """
+    height, width = size
+    network = untrained(make_network, in_channels, options, torch.Generator()).to(device)
+    part = torch.zeros(1, in_channels, min(height, PART), min(width, PART), device=device)
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.inference_mode(False), torch.enable_grad():
+        part = part.clone(memory_format=torch.channels_last)
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            answer = network(part, part, torch.ones(1, device=device))
+    del answer
+    weights = sum(parameter.untyped_storage().nbytes() for parameter in network.parameters())
+    needed = 2 * (sum(kept.values()) - weights) / (part.shape[-2] * part.shape[-1]) * height * width
+    free = free_memory(device)
+    if needed > free:
+        share = math.sqrt(free / needed)
+        raise ValueError(
+            f"a fit of {width}x{height} pixels takes about {needed / 1e9:.0f} GB of memory, and {free / 1e9:.1f} are "
+            f"free: make the picture smaller, to {int(share * width)}x{int(share * height)} or less"
+        )
 
 
 class Fitting:

@@ -13,7 +13,7 @@ import torch
 from restoration import read
 from restoration_dip.average import RunningAverage
 from restoration_dip.downsampler import Downsampler
-from restoration_dip.fitting import Fitting, untrained
+from restoration_dip.fitting import Fitting, check_memory, untrained
 from restoration_dip.inputs import mesh_grid, noise
 from restoration_dip.plans import Plan, Quality, Start, Stop, plan_for, settings_for
 from restoration_dip.problem import Problem, measured
@@ -112,7 +112,10 @@ class DeepImagePrior:
     def _fitting(self, problem: Problem, y: Tensor, plan: Plan, rng: Generator) -> Fitting:
         """A new network, whose weights the generator decides, and its input."""
         height, width = y.shape[-2:]
-        free = self.make_network.free
+        free, settings = self.make_network.free, settings_for(self.make_network)
+        own = plan.network if self.make_network.name == "skip" else settings.options
+        channels = plan.channels if free else self.make_network.channels
+        check_memory(self.make_network, channels, own, (height, width), y.device)
         if self.flash is not None:
             z = read(Path(self.flash)).pixels
             if z.shape[-2:] != y.shape[-2:]:
@@ -121,9 +124,7 @@ class DeepImagePrior:
         elif plan.start == "mesh-grid" and free:
             z = mesh_grid(height, width)
         else:
-            z = noise(plan.channels if free else self.make_network.channels, height, width, rng)
-        settings = settings_for(self.make_network)
-        own = plan.network if self.make_network.name == "skip" else settings.options
+            z = noise(channels, height, width, rng)
         network = untrained(self.make_network, z.shape[1], own, rng)
         z, jitter = z.to(y), 0.0 if self.flash is not None else plan.jitter
         lr = settings.lr if plan.lr is None else plan.lr

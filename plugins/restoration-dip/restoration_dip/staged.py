@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from restoration_dip.average import RunningAverage
-from restoration_dip.fitting import Fitting, untrained
+from restoration_dip.fitting import Fitting, check_memory, untrained
 from restoration_dip.inputs import noise
 from restoration_dip.perceptual import Features, Perceptual
 from restoration_dip.plans import PYRAMID, settings_for
@@ -105,6 +105,7 @@ class StagedDeepImagePrior:
         """A new network, whose weights the generator decides, and its input; what it is fitted to comes later."""
         height, width = y.shape[-2:]
         channels = self.channels if self.make_network.free else self.make_network.channels
+        check_memory(self.make_network, channels, self.options, (height, width), y.device)
         z = noise(channels, height, width, rng).to(y)
         network = untrained(self.make_network, channels, self.options, rng)
         return Fitting(network, z, torch.sum, lr=self.lr, jitter=self.jitter, rng=rng)

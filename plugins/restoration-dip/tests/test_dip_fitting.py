@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from restoration_dip.fitting import FALL, Fitting
+from restoration_dip.fitting import FALL, Fitting, check_memory
 from torch import Generator, Tensor, nn
 from torch.nn import functional
+
+from restoration import NetworkCard, NetworkMaker
 
 
 class Linear(nn.Module):
@@ -221,3 +223,27 @@ def test_parameters_that_are_frozen_stay() -> None:
     values = losses(fit, 5)
     assert torch.equal(network.bias, before)
     assert values[-1] < values[0]
+
+
+SKIP = NetworkMaker(NetworkCard(name="skip", factory="restoration_dip.skip:SkipNet", summary=""), {})
+
+
+def test_a_picture_that_needs_more_memory_than_is_free_is_refused_before_it_is_begun() -> None:
+    with pytest.raises(
+        ValueError, match=r"a fit of 400000x300000 pixels takes about \d+ GB .* smaller, to \d+x\d+ or less"
+    ):
+        check_memory(SKIP, 32, {}, (300_000, 400_000), torch.device("cpu"))
+
+
+def test_the_size_that_is_advised_fits_about() -> None:
+    with pytest.raises(ValueError) as refused:
+        check_memory(SKIP, 32, {}, (300_000, 400_000), torch.device("cpu"))
+    width, height = (int(side) for side in str(refused.value).split("to ")[1].split(" ")[0].split("x"))
+    assert 1000 < height < width < 400_000
+    check_memory(SKIP, 32, {}, (height // 2, width // 2), torch.device("cpu"))  # memory comes and goes meanwhile
+
+
+def test_looking_at_the_memory_draws_nothing() -> None:
+    before = torch.random.get_rng_state()
+    check_memory(SKIP, 32, {}, (20, 20), torch.device("cpu"))
+    assert torch.equal(torch.random.get_rng_state(), before)

@@ -151,13 +151,13 @@ def test_the_flash_is_what_the_network_is_shown(tmp_path: Path) -> None:
 
 
 def fitted_to(made: Restoration, y: Tensor) -> Tensor:
-    """Return what the network of a fit is shown first, `1 c h w`."""
+    """Return what the network of a fit is shown in its last step, `1 c h w`."""
     shown: list[Tensor] = []
     with torch.nn.modules.module.register_module_forward_pre_hook(
         lambda module, inputs: shown.append(inputs[0].clone()) if isinstance(module, Adapted) else None
     ):
         list(made.restorer(Observation(y=y), generator()))
-    return shown[0]
+    return shown[-1]
 
 
 def test_a_start_says_what_the_network_is_shown() -> None:
