@@ -17,6 +17,7 @@ from restoration.cards import WeightsCard
 from restoration.data import Pair, Patches, pairs_in, pictures_in
 from restoration.errors import BadOption, BadPicture, RestorationError
 from restoration.images import write
+from restoration.parallel import join
 from restoration.recipe import Part, Recipe, build_parts, default_recipe
 from restoration.registry import registry
 from restoration.training import CHECKPOINT, FREE, Trainer, Training, split, train
@@ -38,6 +39,15 @@ def pictures(tmp_path: Path) -> Path:
 
 def small(method: str = "ir-sde", task: str = "derain") -> Recipe:
     return replace(default_recipe(method, task), network=Part("nafnet-compact", SMALL))
+
+
+def test_the_averaged_weights_do_not_remember_the_steps_they_come_from(pictures: Path) -> None:
+    trainer = Trainer(small(), pictures, QUICK, "cpu", join(torch.device("cpu")))
+    before = [parameter.clone() for parameter in trainer.average.parameters()]
+    trainer.advance()
+    after = list(trainer.average.parameters())
+    assert any(not torch.equal(old, new) for old, new in zip(before, after, strict=True)), "nothing was averaged"
+    assert all(new.grad_fn is None and not new.requires_grad for new in after)
 
 
 @pytest.mark.parametrize("method", ["ir-sde", "regression"])
