@@ -76,11 +76,11 @@ def test_one_evaluation_of_the_walk_is_what_regression_answers():
 
 
 @pytest.mark.slow
-def test_ten_evaluations_are_as_good_as_a_hundred():
+def test_a_hundred_evaluations_are_no_better_than_ten():
     rainy, clean = pair("bridge")
     ten = Restoration("ir-sde", "derain", device="cpu")(rainy).picture.pixels
     hundred = Restoration("ir-sde", "derain", device="cpu", steps=100, sampler="posterior")(rainy).picture.pixels
-    assert abs(psnr(ten, clean) - psnr(hundred, clean)) < 0.5
+    assert psnr(hundred, clean) < psnr(ten, clean) + 0.5
 
 
 @pytest.mark.parametrize("method", METHODS)
