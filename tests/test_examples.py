@@ -44,17 +44,28 @@ def test_every_study_runs(study, tmp_path):
     assert "PSNR" in run_study(study, STUDIES[study], tmp_path / "plot.svg")
 
 
-def test_every_command_of_the_gallery_is_in_its_script():
-    script = (ROOT / "examples" / "gallery.sh").read_text(encoding="utf-8")
-    script = script.replace("$photos", "examples/derain/clean").replace("$work", "gallery").replace(" --overwrite", "")
-    page = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
-    commands = re.findall(r"^restore .*$", page, re.MULTILINE)
-    assert len(commands) >= 17
+GALLERIES = {
+    "gallery": ("gallery.sh", "gallery", 17),
+    "deep-image-prior": ("deep-image-prior.sh", "gallery/dip", 13),
+}
+
+
+@pytest.mark.parametrize("page", GALLERIES)
+def test_every_command_under_a_picture_is_in_the_script_that_makes_it(page):
+    name, work, number = GALLERIES[page]
+    script = (ROOT / "examples" / name).read_text(encoding="utf-8")
+    photos = re.search("^photos=(.*)$", script, re.MULTILINE)
+    assert photos is not None
+    script = script.replace("$photos", photos[1]).replace("$work", work).replace(" --overwrite", "")
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    commands = [line for line in re.findall(r"^restore .*$", text, re.MULTILINE) if f" {work}/" in line]
+    assert len(commands) >= number
     for command in commands:
         assert command in script, command
-    for picture in re.findall(r"\((pictures/.*?)\)", page):
+    for picture in re.findall(r"\((pictures/.*?)\)", text):
         assert (ROOT / "docs" / picture).is_file(), picture
 
 
-def test_the_script_of_the_gallery_can_be_read_by_a_shell():
-    subprocess.run(["sh", "-n", str(ROOT / "examples" / "gallery.sh")], check=True)
+@pytest.mark.parametrize("page", GALLERIES)
+def test_the_script_of_a_gallery_can_be_read_by_a_shell(page):
+    subprocess.run(["sh", "-n", str(ROOT / "examples" / GALLERIES[page][0])], check=True)

@@ -65,6 +65,11 @@ def test_faster_settings_fit_the_narrow_network_to_noise_and_stop_by_held_out_pi
     assert parameters(plan) == 1_041_815
 
 
+def test_few_steps_go_with_little_jitter() -> None:
+    fast, balanced = (plan_for("denoise", quality, {}).jitter for quality in ("fast", "balanced"))
+    assert fast == 0.01 < balanced == PAPER["denoise"].jitter == 1 / 30
+
+
 def test_what_is_given_goes_before_what_is_planned() -> None:
     plan = plan_for("inpaint", "fast", {"steps": 7, "start": "mesh-grid", "jitter": 0.1})
     assert (plan.steps, plan.start, plan.jitter, plan.stop) == (7, "mesh-grid", 0.1, "held-out")
