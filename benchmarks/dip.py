@@ -40,14 +40,14 @@ def noisy(path: Path, size: int) -> tuple[Tensor, Tensor]:
     """Return the clean and the noisy picture, `1 3 size size`."""
     import numpy as np
     import torch
-    from PIL import Image
+    from restoration_dip.padding import middle
 
-    x = np.asarray(Image.open(path).convert("RGB"), dtype=np.float32).transpose(2, 0, 1) / 255
-    noise = np.random.RandomState(0).normal(scale=25 / 255, size=x.shape)
-    y = np.clip(x + noise, 0, 1).astype(np.float32)
-    top, left = ((side - size) // 2 for side in x.shape[1:])
-    both = (torch.from_numpy(a[:, top : top + size, left : left + size].copy())[None] for a in (x, y))
-    return tuple(both)  # type: ignore[return-value]
+    import restoration
+
+    x = restoration.read(path).pixels
+    noise = torch.from_numpy(np.random.RandomState(0).normal(scale=25 / 255, size=x.shape[1:]))
+    y = (x + noise).clamp(0, 1).float()
+    return middle(x, size, size).contiguous(), middle(y, size, size).contiguous()
 
 
 def official(path: Path, size: int, steps: int) -> Iterator[dict[str, float]]:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the pictures of docs/deep-image-prior.md: damages free photographs of this folder, restores each from itself alone.
 # Run from the root of the repository with `restore` on the path: sh examples/deep-image-prior.sh
-# Parts of 256x256 pixels, a few minutes on two cores.
+# Parts of 256x256 pixels, about ten minutes on two cores.
 set -eu
 work=gallery/dip
 photos=gallery/dip/clean

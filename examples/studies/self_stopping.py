@@ -20,6 +20,7 @@ import torch
 from restoration_dip.average import RunningAverage
 from restoration_dip.fitting import Fitting, untrained
 from restoration_dip.inputs import noise
+from restoration_dip.padding import middle
 from restoration_dip.plans import plan_for
 from restoration_dip.prior import HELD_OUT
 from restoration_dip.problem import Problem
@@ -105,9 +106,7 @@ def main() -> None:
     curves: dict[str, list[tuple[float, float]]] = {}
     for place, path in enumerate(pictures_in(chosen.data)[: chosen.limit or None]):
         x = restoration.read(path).pixels
-        height, width = (min(side, chosen.size) for side in x.shape[-2:])
-        top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
-        x = x[..., top : top + height, left : left + width]
+        x = middle(x, *(min(side, chosen.size) for side in x.shape[-2:]))
         for name, options in NOISES.items():
             y = observe(make_task("denoise", options), x, torch.Generator().manual_seed(place)).y
             fits: list[tuple[str, list[Stopping]]] = [("held-out", [HeldOut()])]

@@ -25,6 +25,7 @@ from pathlib import Path
 import torch
 from msgspec.structs import replace
 from restoration_dip.average import RunningAverage
+from restoration_dip.padding import middle
 from reverse_process import PAIRS
 
 import restoration
@@ -190,13 +191,13 @@ def compare(paths: list[Path], chosen: argparse.Namespace) -> None:
         plain = made("dip", "skip", {} if chosen.steps is None else {"steps": chosen.steps})
         begin = time.perf_counter()
         first = psnr(fit(plain, observed, chosen.seed).clamp(0, 1), clean)
-        middle, steps = time.perf_counter(), plain.told["of"]
+        between, steps = time.perf_counter(), plain.told["of"]
         second = psnr(fit(made("dip-staged", "skip", {"steps": steps}), observed, chosen.seed).clamp(0, 1), clean)
         end = time.perf_counter()
         gains.append(second - first)
         print(
             f"{path.stem[:20]:20} {psnr(observed.y, clean):6.2f} | {first:9.2f} {plain.told['iteration']:10} {steps:4} "
-            f"{middle - begin:7.1f} | {second:10.2f} {end - middle:7.1f} | {gains[-1]:+.2f}",
+            f"{between - begin:7.1f} | {second:10.2f} {end - between:7.1f} | {gains[-1]:+.2f}",
             flush=True,
         )
     spread = statistics.stdev(gains) if len(gains) > 1 else 0.0
@@ -227,9 +228,7 @@ def fit(restorer, observed: restoration.Observation, seed: int, look=lambda gues
 def noisy(path: Path, chosen: argparse.Namespace, seed: int) -> tuple[torch.Tensor, restoration.Observation]:
     """Return the middle of a picture, and the same with noise that is not clipped."""
     x = restoration.read(path).pixels
-    height, width = (min(side, chosen.size) for side in x.shape[-2:])
-    top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
-    x = x[..., top : top + height, left : left + width]
+    x = middle(x, *(min(side, chosen.size) for side in x.shape[-2:]))
     return x, observe(make_task("denoise", {"sigma": chosen.sigma}), x, torch.Generator().manual_seed(seed))
 
 

@@ -71,16 +71,17 @@ PAPER = {
         stop="none",
     ),
     "sr": Plan(steps=2000, jitter=0.03, stop="none"),
-    "inpaint dots": Plan(steps=11_000, jitter=0.03, lr=0.001, stop="none"),
-    "inpaint strokes": Plan(
-        network={"skip": (128, 128, 128, 128, 128), "upsample": "nearest"}, steps=6000, jitter=0.03, stop="none"
-    ),
-    "inpaint wide": Plan(network={**ACROSS}, start="mesh-grid", steps=5000, jitter=0.03, stop="none"),
     "deblur": Plan(steps=5000, jitter=0.03, stop="none"),
 }
-"""Ulyanov et al. 2018, arXiv:1711.10925, and its published code: settings for each task, and for each kind of holes.
-
-Those of holes are of the pictures barbara, kate and vase."""
+"""Ulyanov et al. 2018, arXiv:1711.10925, and its published code: settings for each task where all pixels are known."""
+HOLES: dict[Holes, Plan] = {
+    "dots": Plan(steps=11_000, jitter=0.03, lr=0.001, stop="none"),
+    "strokes": Plan(
+        network={"skip": (128, 128, 128, 128, 128), "upsample": "nearest"}, steps=6000, jitter=0.03, stop="none"
+    ),
+    "wide": Plan(network={**ACROSS}, start="mesh-grid", steps=5000, jitter=0.03, stop="none"),
+}
+"""The same for each kind of holes: its settings of the pictures barbara, kate and vase."""
 
 
 def plan_for(task: str, quality: Quality, given: Mapping[str, Any], operator: Operator | None = None) -> Plan:
@@ -89,7 +90,7 @@ def plan_for(task: str, quality: Quality, given: Mapping[str, Any], operator: Op
     If the operator is a mask, they are those for its kind of holes.
     """
     holes = holes_of(operator.mask) if isinstance(operator, Masking) else None
-    plan = PAPER.get(f"{task} {holes}" if holes else task, PAPER["denoise"])
+    plan = HOLES[holes] if holes else PAPER.get(task, PAPER["denoise"])
     if quality != "paper":
         plan = Plan(network={**PYRAMID})
         if quality == "fast":
