@@ -95,11 +95,22 @@ def converted(factory: Any, options: Mapping[str, Any], owner: str) -> dict[str,
 
     result = {}
     for name, value in options.items():
+        hint = _hint(factory, name)
         try:
-            result[name] = msgspec.convert(value, _hint(factory, name))
+            result[name] = msgspec.convert(value, hint)
         except msgspec.ValidationError as error:
-            raise BadOption(f"{owner}: option {name!r} does not fit: {error}") from error
+            choices = _choices(hint)
+            why = f"{value!r} is not one of {', '.join(choices)}" if choices else str(error)
+            raise BadOption(f"{owner}: option {name!r} does not fit: {why}") from error
     return result
+
+
+def _choices(hint: Any) -> list[str]:
+    """Return the values of a type that has nothing but those, and of one that may be None too."""
+    if typing.get_origin(hint) is typing.Literal:
+        return [str(value) for value in typing.get_args(hint)]
+    inner = [one for one in typing.get_args(hint) if one is not types.NoneType]
+    return _choices(inner[0]) if len(inner) == 1 and typing.get_origin(hint) in (typing.Union, types.UnionType) else []
 
 
 def _hint(factory: Any, name: str) -> Any:

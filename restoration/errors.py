@@ -40,6 +40,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     if near:
         return f"; did you mean {near[0]!r}?"
-    if 0 < len(known) <= 12:
+    if 0 < len(known) <= 16:
         return f"; there are {', '.join(known)}"
     return ""

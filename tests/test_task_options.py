@@ -241,7 +241,7 @@ WRONG = {
     ("inpaint", "--mask", "missing.png"): "missing.png: No such file",
     ("inpaint", "--mask", "photo.txt"): "photo.txt is not a picture that can be read",
     ("inpaint", "--mask", "empty"): "empty holds no pictures",
-    ("inpaint", "--mask", "mask.png", "--holes", "grey"): "option 'holes' does not fit: Invalid enum value 'grey'",
+    ("inpaint", "--mask", "mask.png", "--holes", "grey"): "option 'holes' does not fit: 'grey' is not one of ",
     ("inpaint", "--sigma", "5"): "task 'inpaint' has no option 'sigma'; it belongs to denoise, fade",
     ("denoise", "--mask", "mask.png"): "task 'denoise' has no option 'mask'; it belongs to inpaint",
     ("derain", "--scale", "2"): "task 'derain' has no option 'scale'; it belongs to sr",

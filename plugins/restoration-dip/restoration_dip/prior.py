@@ -63,8 +63,9 @@ class DeepImagePrior:
     ) -> None:
         given = {"steps": steps, "stop": stop, "start": start, "channels": channels, "jitter": jitter, "lr": lr}
         self.given: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        if self.given.get("steps", 1) < 1 or self.given.get("lr", 1) <= 0 or self.given.get("jitter", 0) < 0:
-            raise ValueError("steps must be at least 1, lr above 0 and jitter at least 0")
+        few = any(self.given.get(name, 1) < 1 for name in ("steps", "channels"))
+        if few or self.given.get("lr", 1) <= 0 or self.given.get("jitter", 0) < 0:
+            raise ValueError("steps and channels must be at least 1, lr above 0 and jitter at least 0")
         if patience is not None and patience < 1:
             raise ValueError(f"patience must be at least 1 step, not {patience}")
         self.make_network, self.task, self.quality = make_network, task, quality

@@ -177,15 +177,24 @@ def test_a_network_that_is_shown_pictures_only_is_shown_noise_of_as_many_channel
 
 
 WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
-    "no steps": ("denoise", {"steps": 0}, "steps must be at least 1, lr above 0 and jitter at least 0"),
-    "no rate": ("denoise", {"lr": 0.0}, "steps must be at least 1, lr above 0 and jitter at least 0"),
+    "no steps": ("denoise", {"steps": 0}, "steps and channels must be at least 1, lr above 0 and jitter at least 0"),
+    "no channels": (
+        "denoise",
+        {"channels": 0},
+        "steps and channels must be at least 1, lr above 0 and jitter at least 0",
+    ),
+    "no rate": ("denoise", {"lr": 0.0}, "steps and channels must be at least 1, lr above 0 and jitter at least 0"),
     "less than no jitter": (
         "denoise",
         {"jitter": -1.0},
-        "steps must be at least 1, lr above 0 and jitter at least 0",
+        "steps and channels must be at least 1, lr above 0 and jitter at least 0",
     ),
-    "quality": ("denoise", {"quality": "best"}, "option 'quality' does not fit: Invalid enum value 'best'"),
-    "stop": ("denoise", {"stop": "wmv"}, "option 'stop' does not fit: Invalid enum value 'wmv'"),
+    "quality": (
+        "denoise",
+        {"quality": "best"},
+        "option 'quality' does not fit: 'best' is not one of fast, balanced, paper",
+    ),
+    "stop": ("denoise", {"stop": "wmv"}, "option 'stop' does not fit: 'wmv' is not one of held-out, moving"),
     "decay": ("denoise", {"decay": 1.0}, "decay must be in"),
     "levels": ("denoise", {"network.down": [4, 4, 4]}, "down, up and skip have 3, 2 and 2 levels"),
     "misspelt": ("denoise", {"network.dwon": [4]}, "network 'skip' has no option 'dwon'; did you mean 'down'?"),
