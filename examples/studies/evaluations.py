@@ -39,7 +39,8 @@ def main() -> None:
     options = {} if chosen.sigma is None else {"sigma": chosen.sigma}
     task = make_task(chosen.task, options)
     pairs = [observation(pair, task, place) for place, pair in enumerate(pairs_in(chosen.data)[: chosen.limit])]
-    print(f"PSNR (RGB, border 0) of {len(pairs)} pictures, {chosen.method}, {chosen.task} {options or ''}, seed 0")
+    noise = "" if chosen.sigma is None else f" sigma {chosen.sigma:g}"
+    print(f"PSNR (RGB, border 0) of {len(pairs)} pictures, {chosen.method}, {chosen.task}{noise}, seed 0")
     print(f"{'steps':14}" + "".join(f"{steps:8}" for steps in chosen.steps))
     lines = {}
     for sampler in SAMPLERS:
