@@ -52,7 +52,9 @@ def main() -> None:
             lines[sampler].append((steps, float(torch.tensor(scores).mean())))
         print(f"{sampler:14}" + "".join(f"{score:8.2f}" for _, score in lines[sampler]), flush=True)
     title = f"{chosen.method}, {chosen.task}"
-    chosen.out.write_text(line_plot(lines, title=title, x_label="evaluations", y_label="PSNR, dB"), encoding="utf-8")
+    chosen.out.write_text(
+        line_plot(lines, title=title, x_label="evaluations", y_label="PSNR, dB", log_x=True), encoding="utf-8"
+    )
     print(chosen.out)
 
 
