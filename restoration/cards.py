@@ -132,7 +132,8 @@ class NetworkCard(Card):
 
     A network without `y` or `t` in `takes` has an option `in_channels`: what it lacks comes to it as further channels.
     `bytes_per_pixel` is about the memory one evaluation needs; `reach` how many pixels away something can change its
-    answer; `tiles` is False if that has no bound, so that windows would change its answer.
+    answer, where the network has no attribute `reach` that says it for its own options; `tiles` is False if that has
+    no bound, so that windows would change its answer.
     """
 
     kind: ClassVar[str] = "network"

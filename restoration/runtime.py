@@ -116,7 +116,7 @@ class Restoration:
                 folders.load(self.folder, parts.network.network, recipe)
             parts.network.eval().requires_grad_(False)
             parts.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self.tiled = Tiled(parts.network, 0, self._network_card().reach)
+            self.tiled = Tiled(parts.network, 0, getattr(parts.network.network, "reach", self._network_card().reach))
             self.tiled.register_forward_hook(self._count)
             parts = Parts(**{**vars(parts), "network": self.tiled})
         self.restorer = build_restorer(self.recipe, parts)
@@ -217,7 +217,7 @@ class Restoration:
         height, width = y.shape[-2:]
         auto = self.tile == "auto"
         needed = card.bytes_per_pixel * (1.0 if self.precision == "fp32" else 0.5)
-        tile = auto_tile(height, width, needed, card.reach, self.device) if auto else int(self.tile)
+        tile = auto_tile(height, width, needed, self.tiled.halo, self.device) if auto else int(self.tile)
         if tile and not card.tiles:
             log.warning("%s pools over the whole picture: its windows will differ from it", card.name)
         self.tiled.tile = tile

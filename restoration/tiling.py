@@ -94,14 +94,17 @@ def _rise(place: Tensor) -> Tensor:
     return place * place * (3 - 2 * place)
 
 
-def auto_tile(height: int, width: int, bytes_per_pixel: float, reach: int, device: torch.device) -> int:
-    """Choose a tile for a picture: none if an evaluation fits into a share of the free memory, else what does."""
+def auto_tile(height: int, width: int, bytes_per_pixel: float, halo: int, device: torch.device) -> int:
+    """Choose a tile for a picture: none if an evaluation fits into a share of the free memory, else what does.
+
+    It is twice the `halo` or more, so that windows see no pixel much more often than four times.
+    """
     memory = free_memory(device)
     budget = 0.6 * memory if device.type == "cuda" else min(0.4 * memory, 150e6)
     if height * width * bytes_per_pixel <= budget:
         return 0
-    side = int(math.sqrt(budget / bytes_per_pixel)) - 2 * halo(reach)
-    return max(side // MULTIPLE * MULTIPLE, 2 * SMALLEST)
+    side = int(math.sqrt(budget / bytes_per_pixel)) - 2 * halo
+    return max(side // MULTIPLE * MULTIPLE, 2 * halo, 2 * SMALLEST)
 
 
 def free_memory(device: torch.device) -> int:

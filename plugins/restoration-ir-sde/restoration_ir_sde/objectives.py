@@ -28,14 +28,18 @@ class CleanMatching:
     For the share `rectification` of a batch the states are made from the network's own first estimate instead of the
     clean image, as they are when it restores: it learns to mend its errors, not to trust them (after DREAM, Zhou et
     al., CVPR 2024, arXiv:2312.00210).
+
+    A share `clipped` of the states is cut off at black and white and has 256 levels: where a walk begins with a picture
+    of a file, as it does in denoising, its first state is so.
     """
 
     predicts: Predicts = "clean"
 
-    def __init__(self, *, norm: Norm = "l1", rectification: float = 0.0) -> None:
-        if not 0 <= rectification <= 1:
-            raise ValueError(f"rectification must be in [0, 1], not {rectification}")
-        self.norm, self.rectification = norm, rectification
+    def __init__(self, *, norm: Norm = "l1", rectification: float = 0.0, clipped: float = 0.0) -> None:
+        for name, share in (("rectification", rectification), ("clipped", clipped)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name} must be in [0, 1], not {share}")
+        self.norm, self.rectification, self.clipped = norm, rectification, clipped
 
     def loss(self, network: Network, schedule: NoiseSchedule, x: Tensor, y: Tensor, rng: Generator) -> Tensor:
         """Return one loss an image, `b`, at random places of the path."""
@@ -47,15 +51,20 @@ class CleanMatching:
         first = first_state(schedule, y[:own], lambda: torch.randn(y[:own].shape, generator=rng).to(y))
         with torch.no_grad():
             estimate = self.clean(network, schedule, first, y[:own], torch.ones(1).to(y))
-        x_t = state(schedule, torch.cat([estimate, x[own:]]), y, t, n)
+        x_t = self.stored(state(schedule, torch.cat([estimate, x[own:]]), y, t, n))
         said = network(x_t, y, t.to(x)).to(x.dtype)
         return self.distance(said, x_t, x, y, schedule, t, n)
 
     def loss_at(self, network: Network, schedule: NoiseSchedule, x: Tensor, y: Tensor, t: Tensor, n: Tensor) -> Tensor:
         """Return one loss an image, `b`, at times `t`, `b`, with the noise `n`, `b c h w`."""
-        x_t = state(schedule, x, y, t, n)
+        x_t = self.stored(state(schedule, x, y, t, n))
         said = network(x_t, y, t.to(x)).to(x.dtype)
         return self.distance(said, x_t, x, y, schedule, t, n)
+
+    def stored(self, x_t: Tensor) -> Tensor:
+        """Return states with the first `clipped` of them as a file would keep them: `b c h w`."""
+        first = round(self.clipped * x_t.shape[0])
+        return torch.cat([(x_t[:first].clamp(0, 1) * 255).round() / 255, x_t[first:]]) if first else x_t
 
     def distance(
         self, said: Tensor, x_t: Tensor, x: Tensor, y: Tensor, schedule: NoiseSchedule, t: Tensor, n: Tensor

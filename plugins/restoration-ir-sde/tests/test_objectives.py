@@ -195,10 +195,29 @@ def test_rectified_states_are_made_from_the_networks_own_first_estimate() -> Non
     assert_close(loss, reduce((own - x).abs(), "b c h w -> b", "mean"))
 
 
-@pytest.mark.parametrize("rectification", [-0.1, 1.1])
-def test_a_share_of_the_batch_is_between_none_and_all(rectification: float) -> None:
-    with pytest.raises(ValueError, match="rectification"):
-        CleanMatching(rectification=rectification)
+@pytest.mark.parametrize("rectification", [0.0, 1.0])
+def test_a_share_of_the_states_is_as_a_file_would_keep_it(rectification: float) -> None:
+    schedule, shown = DenoisingSDE(), []
+    x, y = numbers(2, 4, 3, 8, 8).float()
+
+    def network(x: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        shown.append(x)
+        return x
+
+    for clipped in (0.5, 0.0):
+        objective = CleanMatching(rectification=rectification, clipped=clipped)
+        objective.loss(network, schedule, x, y, Generator().manual_seed(5))
+    cut, free = shown[len(shown) // 2 - 1], shown[-1]
+    assert float(free.min()) < 0
+    assert_close(cut[:2] * 255, (free[:2].clamp(0, 1) * 255).round())
+    assert torch.equal(cut[2:], free[2:])
+
+
+@pytest.mark.parametrize("name", ["rectification", "clipped"])
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_a_share_of_the_batch_is_between_none_and_all(name: str, share: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        CleanMatching(**{name: share})
 
 
 def test_drawn_times_are_all_the_places_but_the_clean_one() -> None:

@@ -18,6 +18,9 @@ from restoration.framing import pad_to_multiple, to_picture
 from restoration_networks.norm import layer_norm
 from restoration_networks.time import SinusoidalEmbedding
 
+FAR = 11
+"""The side of wide kernels."""
+
 
 def modulated(conv: nn.Conv2d, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """`conv(x * (1 + scale) + shift)` for a 1x1 convolution; one time for all is folded into its weights."""
@@ -37,13 +40,13 @@ def gate(x: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """A NAFNet block without channel attention, scaled and shifted by the time."""
+    """A NAFNet block without channel attention, scaled and shifted by the time; it looks `kernel // 2` far."""
 
-    def __init__(self, channels: int, time_channels: int) -> None:
+    def __init__(self, channels: int, time_channels: int, kernel: int = 3) -> None:
         super().__init__()
         self.time = nn.Linear(time_channels, 4 * channels)
         self.expand = nn.Conv2d(channels, 2 * channels, 1)
-        self.spatial = nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels)
+        self.spatial = nn.Conv2d(2 * channels, 2 * channels, kernel, padding=kernel // 2, groups=2 * channels)
         self.project = nn.Conv2d(channels, channels, 1)
         self.widen = nn.Conv2d(channels, 2 * channels, 1)
         self.narrow = nn.Conv2d(channels, channels, 1)
@@ -59,10 +62,31 @@ class Block(nn.Module):
         return x + change
 
 
+class Surroundings(nn.Module):
+    """What lies far around a place, from a quarter of the channels through wide kernels: much view for few weights.
+
+    It begins as nothing added, so weights of a network without it are a start for one with it.
+    """
+
+    def __init__(self, channels: int, number: int, time_channels: int) -> None:
+        super().__init__()
+        self.gather = nn.Conv2d(channels, channels // 4, 1)
+        self.blocks = nn.ModuleList(Block(channels // 4, time_channels, FAR) for _ in range(number))
+        self.spread = nn.Conv2d(channels // 4, channels, 1)
+        nn.init.zeros_(self.spread.weight)
+        nn.init.zeros_(self.spread.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        """Map `b c h w` to `b c h w`; `time` is the embedding, `b t`, or `1 t` for all."""
+        around: Tensor = self.spread(_through(self.blocks, self.gather(x), time))
+        return x + around
+
+
 class CompactNAFNet(nn.Module):
     """A conditional NAFNet of 1 to 20 million parameters, for any path from `y` to the clean image.
 
-    It answers with an image: `y` plus what it learnt to add (the state `x` plus that, without a `y`).
+    It answers with an image: `y` plus what it learnt to add (the state `x` plus that, without a `y`). `far` blocks in
+    the middle see FAR // 2 pixels of the smallest size each, for damage that only the surroundings tell, such as haze.
     """
 
     def __init__(
@@ -73,6 +97,7 @@ class CompactNAFNet(nn.Module):
         encoder: tuple[int, ...] = (1, 1, 2, 2),
         middle: int = 1,
         decoder: tuple[int, ...] = (2, 2, 1, 1),
+        far: int = 0,
         time_channels: int = 64,
         residual: bool = True,
     ) -> None:
@@ -89,6 +114,10 @@ class CompactNAFNet(nn.Module):
         self.encoders = nn.ModuleList(_blocks(n, c, time_channels) for n, c in zip(encoder, widths, strict=False))
         self.downs = nn.ModuleList(nn.Conv2d(c, 2 * c, 2, stride=2) for c in widths[:-1])
         self.middle = _blocks(middle, widths[-1], time_channels)
+        if far:
+            self.middle.append(Surroundings(widths[-1], far, time_channels))
+        blocks = sum((n + m) * 2**level for level, (n, m) in enumerate(zip(encoder, reversed(decoder), strict=True)))
+        self.reach = 2 + blocks + self.multiple * (2 * middle + 1) // 2 + self.multiple * far * (FAR // 2)
         self.ups = nn.ModuleList(
             nn.Sequential(nn.Conv2d(2 * c, 4 * c, 1, bias=False), nn.PixelShuffle(2)) for c in reversed(widths[:-1])
         )

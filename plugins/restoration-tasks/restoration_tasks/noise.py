@@ -26,7 +26,8 @@ class Noise:
     Modeling", 2008), its sigma at most 10; "impulse" turns a share `impulse` of the values black or white; "mixed" is
     one of the three for each picture, the first for 70 % of them. A range is drawn from, uniformly.
 
-    The result is not clipped or rounded, as the literature of denoising has it.
+    The result is not clipped or rounded, as the literature of denoising has it, but for a share `clipped` of the
+    pictures: these are cut off at black and white and have 256 levels, as they do in a file.
     """
 
     def __init__(
@@ -36,11 +37,12 @@ class Noise:
         kind: Kind = "gaussian",
         gain: float | tuple[float, float] = (0.0, 0.06),
         impulse: float | tuple[float, float] = (0.0, 0.3),
+        clipped: float = 0.0,
     ) -> None:
         self.sigma = between("sigma", sigma, 0, 255)
         self.known = float(sigma) if isinstance(sigma, (int, float)) and kind == "gaussian" else None
         self.gain, self.impulse = between("gain", gain, 0, 1), between("impulse", impulse, 0, 1)
-        self.kind = kind
+        self.kind, self.clipped = kind, between("clipped", clipped, 0, 1)[0]
 
     def __call__(self, x: Tensor, rng: Generator) -> Tensor:
         """Return noisy pictures, `b c h w`, for clean ones."""
@@ -55,6 +57,8 @@ class Noise:
         if self.kind in ("impulse", "mixed"):
             wrong = torch.rand(x.shape, generator=rng)
             y = torch.where(kind == 2, torch.where(wrong < share, (wrong < share / 2).to(x), x), y)
+        if self.clipped:
+            y = torch.where(uniform(batch, 0, 1, rng) < self.clipped, (y.clamp(0, 1) * 255).round() / 255, y)
         return y
 
     def observe(self, x: Tensor, rng: Generator) -> Observation:

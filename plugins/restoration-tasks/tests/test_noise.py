@@ -45,6 +45,15 @@ def test_noise_is_not_clipped() -> None:
     assert float(y.max()) > 1.1
 
 
+def test_a_share_of_the_pictures_is_cut_off_and_has_256_levels_as_in_a_file() -> None:
+    x = torch.full((200, 3, 8, 8), 0.02)
+    y, free = (Noise(sigma=25, clipped=share)(x, seeded()) for share in (0.4, 0.0))
+    cut = (y >= 0).all(dim=3).all(dim=2).all(dim=1)
+    assert float(cut.float().mean()) == pytest.approx(0.4, abs=0.1)
+    torch.testing.assert_close(y[cut], (free[cut].clamp(0, 1) * 255).round() / 255, atol=0, rtol=0)
+    assert torch.equal(y[~cut], free[~cut])
+
+
 def test_noise_is_the_same_from_the_same_rng_and_another_from_another() -> None:
     x, noise = torch.zeros(2, 3, 8, 8), Noise()
     assert isinstance(noise, Task) and isinstance(noise, KnowingTask)
@@ -128,6 +137,7 @@ def test_a_noisy_picture_is_what_was_measured_and_its_noise_what_was_said() -> N
         {"gain": 1.5},
         {"impulse": -0.1},
         {"impulse": (0.5, 0.1)},
+        {"clipped": 1.5},
     ],
 )
 def test_noise_that_cannot_be_is_an_error(options: dict[str, float]) -> None:
