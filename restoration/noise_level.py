@@ -20,19 +20,50 @@ def estimate_sigma(y: Tensor) -> float:
 
     The least eigenvalues of the covariance of patches are those of noise: they lie around one value, mean and median
     alike (Chen, Zhu and Heng, "An Efficient Statistical Method for Image Noise Level Estimation", ICCV 2015).
-    Pictures smaller than a patch, or flat ones, give 0; those below about 64x64 pixels too little, as does strong noise
-    that a file has clipped.
+    Where a file has cut the noise off at black and white, the patches of middle brightness tell, and what is cut off
+    there is added. Pictures smaller than a patch, or flat ones, give 0; those below about 64x64 pixels too little.
     """
     if min(y.shape[-2:]) < SIDE:
         return 0.0
     stride = max(1, round((y.shape[0] * y.shape[-2] * y.shape[-1] / MOST) ** 0.5))
-    patches = functional.unfold(y.float(), SIDE, stride=stride)
-    flat = rearrange(patches, "b d n -> d (b n)")
-    if flat.shape[1] < 2:
+    patches = rearrange(functional.unfold(y.float(), SIDE, stride=stride), "b d n -> d (b n)")
+    if not _cut_off(y):
+        return _white(patches)
+    brightness = patches.mean(dim=0)
+    middle = (brightness - 0.5).abs().argsort()[: max(2, brightness.numel() // 3)]
+    found = sigma = _white(patches[:, middle])
+    for _ in range(10):
+        sigma = found / max(share_left(brightness[middle].double(), sigma), 0.5)
+    return sigma
+
+
+def _white(patches: Tensor) -> float:
+    """Return the standard deviation of white noise in patches `d n`."""
+    if patches.shape[1] < 2:
         return 0.0
-    eigenvalues = torch.linalg.eigvalsh(torch.cov(flat).double()).clamp(min=0)
+    eigenvalues = torch.linalg.eigvalsh(torch.cov(patches).double()).clamp(min=0)
     for last in range(eigenvalues.numel(), 1, -1):
         least = eigenvalues[:last]
         if least.quantile(0.5) >= least.mean():  # what is left is noise: no picture makes a tail of large ones
             return float(least.mean().sqrt())
     return float(eigenvalues[0].sqrt())
+
+
+def _cut_off(y: Tensor) -> bool:
+    """Say whether a picture ends at black or white, and some of it lies there."""
+    low, high = float(y.min()), float(y.max())
+    return low >= 0 and high <= 1 and (low == 0 or high == 1)
+
+
+def share_left(mean: Tensor, sigma: float) -> float:
+    """Return what is left of `sigma`, as a share, where normal noise around `mean` is cut off at 0 and 1."""
+    if sigma <= 0:
+        return 1.0
+    low, high = -mean / sigma, (1 - mean) / sigma
+    below, above = torch.special.ndtr(low), torch.special.ndtr(high)
+    bell, bell_above = (torch.exp(-side.square() / 2) / (2 * torch.pi) ** 0.5 for side in (low, high))
+    within = above - below
+    first = (1 - above) + mean * within + sigma * (bell - bell_above)
+    second = (1 - above) + mean.square() * within + 2 * mean * sigma * (bell - bell_above)
+    second = second + sigma**2 * (within + low * bell - high * bell_above)
+    return float((second - first.square()).mean().clamp(min=0).sqrt()) / sigma

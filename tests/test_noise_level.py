@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from restoration.images import read
-from restoration.noise_level import estimate_sigma
+from restoration.noise_level import estimate_sigma, share_left
 
 CLEAN = Path(__file__).parents[1] / "examples" / "derain" / "clean"
 NAMES = ("bridge", "hopper")
@@ -34,10 +34,19 @@ def test_a_clean_photograph_has_next_to_no_noise(name: str) -> None:
     assert estimate_sigma(photo(name)) < 1.5 / 255
 
 
-def test_noise_that_a_file_clipped_is_found_a_little_too_low() -> None:
-    files = [(noisy(photo(name), 25).clamp(0, 1) * 255).round() / 255 for name in NAMES]
-    for y in files:
-        assert 0.85 < estimate_sigma(y) * 255 / 25 < 1.02
+@pytest.mark.parametrize(("level", "off"), [(5, 0.05), (25, 0.05), (50, 0.12), (75, 0.15)])
+@pytest.mark.parametrize("name", NAMES)
+def test_noise_that_a_file_cut_off_is_found_too(name: str, level: float, off: float) -> None:
+    y = (noisy(photo(name), level).clamp(0, 1) * 255).round() / 255
+    assert estimate_sigma(y) * 255 == pytest.approx(level, rel=off)
+
+
+def test_what_is_cut_off_is_what_a_censored_normal_distribution_lacks() -> None:
+    mean = torch.tensor([0.0, 0.2, 0.5, 0.9], dtype=torch.float64)
+    drawn = mean + 0.3 * torch.randn(400_000, 4, generator=Generator().manual_seed(0), dtype=torch.float64)
+    left = drawn.clamp(0, 1).var(dim=0).mean().sqrt() / 0.3
+    assert share_left(mean, 0.3) == pytest.approx(float(left), rel=2e-3)
+    assert share_left(mean[2:3], 0.01) == pytest.approx(1)
 
 
 def test_a_batch_of_colour_or_grey_is_one_estimate_in_the_units_of_the_pictures() -> None:
