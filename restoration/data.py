@@ -59,6 +59,14 @@ def pairs_in(folder: Path) -> list[Pair]:
     return pairs
 
 
+def split(pairs: list[Pair], held_out: int, seed: int) -> tuple[list[Pair], list[Pair]]:
+    """Keep some pairs, drawn by the seed, for validation: at most half of them."""
+    order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(seed)).tolist()
+    count = min(held_out, len(pairs) // 2)
+    kept = set(order[:count])
+    return [p for i, p in enumerate(pairs) if i not in kept], [p for i, p in enumerate(pairs) if i in kept]
+
+
 class Patches:
     """Random patches of pictures held in memory: batches of clean and degraded ones, the same for the same generator.
 

@@ -15,7 +15,7 @@ import msgspec
 import torch
 
 from restoration import checkpoint, weights
-from restoration.data import Pair, Patches, pairs_in
+from restoration.data import Pair, Patches, pairs_in, split
 from restoration.errors import BadOption, RestorationError
 from restoration.hardware import precision
 from restoration.images import colours, read
@@ -129,8 +129,11 @@ class Trainer:
         x, y = (side.to(self.device) for side in self.patches.batch(settings.batch, self.rng))
         for group in self.optimiser.param_groups:
             group["lr"] = settings.rate(self.step)
-        with precision(settings.precision, self.device):
-            loss = objective.loss(self.called, self.parts.schedule, x, y, self.rng).mean()  # type: ignore[arg-type]
+        try:
+            with precision(settings.precision, self.device):
+                loss = objective.loss(self.called, self.parts.schedule, x, y, self.rng).mean()  # type: ignore[arg-type]
+        except ValueError as error:  # as of parts that do not fit each other
+            raise BadOption(f"the parts of this training do not fit: {error}") from error
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.processes.average(self.network.parameters())
@@ -207,14 +210,6 @@ class Trainer:
         top, left = (max(0, (side - 256) // 2) for side in x.shape[-2:])
         window = (..., slice(top, top + 256), slice(left, left + 256))
         return x[window].contiguous(), y[window].contiguous()
-
-
-def split(pairs: list[Pair], held_out: int, seed: int) -> tuple[list[Pair], list[Pair]]:
-    """Keep some pairs, drawn by the seed, for validation: at most half of them."""
-    order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(seed)).tolist()
-    count = min(held_out, len(pairs) // 2)
-    kept = set(order[:count])
-    return [p for i, p in enumerate(pairs) if i not in kept], [p for i, p in enumerate(pairs) if i in kept]
 
 
 def train(

@@ -116,6 +116,8 @@ WRONG = {
     (*TRAIN, "--data", ".", "--set", "network.widht=8"): "no option 'widht'; did you mean 'width'?",
     (*TRAIN, "--data", ".", "--set", "width=8"): "say which part",
     (*TRAIN, "--data", ".", "--recipe", "no.json"): "no.json: No such file",
+    (*TRAIN, "--data", ".", "--seed", str(2**64)): "is not in the range",
+    ("degrade", "-t", "denoise", "no.png", "-o", "out", "--seed", "-1"): "is not in the range",
     ("score", "-m", "ir-sde", "-t", "derain", "--data", "nowhere"): "",
 }
 

@@ -14,13 +14,13 @@ from small import SMALL, picture
 
 from restoration import checkpoint
 from restoration.cards import WeightsCard
-from restoration.data import Pair, Patches, pairs_in, pictures_in
+from restoration.data import Pair, Patches, pairs_in, pictures_in, split
 from restoration.errors import BadOption, BadPicture, RestorationError
 from restoration.images import write
 from restoration.parallel import join
 from restoration.recipe import Part, Recipe, build_parts, default_recipe
 from restoration.registry import registry
-from restoration.training import CHECKPOINT, FREE, Trainer, Training, split, train
+from restoration.training import CHECKPOINT, FREE, Trainer, Training, train
 from restoration.weights import CONFIG, MODEL, Folder, bundled, load
 
 QUICK = Training(
@@ -48,6 +48,13 @@ def test_the_averaged_weights_do_not_remember_the_steps_they_come_from(pictures:
     after = list(trainer.average.parameters())
     assert any(not torch.equal(old, new) for old, new in zip(before, after, strict=True)), "nothing was averaged"
     assert all(new.grad_fn is None and not new.requires_grad for new in after)
+
+
+def test_parts_that_do_not_fit_each_other_are_said_and_nothing_is_written(tmp_path: Path, pictures: Path) -> None:
+    recipe = replace(small(), schedule=Part("denoising-sde"), objective=Part("euler-matching"))
+    with pytest.raises(BadOption, match="do not fit: Euler's step needs a mean-reverting path"):
+        train(recipe, pictures, tmp_path / "out", QUICK)
+    assert not (tmp_path / "out" / MODEL).exists()
 
 
 @pytest.mark.parametrize("method", ["ir-sde", "regression"])

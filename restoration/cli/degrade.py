@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from restoration.cards import TaskCard
-from restoration.cli.options import keywords, names
+from restoration.cli.options import SEED, keywords, names
 from restoration.cli.output import as_json, debug, echo_json, say, warnings_to_stderr
 from restoration.cli.places import STREAM, Job, jobs
 from restoration.cli.task_options import TaskCommand, folders, split
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.argument("images", nargs=-1, required=True, metavar="IMAGES...")
 @click.option("-t", "--task", shell_complete=names(TaskCard), help="How to damage them, see `restore tasks`.")
 @click.option("-o", "--output", required=True, metavar="DIR", help="A folder for pictures and recipes.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the first picture; the next has the next.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the first picture; the next has the next.")
 @click.option(
     "--recipe", type=click.Path(dir_okay=False, path_type=Path), help="A recipe written before: the same damage again."
 )

@@ -10,6 +10,9 @@ import click
 
 from restoration.cards import Card, NetworkCard, RestorerCard, SamplerCard, TaskCard, WeightsCard
 
+SEED = click.IntRange(0, 2**62)
+"""What a generator takes, with room for the numbers of many pictures."""
+
 
 def names(kind: type[Card]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
     """Complete a name in the shell, from cards alone."""
@@ -102,7 +105,7 @@ how_to_restore = grouped(
             help="Another option of the method, task.KEY=VALUE of the task, network.KEY=VALUE; may be repeated.",
         ),
         click.option("--time-limit", type=Duration(), help="For each picture, as 90s or 2m; the last guess is taken."),
-        click.option("--seed", type=int, default=0, show_default=True, help="Of the noise that a method draws."),
+        click.option("--seed", type=SEED, default=0, show_default=True, help="Of the noise that a method draws."),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
         click.option("--precision", default="auto", show_default=True, help="auto, fp32, bf16, fp16."),
         click.option(

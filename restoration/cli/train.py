@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from restoration.cards import NetworkCard, ObjectiveCard, RestorerCard, SamplerCard, ScheduleCard, TaskCard
-from restoration.cli.options import keywords, names
+from restoration.cli.options import SEED, keywords, names
 from restoration.cli.output import debug, warnings_to_stderr
 from restoration.errors import BadOption, BadWeights, UnknownName
 
@@ -62,7 +62,7 @@ PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": Objectiv
 @click.option("--batch", type=click.IntRange(1), help="Patches a step, of all processes together.  [default: 8]")
 @click.option("--patch", type=click.IntRange(8), help="The side of a patch, in pixels.  [default: 96]")
 @click.option("--lr", type=click.FloatRange(0, min_open=True), help="The highest learning rate.  [default: 0.001]")
-@click.option("--seed", type=int, help="Of the weights, the data and the noise.  [default: 0]")
+@click.option("--seed", type=SEED, help="Of the weights, the data and the noise.  [default: 0]")
 @click.option("--validate-every", type=click.IntRange(1), help="Steps between validations.  [default: 2000]")
 @click.option("--checkpoint-every", type=click.IntRange(1), help="Steps between checkpoints.  [default: 1000]")
 @click.option("--log-every", type=click.IntRange(1), help="Steps between lines of the log.  [default: 100]")
