@@ -1,4 +1,4 @@
-"""How noisy is a picture: its standard deviation of noise, from the picture alone."""
+"""How noisy is a picture: the strength of its noise and its share of wrong pixels, from the picture alone."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 SIDE, MOST = 6, 40_000
 """The side of a patch, and how many of them are about enough."""
+WINDOW, NEAR, FAR = 3, 0.05, 0.2
+"""The side of what surrounds a pixel; how far from that right pixels are at most, and wrong ones at least."""
 
 
 def estimate_sigma(y: Tensor) -> float:
@@ -35,6 +37,23 @@ def estimate_sigma(y: Tensor) -> float:
     for _ in range(10):
         sigma = found / max(share_left(brightness[middle].double(), sigma), 0.5)
     return sigma
+
+
+def impulse_share(y: Tensor) -> float:
+    """Return the share of values in pictures `b c h w`, 0 to 1, that are black or white although nothing around is.
+
+    Where other values are far from those around them too, the noise is of another kind, and 0 is returned.
+    """
+    if min(y.shape[-2:]) < WINDOW:
+        return 0.0
+    stride = max(1, round((y.numel() / MOST) ** 0.5))
+    flat = rearrange(y.float(), "b c h w -> (b c) 1 h w")
+    around = rearrange(functional.unfold(flat, WINDOW, stride=stride), "b d n -> d (b n)")
+    value = around[WINDOW**2 // 2]
+    away, extreme = (value - around.median(dim=0).values).abs(), (value <= 0) | (value >= 1)
+    if extreme.all() or float(away[~extreme].median()) > NEAR:
+        return 0.0
+    return float((extreme & (away > FAR)).float().mean())
 
 
 def _white(patches: Tensor) -> float:

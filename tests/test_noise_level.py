@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from restoration.images import read
-from restoration.noise_level import estimate_sigma, share_left
+from restoration.noise_level import estimate_sigma, impulse_share, share_left
 
 CLEAN = Path(__file__).parents[1] / "examples" / "derain" / "clean"
 NAMES = ("bridge", "hopper")
@@ -74,3 +74,24 @@ def test_pure_noise_is_its_own_standard_deviation_and_nothing_is_drawn_or_change
     assert estimate_sigma(y) * 255 == pytest.approx(40, rel=0.02)
     assert torch.equal(y, before)
     assert torch.equal(torch.random.get_rng_state(), drawn)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.4])
+@pytest.mark.parametrize("name", NAMES)
+def test_wrong_pixels_are_counted(name: str, share: float) -> None:
+    x = photo(name)
+    lots = torch.rand(x.shape, generator=Generator().manual_seed(0))
+    y = torch.where(lots < share, (lots < share / 2).to(x), x)
+    assert impulse_share(y) == pytest.approx(share, rel=0.35)
+    assert impulse_share(noisy(y, 8).clamp(0, 1)) < 0.7 * share
+
+
+@pytest.mark.parametrize("level", [0, 5, 25, 75])
+@pytest.mark.parametrize("name", NAMES)
+def test_noise_that_is_everywhere_is_not_taken_for_wrong_pixels(name: str, level: float) -> None:
+    assert impulse_share(noisy(photo(name), level).clamp(0, 1)) < 0.005
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 1, 1), (1, 1, 2, 40), (1, 3, 3, 3), (2, 3, 64, 64)])
+def test_black_or_small_pictures_have_no_wrong_pixels(shape: tuple[int, ...]) -> None:
+    assert impulse_share(torch.zeros(shape)) == 0

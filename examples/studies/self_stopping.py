@@ -23,7 +23,7 @@ from restoration_dip.inputs import noise
 from restoration_dip.padding import middle
 from restoration_dip.plans import plan_for
 from restoration_dip.prior import HELD_OUT
-from restoration_dip.problem import Problem
+from restoration_dip.problem import Problem, norm_for
 from restoration_dip.stopping import AveragedVariance, HeldOut, Moment, MovingVariance, Stopping
 from reverse_process import PAIRS
 
@@ -70,7 +70,8 @@ def follow(
     plan, rng = plan_for("denoise", "balanced", {"stop": stop}), torch.Generator().manual_seed(chosen.seed)
     device = find_device("auto")
     y, clean = y.to(device), clean.to(device)
-    problem = Problem(y, None, held_out=HELD_OUT if stop == "held-out" else 0.0, rng=rng)
+    held_out = HELD_OUT if stop == "held-out" else 0.0
+    problem = Problem(y, None, held_out=held_out, rng=rng, norm=norm_for(y, "denoise"))
     z = noise(plan.channels, *y.shape[-2:], rng).to(device)
     network = untrained(NetworkMaker(registry().card(NetworkCard, "skip"), {}), plan.channels, plan.network, rng)
     fit = Fitting(network, z, problem.loss, lr=0.01, jitter=plan.jitter, rng=rng)
@@ -94,6 +95,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=PAIRS / "clean", help="a folder of clean pictures")
     parser.add_argument("--limit", type=int, default=5, help="pictures; 0 is all")
     parser.add_argument("--size", type=int, default=128, help="of what is cut out of the middle, at most")
+    parser.add_argument("--noises", nargs="+", choices=NOISES, default=list(NOISES), metavar="NOISE", help="of these")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("self_stopping.svg"), help="curves of the first picture")
@@ -107,8 +109,8 @@ def main() -> None:
     for place, path in enumerate(pictures_in(chosen.data)[: chosen.limit or None]):
         x = restoration.read(path).pixels
         x = middle(x, *(min(side, chosen.size) for side in x.shape[-2:]))
-        for name, options in NOISES.items():
-            y = observe(make_task("denoise", options), x, torch.Generator().manual_seed(place)).y
+        for name in chosen.noises:
+            y = observe(make_task("denoise", NOISES[name]), x, torch.Generator().manual_seed(place)).y
             fits: list[tuple[str, list[Stopping]]] = [("held-out", [HeldOut()])]
             if chosen.rules:
                 fits.append(("moving-variance", [MovingVariance(), AveragedVariance()]))

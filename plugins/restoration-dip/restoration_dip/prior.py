@@ -16,7 +16,7 @@ from restoration_dip.downsampler import Downsampler
 from restoration_dip.fitting import Fitting, check_memory, untrained
 from restoration_dip.inputs import mesh_grid, noise
 from restoration_dip.plans import Plan, Quality, Start, Stop, plan_for, settings_for
-from restoration_dip.problem import Problem, measured
+from restoration_dip.problem import Norm, Problem, measured, norm_for
 from restoration_dip.stopping import AveragedVariance, Fixed, HeldOut, Moment, MovingVariance, Stopping
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ class DeepImagePrior:
     of the picture: a mask, a resampling, a blur, or nothing. `quality` chooses the settings, see `plans`; the other
     options change one of them each: `stop` when to stop and which answer is the best, at the latest after `steps`;
     `start` and `channels` the input, `flash` a file of a picture to begin with instead; `jitter` how much it is shaken;
-    `decay` the running average of the answers; `downsampling` the filter, where a picture was made smaller otherwise
-    than the task has it.
+    `decay` the running average of the answers; `norm` "l1" minimises `|A f(z) - y|`, as is done by itself where a
+    picture to denoise has wrong pixels here and there; `downsampling` the filter, where a picture was made smaller
+    otherwise than the task has it.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class DeepImagePrior:
         lr: float | None = None,
         jitter: float | None = None,
         decay: float = 0.99,
+        norm: Literal["auto", "l1", "l2"] = "auto",
         downsampling: Literal["task", "lanczos2", "lanczos3"] = "task",
         phase: float = 0.5,
     ) -> None:
@@ -69,7 +71,7 @@ class DeepImagePrior:
         if patience is not None and patience < 1:
             raise ValueError(f"patience must be at least 1 step, not {patience}")
         self.make_network, self.task, self.quality = make_network, task, quality
-        self.decay, self.patience = decay, patience
+        self.decay, self.patience, self.norm = decay, patience, norm
         self.flash, self.downsampling, self.phase = flash, downsampling, phase
         self.told: dict[str, Any] = {}
         if task == "denoise":
@@ -91,7 +93,12 @@ class DeepImagePrior:
             elif not rule.best:
                 best = mean
             rate = step / (time.perf_counter() - begin)
-            self.told = {"iteration": rule.best or step, "of": step, "per second": f"{rate:.2f}"}
+            self.told = {
+                "iteration": rule.best or step,
+                "of": step,
+                "per second": f"{rate:.2f}",
+                "fitted by": problem.norm,
+            }
             if rule.done or step == plan.steps:
                 self.told["stopped by"] = rule.name if rule.done else Fixed.name
             yield best
@@ -108,7 +115,8 @@ class DeepImagePrior:
                 raise ValueError("downsampling is for super-resolution: what was measured must be smaller")
             operator = Downsampler(factor=factor, kernel=self.downsampling, phase=self.phase)
         held_out = HELD_OUT if plan.stop == "held-out" else 0.0
-        return Problem(target, operator, held_out=held_out, rng=rng)
+        norm: Norm = norm_for(target, self.task) if self.norm == "auto" else self.norm
+        return Problem(target, operator, held_out=held_out, rng=rng, norm=norm)
 
     def _fitting(self, problem: Problem, y: Tensor, plan: Plan, rng: Generator) -> Fitting:
         """A new network, whose weights the generator decides, and its input."""

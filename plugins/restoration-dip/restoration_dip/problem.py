@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
+from restoration.noise_level import impulse_share
 from restoration.operators import Masking
 
 if TYPE_CHECKING:
@@ -14,8 +15,11 @@ if TYPE_CHECKING:
 
     from restoration import Observation, Operator
 
+Norm = Literal["l1", "l2"]
 KNOWN = {"inpaint": "where the holes are", "sr": "the scale", "deblur": "the kernel: --kernel FILE"}
 """What a task must say about the picture."""
+IMPULSES = 0.01
+"""Share of wrong pixels from which the fit must not follow them."""
 
 
 def measured(observation: Observation, task: str) -> Tensor:
@@ -27,14 +31,24 @@ def measured(observation: Observation, task: str) -> Tensor:
     return (observation.y if observation.measured is None else observation.measured).clone()
 
 
+def norm_for(y: Tensor, task: str) -> Norm:
+    """Return what suits the noise of a picture, `b c h w`: "l1" for wrong pixels here and there, "l2" for all else."""
+    return "l1" if task == "denoise" and impulse_share(y) > IMPULSES else "l2"
+
+
 class Problem:
     """`|A x - y|^2` over what was measured, `b c h w`, but for a share that is held out to know when to stop.
+
+    With `norm` "l1" it is `|A x - y|`, which wrong pixels do not pull to them.
 
     Pixels that a mask hides are neither fitted nor held out. Held-out pixels are drawn with `rng`, all channels of one
     together, at least one but never the only one.
     """
 
-    def __init__(self, measured: Tensor, operator: Operator | None, *, held_out: float, rng: Generator) -> None:
+    def __init__(
+        self, measured: Tensor, operator: Operator | None, *, held_out: float, rng: Generator, norm: Norm = "l2"
+    ) -> None:
+        self.norm = norm
         self.operator = None if isinstance(operator, Masking) else operator
         known = operator.mask.to(measured) if isinstance(operator, Masking) else torch.ones_like(measured[:, :1])
         self.target = measured
@@ -45,17 +59,16 @@ class Problem:
             raise ValueError("nothing of the picture is known")
 
     def loss(self, x: Tensor) -> Tensor:
-        """Return the mean squared error on the pixels that are shown."""
-        return ((self._seen(x) - self.target).square() * self.shown).sum() / self.number
+        """Return the mean error on the pixels that are shown."""
+        return (self._apart(x) * self.shown).sum() / self.number
 
     def error(self, x: Tensor) -> float | None:
-        """Return the mean squared error on the pixels that are held out, None if there are none."""
-        if not self.left:
-            return None
-        return float(((self._seen(x) - self.target).square() * self.hidden).sum()) / self.left
+        """Return the mean error on the pixels that are held out, None if there are none."""
+        return float((self._apart(x) * self.hidden).sum()) / self.left if self.left else None
 
-    def _seen(self, x: Tensor) -> Tensor:
-        return x if self.operator is None else self.operator(x)
+    def _apart(self, x: Tensor) -> Tensor:
+        error = (x if self.operator is None else self.operator(x)) - self.target
+        return error.square() if self.norm == "l2" else error.abs()
 
 
 def _drawn(known: Tensor, share: float, rng: Generator) -> Tensor:

@@ -46,6 +46,17 @@ def test_noise_falls_by_four_decibels() -> None:
     assert gain(dip("denoise", SMALL, steps=150, lr=0.02), seen, x, seen.y) > 4
 
 
+def test_wrong_pixels_are_left_out_of_the_fit_by_themselves() -> None:
+    x = scene(40, 48)
+    seen = observe(make_task("denoise", {"kind": "impulse", "impulse": 0.2}), x, generator())
+    gains = {}
+    for norm in ("auto", "l2"):
+        restoration = dip("denoise", SMALL, steps=150, lr=0.02, norm=norm)
+        gains[norm] = gain(restoration, seen, x, seen.y)
+        assert restoration(seen).told["fitted by"] == ("l1" if norm == "auto" else "l2")
+    assert gains["auto"] > 10 and gains["auto"] > gains["l2"] + 3, gains
+
+
 def test_lost_pixels_are_filled_far_better_than_by_their_mean() -> None:
     x = scene(40, 48)
     seen = observe(make_task("inpaint", {"kind": "pixels", "share": 0.5}), x, generator())

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 import torch
-from restoration_dip.problem import Problem
+from restoration_dip.problem import Problem, norm_for
 from torch import Generator, Tensor
 
 from restoration.operators import Convolution, Masking, Resampling
@@ -33,6 +33,22 @@ def test_without_an_operator_the_loss_is_the_mean_squared_error() -> None:
     problem = Problem(Y, None, held_out=0.0, rng=rng())
     assert float(problem.loss(X)) == pytest.approx(float((X - Y).square().mean()))
     assert problem.error(X) is None
+
+
+def test_the_error_may_be_absolute() -> None:
+    problem = Problem(Y, None, held_out=0.3, rng=rng(), norm="l1")
+    shown, hidden = (part.expand_as(X) == 1 for part in (problem.shown, problem.hidden))
+    assert float(problem.loss(X)) == pytest.approx(float((X - Y)[shown].abs().mean()))
+    assert problem.error(X) == pytest.approx(float((X - Y)[hidden].abs().mean()))
+
+
+def test_wrong_pixels_are_told_from_other_noise_where_a_picture_is_denoised() -> None:
+    x = torch.nn.functional.interpolate(random(1, 3, 4, 4), (64, 64), mode="bicubic").clamp(0.1, 0.9)
+    lots = random(1, 3, 64, 64, seed=1)
+    wrong = torch.where(lots < 0.1, (lots < 0.05).to(x), x)
+    assert norm_for(wrong, "denoise") == "l1"
+    assert norm_for(wrong, "inpaint") == "l2"
+    assert norm_for((x + 0.1 * torch.randn(x.shape, generator=rng())).clamp(0, 1), "denoise") == "l2"
 
 
 @pytest.mark.parametrize("held_out", [0.0, 0.05])
