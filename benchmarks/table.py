@@ -44,6 +44,12 @@ ROWS = [
     Row(name="CBSD68, sigma 15", task="denoise", folder="denoise/CBSD68", options={"sigma": 15.0}),
     Row(name="CBSD68, sigma 25", task="denoise", folder="denoise/CBSD68", options={"sigma": 25.0}),
     Row(name="CBSD68, sigma 50", task="denoise", folder="denoise/CBSD68", options={"sigma": 50.0}),
+    Row(
+        name="CBSD68, sigma 50 in files",
+        task="denoise",
+        folder="denoise/CBSD68",
+        options={"sigma": 50.0, "clipped": 1.0},
+    ),
     Row(name="Set5, x4", task="sr", folder="sr/Set5", options={"scale": 4}, metric="psnr_y", border=4),
     Row(name="CelebA-HQ 256, thin masks", task="inpaint", folder="faces/celeba_hq_1024", options={"mask": "thin"}),
     Row(name="SOTS indoor", task="dehaze", folder="haze/SOTS_indoor"),
