@@ -36,11 +36,13 @@ def register_tasks() -> Iterable[TaskCard]:
     yield TaskCard(
         name="denoise",
         factory="restoration_tasks.noise:Noise",
-        summary="take away noise: Gaussian, of a sensor, or isolated wrong pixels",
+        summary="take away noise: Gaussian, of a sensor, as cameras store it, or isolated wrong pixels",
         linear=True,
         asks=(
             CommandOption(name="sigma", help="standard deviation of the noise, in levels of 255", describes=True),
-            CommandOption(name="kind", help="of noise", values=("gaussian", "poisson-gaussian", "impulse", "mixed")),
+            CommandOption(
+                name="kind", help="of noise", values=("gaussian", "poisson-gaussian", "impulse", "camera", "mixed")
+            ),
         ),
     )
     yield TaskCard(

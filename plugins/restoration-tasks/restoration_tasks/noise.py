@@ -1,4 +1,4 @@
-"""Noise of a camera: Gaussian, signal-dependent, and isolated wrong pixels."""
+"""Noise: Gaussian, of a sensor, as cameras store it, and isolated wrong pixels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from restoration import Observation
+from restoration_tasks.camera import log_uniform, photographed
 from restoration_tasks.drawing import between, uniform
 
 if TYPE_CHECKING:
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
 
     from restoration import Picture
 
-Kind = Literal["gaussian", "poisson-gaussian", "impulse", "mixed"]
-KINDS = ("gaussian", "poisson-gaussian", "impulse")
+Kind = Literal["gaussian", "poisson-gaussian", "impulse", "camera", "mixed"]
+KINDS = ("gaussian", "poisson-gaussian", "impulse", "camera")
+SHARES = (0.55, 0.1, 0.1, 0.25)
+"""Of the kinds, where they are mixed."""
 
 
 class Noise:
@@ -23,11 +26,13 @@ class Noise:
 
     "gaussian" adds independent normal noise of standard deviation `sigma`, in levels of 255; "poisson-gaussian" noise
     of variance `gain * x + sigma**2`, x in [0, 1], as a sensor has it (Foi et al., "Practical Poissonian-Gaussian Noise
-    Modeling", 2008), its sigma at most 10; "impulse" turns a share `impulse` of the values black or white; "mixed" is
-    one of the three for each picture, the first for 70 % of them. A range is drawn from, uniformly.
+    Modeling", 2008), its sigma at most 10; "impulse" turns a share `impulse` of the values black or white; "camera"
+    is noise of a sensor in linear light, by `light` its gain, that went through mosaic, tone curve and JPEG, see
+    `photographed`; "mixed" is one of the four for each picture, mostly the first. A range is drawn from, uniformly,
+    that of `light` by its logarithm.
 
-    The result is not clipped or rounded, as the literature of denoising has it, but for a share `clipped` of the
-    pictures: these are cut off at black and white and have 256 levels, as they do in a file.
+    The result is not clipped or rounded, as the literature of denoising has it, but for "camera" and for a share
+    `clipped` of the pictures: these are cut off at black and white and have 256 levels, as they do in a file.
     """
 
     def __init__(
@@ -37,11 +42,13 @@ class Noise:
         kind: Kind = "gaussian",
         gain: float | tuple[float, float] = (0.0, 0.06),
         impulse: float | tuple[float, float] = (0.0, 0.3),
+        light: float | tuple[float, float] = (0.0003, 0.02),
         clipped: float = 0.0,
     ) -> None:
         self.sigma = between("sigma", sigma, 0, 255)
         self.known = float(sigma) if isinstance(sigma, (int, float)) and kind == "gaussian" else None
         self.gain, self.impulse = between("gain", gain, 0, 1), between("impulse", impulse, 0, 1)
+        self.light = between("light", light, 1e-6, 1)
         self.kind, self.clipped = kind, between("clipped", clipped, 0, 1)[0]
 
     def __call__(self, x: Tensor, rng: Generator) -> Tensor:
@@ -50,13 +57,15 @@ class Noise:
         strength, gain, share = (uniform(batch, *limits, rng) for limits in (self.sigma, self.gain, self.impulse))
         drawn = uniform(batch, 0, 1, rng)
         noise = torch.randn(x.shape, generator=rng)
-        mixed = (drawn > 0.7).long() + (drawn > 0.85)
+        mixed = torch.bucketize(drawn, torch.tensor(SHARES[:-1]).cumsum(0))
         kind = mixed if self.kind == "mixed" else torch.full_like(mixed, KINDS.index(self.kind))
         sensor = (gain * x.clamp(min=0) + (strength.clamp(max=10) / 255) ** 2).sqrt()
         y = x + torch.where(kind == 1, sensor, strength / 255) * noise
         if self.kind in ("impulse", "mixed"):
             wrong = torch.rand(x.shape, generator=rng)
             y = torch.where(kind == 2, torch.where(wrong < share, (wrong < share / 2).to(x), x), y)
+        if bool((kind == 3).any()):
+            y = torch.where(kind == 3, photographed(x, log_uniform(batch, *self.light, rng), rng), y)
         if self.clipped:
             y = torch.where(uniform(batch, 0, 1, rng) < self.clipped, (y.clamp(0, 1) * 255).round() / 255, y)
         return y

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from restoration_tasks.noise import Noise
+from restoration_tasks.noise import SHARES, Noise
 from torch import Generator, Tensor
 
 from restoration import KnowingTask, Picture, Task
@@ -99,15 +99,17 @@ def test_impulses_turn_their_share_of_the_values_black_or_white_and_leave_the_ot
     assert torch.equal(y[(y != 0) & (y != 1)], x[(y != 0) & (y != 1)])
 
 
-def test_mixed_noise_is_of_all_three_kinds_and_mostly_gaussian() -> None:
-    x = torch.full((400, 1, 24, 24), 0.5)
-    y = Noise(kind="mixed", sigma=40, gain=0, impulse=0.2)(x, seeded())
+def test_mixed_noise_is_of_all_four_kinds_and_mostly_gaussian() -> None:
+    x = torch.full((400, 3, 24, 24), 0.5)
+    y = Noise(kind="mixed", sigma=60, gain=0, impulse=0.2, light=0.001)(x, seeded())
     strength = (y - x).std(dim=(1, 2, 3)) * 255
-    impulses = ((y == 0) | (y == 1) | (y == 0.5)).all(dim=3).all(dim=2)[:, 0]
-    sensor = ~impulses & (strength < 20)
-    assert float(impulses.float().mean()) == pytest.approx(0.15, abs=0.06)
-    assert float(sensor.float().mean()) == pytest.approx(0.15, abs=0.06)
-    assert float(strength[~impulses & ~sensor].mean()) == pytest.approx(40, rel=0.02)
+    impulses = ((y == 0) | (y == 1) | (y == 0.5)).all(dim=3).all(dim=2).all(dim=1)
+    stored = (y * 255 - (y * 255).round()).abs().amax(dim=(1, 2, 3)) < 1e-3
+    sensor = ~impulses & ~stored & (strength < 20)
+    gaussian = ~impulses & ~stored & ~sensor
+    shares = [float(which.float().mean()) for which in (gaussian, sensor, impulses, stored & ~impulses)]
+    assert shares == pytest.approx(SHARES, abs=0.06)
+    assert float(strength[gaussian].mean()) == pytest.approx(60, rel=0.02)
 
 
 def test_noise_of_one_strength_is_known_and_any_other_is_not() -> None:
@@ -138,9 +140,10 @@ def test_a_noisy_picture_is_what_was_measured_and_its_noise_what_was_said() -> N
         {"impulse": -0.1},
         {"impulse": (0.5, 0.1)},
         {"clipped": 1.5},
+        {"light": 0.0},
     ],
 )
 def test_noise_that_cannot_be_is_an_error(options: dict[str, float]) -> None:
     (name,) = options
-    with pytest.raises(ValueError, match=f"{name} must be a number or two, 0 <= least <= most"):
+    with pytest.raises(ValueError, match=f"{name} must be a number or two, .* <= least <= most"):
         Noise(**options)  # type: ignore[arg-type]

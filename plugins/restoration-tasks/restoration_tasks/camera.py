@@ -1,0 +1,67 @@
+"""What a camera makes of the noise of its sensor: it spreads to neighbours and bends with the tone curve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from einops import repeat
+from torch.nn import functional
+
+from restoration_tasks.drawing import uniform
+from restoration_tasks.jpeg import JPEG
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+GAMMA = 2.2
+FLOOR = (5e-4, 5e-3)
+"""Standard deviation of the noise that is there without light, of 1, white."""
+BALANCE = (1.0, 2.0)
+"""What red and blue are multiplied by, so that grey is grey."""
+BLEND = {"green": ((0, 1, 0), (1, 4, 1), (0, 1, 0)), "other": ((1, 2, 1), (2, 4, 2), (1, 2, 1))}
+"""Bilinear demosaicing, as kernels on the grid of each colour."""
+
+
+def photographed(x: Tensor, gain: Tensor, rng: Generator) -> Tensor:
+    """Return pictures, `b c h w`, as a camera stores them: with noise of its sensor that went through its processing.
+
+    In linear light the noise has the variance `gain x + floor^2` (Foi et al., "Practical Poissonian-Gaussian Noise
+    Modeling", 2008; `gain` is `b 1 1 1`) before the white balance. Four of five pictures are seen through a Bayer
+    mosaic, which mixes the noise of neighbours; some is smoothed, then the tone curve and, for 70 %, JPEG of quality 60
+    to 100 follow: in the order of Guo et al., "Toward Convolutional Blind Denoising of Real Photographs", CVPR 2019.
+    Only the noise is mixed and smoothed, so that taking it away does not mean sharpening.
+    """
+    batch, channels = x.shape[:2]
+    light = x.clamp(0, 1) ** GAMMA
+    balance = torch.ones(batch, channels, 1, 1)
+    if channels == 3:
+        low, high = BALANCE
+        balance[:, ::2] = low + (high - low) * torch.rand(batch, 2, 1, 1, generator=rng)
+    floor = log_uniform(batch, *FLOOR, rng)
+    noise = (balance * gain * light + (balance * floor) ** 2).sqrt() * torch.randn(x.shape, generator=rng)
+    if channels == 3:
+        noise = torch.where(uniform(batch, 0, 1, rng) < 0.8, demosaiced(noise), noise)
+    noise = torch.lerp(noise, _blurred(noise), uniform(batch, 0, 1, rng) * (uniform(batch, 0, 1, rng) < 0.5))
+    y = (light + noise).clamp(0, 1) ** (1 / GAMMA)
+    return torch.where(uniform(batch, 0, 1, rng) < 0.7, JPEG(quality=(60, 100))(y, rng), (y * 255).round() / 255)
+
+
+def demosaiced(x: Tensor) -> Tensor:
+    """Keep of `b 3 h w` what a Bayer mosaic (RGGB) sees, and fill each colour in between its neighbours."""
+    height, width = x.shape[-2:]
+    seen = torch.zeros(3, 1, height, width)
+    seen[0, :, ::2, ::2] = seen[1, :, ::2, 1::2] = seen[1, :, 1::2, ::2] = seen[2, :, 1::2, 1::2] = 1
+    kernel = torch.tensor([BLEND["other"], BLEND["green"], BLEND["other"]]).float()[:, None]
+    weights = functional.conv2d(repeat(seen, "c 1 h w -> 1 c h w"), kernel, padding=1, groups=3)
+    return functional.conv2d(x * seen[:, 0], kernel, padding=1, groups=3) / weights.clamp(min=1)
+
+
+def log_uniform(batch: int, low: float, high: float, rng: Generator) -> Tensor:
+    """Return one number a picture, as likely between 1 and 2 as between 10 and 20: `b 1 1 1`."""
+    return low * (high / low) ** torch.rand(batch, 1, 1, 1, generator=rng)
+
+
+def _blurred(x: Tensor) -> Tensor:
+    kernel = repeat(torch.tensor(BLEND["other"]) / 16, "k l -> c 1 k l", c=x.shape[1])
+    return functional.conv2d(x, kernel, padding=1, groups=x.shape[1])
