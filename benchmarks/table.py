@@ -50,6 +50,8 @@ ROWS = [
         folder="denoise/CBSD68",
         options={"sigma": 50.0, "clipped": 1.0},
     ),
+    Row(name="CC15, real cameras", task="denoise", folder="denoise_real/CC15"),
+    Row(name="PolyU, real cameras", task="denoise", folder="denoise_real/PolyU"),
     Row(name="Set5, x4", task="sr", folder="sr/Set5", options={"scale": 4}, metric="psnr_y", border=4),
     Row(name="CelebA-HQ 256, thin masks", task="inpaint", folder="faces/celeba_hq_1024", options={"mask": "thin"}),
     Row(name="SOTS indoor", task="dehaze", folder="haze/SOTS_indoor"),
