@@ -45,8 +45,8 @@ def test_every_study_runs(study, tmp_path):
 
 
 GALLERIES = {
-    "gallery": ("gallery.sh", "gallery", 17),
-    "deep-image-prior": ("deep-image-prior.sh", "gallery/dip", 13),
+    "gallery": ("gallery.sh", "gallery", 20),
+    "deep-image-prior": ("deep-image-prior.sh", "gallery/dip", 15),
 }
 
 

@@ -10,7 +10,7 @@ PAPER = "Luo et al. 2023, arXiv:2301.11699"
 REFUSION = "Luo et al. 2023, arXiv:2304.08291"
 TRAINED_ON = {
     "derain": "synthetic rain",
-    "denoise": "Gaussian noise of sigma 0 to 75, sensor noise and impulses",
+    "denoise": "Gaussian noise of sigma 0 to 75, the noise of cameras and impulses",
     "deblur": "camera shake and defocus",
     "sr": "MATLAB's bicubic at 2, 3 and 4",
     "inpaint": "strokes, boxes, writing and lost pixels",

@@ -8,7 +8,7 @@ from restoration import ObjectiveCard, RestorerCard, WeightsCard, hookimpl
 
 TRAINED_ON = {
     "derain": "synthetic rain",
-    "denoise": "Gaussian noise of sigma 0 to 75, sensor noise and impulses",
+    "denoise": "Gaussian noise of sigma 0 to 75, the noise of cameras and impulses",
     "deblur": "camera shake and defocus",
     "sr": "MATLAB's bicubic at 2, 3 and 4",
     "inpaint": "strokes, boxes, writing and lost pixels",
