@@ -24,6 +24,10 @@ restore run -m dip -t denoise $work/noisy/hopper.png -o $work/denoise.png --over
 python examples/side_by_side.py docs/pictures/dip-denoise.webp 0,0,256 "damaged=$work/noisy/hopper.png" \
     "dip, fast=$work/denoise.fast.png" "dip=$work/denoise.png" "before the damage=$photos/hopper.png"
 
+restore degrade -t denoise --kind impulse --set impulse=0.3 $photos/hopper.png -o $work/impulses --overwrite
+restore run -m dip -t denoise --quality fast $work/impulses/hopper.png -o $work/impulses.png --overwrite
+row impulses $work/impulses/hopper.png $work/impulses.png $photos/hopper.png
+
 restore degrade -t sr --scale 4 $photos/hopper.png -o $work/small --overwrite
 restore run -m dip -t sr --scale 4 --quality fast $work/small/hopper.png -o $work/sr.png --overwrite
 row sr $work/small/hopper.png $work/sr.png $photos/hopper.png

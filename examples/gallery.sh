@@ -24,6 +24,11 @@ restore run -m regression -t denoise $work/noisy/hopper.png -o $work/denoise.1.p
 restore run -m denoising-ode -t denoise --sigma 50 $work/noisy/hopper.png -o $work/denoise.2.png --overwrite
 row denoise $work/noisy/hopper.png $work/denoise.1.png $work/denoise.2.png $photos/hopper.png denoising-ode
 
+restore degrade -t denoise --kind camera --set light=0.02 --seed 1 $photos/hopper.png -o $work/camera --overwrite
+restore run -m regression -t denoise $work/camera/hopper.png -o $work/camera.1.png --overwrite
+restore run -m ir-sde -t denoise $work/camera/hopper.png -o $work/camera.2.png --overwrite
+row camera $work/camera/hopper.png $work/camera.1.png $work/camera.2.png $photos/hopper.png ir-sde
+
 restore degrade -t sr --scale 4 $photos/hopper.png -o $work/small --overwrite
 restore run -m regression -t sr --scale 4 $work/small/hopper.png -o $work/sr.1.png --overwrite
 restore run -m ir-sde -t sr --scale 4 $work/small/hopper.png -o $work/sr.2.png --overwrite
