@@ -24,7 +24,7 @@ restore run -m regression -t denoise $work/noisy/hopper.png -o $work/denoise.1.p
 restore run -m denoising-ode -t denoise --sigma 50 $work/noisy/hopper.png -o $work/denoise.2.png --overwrite
 row denoise $work/noisy/hopper.png $work/denoise.1.png $work/denoise.2.png $photos/hopper.png denoising-ode
 
-restore degrade -t denoise --kind camera --set light=0.02 --seed 1 $photos/hopper.png -o $work/camera --overwrite
+restore degrade -t denoise --kind camera --set camera_gain=0.02 --seed 1 $photos/hopper.png -o $work/camera --overwrite
 restore run -m regression -t denoise $work/camera/hopper.png -o $work/camera.1.png --overwrite
 restore run -m ir-sde -t denoise $work/camera/hopper.png -o $work/camera.2.png --overwrite
 row camera $work/camera/hopper.png $work/camera.1.png $work/camera.2.png $photos/hopper.png ir-sde

@@ -119,7 +119,7 @@ def test_noise_that_a_file_cut_off_at_black_takes_most_of_its_brightness_with_it
 @pytest.mark.parametrize("method", METHODS)
 def test_the_noise_of_a_camera_goes_too(method):
     clean = crop(pair("hopper")[0].with_pixels(pair("hopper")[1]), 256).pixels
-    noisy = make_task("denoise", {"kind": "camera", "light": 0.01})(clean, torch.Generator().manual_seed(3))
+    noisy = make_task("denoise", {"kind": "camera", "camera_gain": 0.01})(clean, torch.Generator().manual_seed(3))
     restored = Restoration(method, "denoise", device="cpu")(Picture(pixels=noisy)).picture.pixels
     assert psnr(restored, clean) > psnr(noisy, clean) + 2.4
 

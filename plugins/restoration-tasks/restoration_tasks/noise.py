@@ -27,9 +27,9 @@ class Noise:
     "gaussian" adds independent normal noise of standard deviation `sigma`, in levels of 255; "poisson-gaussian" noise
     of variance `gain * x + sigma**2`, x in [0, 1], as a sensor has it (Foi et al., "Practical Poissonian-Gaussian Noise
     Modeling", 2008), its sigma at most 10; "impulse" turns a share `impulse` of the values black or white; "camera"
-    is noise of a sensor in linear light, by `light` its gain, that went through mosaic, tone curve and JPEG, see
+    is noise of a sensor in linear light, by `camera_gain`, that went through mosaic, tone curve and JPEG, see
     `photographed`; "mixed" is one of the four for each picture, mostly the first. A range is drawn from, uniformly,
-    that of `light` by its logarithm.
+    that of `camera_gain` by its logarithm.
 
     The result is not clipped or rounded, as the literature of denoising has it, but for "camera" and for a share
     `clipped` of the pictures: these are cut off at black and white and have 256 levels, as they do in a file.
@@ -42,13 +42,13 @@ class Noise:
         kind: Kind = "gaussian",
         gain: float | tuple[float, float] = (0.0, 0.06),
         impulse: float | tuple[float, float] = (0.0, 0.3),
-        light: float | tuple[float, float] = (0.0003, 0.02),
+        camera_gain: float | tuple[float, float] = (0.0003, 0.02),
         clipped: float = 0.0,
     ) -> None:
         self.sigma = between("sigma", sigma, 0, 255)
         self.known = float(sigma) if isinstance(sigma, (int, float)) and kind == "gaussian" else None
         self.gain, self.impulse = between("gain", gain, 0, 1), between("impulse", impulse, 0, 1)
-        self.light = between("light", light, 1e-6, 1)
+        self.camera_gain = between("camera_gain", camera_gain, 1e-6, 1)
         self.kind, self.clipped = kind, between("clipped", clipped, 0, 1)[0]
 
     def __call__(self, x: Tensor, rng: Generator) -> Tensor:
@@ -65,7 +65,7 @@ class Noise:
             wrong = torch.rand(x.shape, generator=rng)
             y = torch.where(kind == 2, torch.where(wrong < share, (wrong < share / 2).to(x), x), y)
         if bool((kind == 3).any()):
-            y = torch.where(kind == 3, photographed(x, log_uniform(batch, *self.light, rng), rng), y)
+            y = torch.where(kind == 3, photographed(x, log_uniform(batch, *self.camera_gain, rng), rng), y)
         if self.clipped:
             y = torch.where(uniform(batch, 0, 1, rng) < self.clipped, (y.clamp(0, 1) * 255).round() / 255, y)
         return y

@@ -101,7 +101,7 @@ def test_impulses_turn_their_share_of_the_values_black_or_white_and_leave_the_ot
 
 def test_mixed_noise_is_of_all_four_kinds_and_mostly_gaussian() -> None:
     x = torch.full((400, 3, 24, 24), 0.5)
-    y = Noise(kind="mixed", sigma=60, gain=0, impulse=0.2, light=0.001)(x, seeded())
+    y = Noise(kind="mixed", sigma=60, gain=0, impulse=0.2, camera_gain=0.001)(x, seeded())
     strength = (y - x).std(dim=(1, 2, 3)) * 255
     impulses = ((y == 0) | (y == 1) | (y == 0.5)).all(dim=3).all(dim=2).all(dim=1)
     stored = (y * 255 - (y * 255).round()).abs().amax(dim=(1, 2, 3)) < 1e-3
@@ -140,7 +140,7 @@ def test_a_noisy_picture_is_what_was_measured_and_its_noise_what_was_said() -> N
         {"impulse": -0.1},
         {"impulse": (0.5, 0.1)},
         {"clipped": 1.5},
-        {"light": 0.0},
+        {"camera_gain": 0.0},
     ],
 )
 def test_noise_that_cannot_be_is_an_error(options: dict[str, float]) -> None:
