@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from restoration.training import train as train
     from restoration.weights import resolve as resolve
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads sleep; torch must find it when it is imported
 

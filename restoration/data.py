@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn import functional
 
 from restoration.errors import BadOption, BadPicture
 from restoration.images import SUFFIXES, read
+from restoration.shrinking import shrink, working_size
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 CLEAN = ("clean", "sharp", "gt", "target", "HR")
 """Names that the folder of the clean pictures of a paired set may have."""
+ZOOM, WIDER = 1.5, 4 / 3
+"""Of a working size: how much finer a patch may show a picture than the whole is judged at, and how much coarser."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,15 +74,18 @@ def split(pairs: list[Pair], held_out: int, seed: int) -> tuple[list[Pair], list
 class Patches:
     """Random patches of pictures held in memory: batches of clean and degraded ones, the same for the same generator.
 
-    Without a degraded picture of its own a patch is degraded by `task`. Pictures smaller than `size` are left out.
+    Without a degraded picture of its own a patch is degraded by `task`. Pictures smaller than `size` are left out. For
+    a task with a working size they are shrunk, to `ZOOM` times it, and patches by a random factor once more.
     """
 
     def __init__(self, pairs: list[Pair], task: Task, *, size: int, channels: int = 3) -> None:
         self.task, self.size = task, size
+        working = working_size(task)
+        self.shrunk_to = working and working * ZOOM
         self.pictures: list[tuple[Tensor, Tensor | None]] = []
         for pair in pairs:
-            clean = _bytes(pair.clean, channels)
-            degraded = _bytes(pair.degraded, channels) if pair.degraded else None
+            clean = _bytes(pair.clean, channels, self.shrunk_to)
+            degraded = _bytes(pair.degraded, channels, self.shrunk_to) if pair.degraded else None
             if degraded is not None and degraded.shape != clean.shape:
                 raise BadPicture(f"{pair.clean} and {pair.degraded} have different sizes")
             if min(clean.shape[-2:]) >= size:
@@ -103,16 +110,31 @@ class Patches:
             x, y = self.pictures[index]
             height, width = x.shape[-2:]
             draw = torch.rand(5, generator=rng).tolist()
-            top, left = int(draw[0] * (height - self.size + 1)), int(draw[1] * (width - self.size + 1))
-            window = (slice(None), slice(top, top + self.size), slice(left, left + self.size))
+            side = self._side(min(height, width), rng)
+            top, left = int(draw[0] * (height - side + 1)), int(draw[1] * (width - side + 1))
+            window = (slice(None), slice(top, top + side), slice(left, left + side))
             turn = (draw[2] < 0.5, draw[3] < 0.5, draw[4] < 0.5)
-            clean.append(_turned(x[window], turn))
+            clean.append(_turned(self._shrunk(x[window]), turn))
             if y is not None:
-                degraded.append(_turned(y[window], turn))
+                degraded.append(_turned(self._shrunk(y[window]), turn))
         patches = torch.stack(clean).float() / 255
         if degraded:
             return patches, torch.stack(degraded).float() / 255
         return patches, self.task(patches, rng)
+
+    def _side(self, shorter: int, rng: Generator) -> int:
+        """Draw the side of the window that a patch is made of; without a working size it is the patch's own."""
+        if self.shrunk_to is None:
+            return self.size
+        largest = min(shorter, int(self.size * ZOOM * WIDER))
+        return self.size + int(torch.rand(1, generator=rng).item() * (largest - self.size + 1))
+
+    def _shrunk(self, window: Tensor) -> Tensor:
+        """Shrink a window, `c h w` of 8 bits, to a patch."""
+        size = [self.size, self.size]
+        if list(window.shape[-2:]) == size:
+            return window
+        return functional.interpolate(window[None], size, mode="bicubic", antialias=True, align_corners=False)[0]
 
 
 def _turned(patch: Tensor, turn: tuple[bool, bool, bool]) -> Tensor:
@@ -124,9 +146,9 @@ def _turned(patch: Tensor, turn: tuple[bool, bool, bool]) -> Tensor:
     return patch.transpose(-1, -2) if turn[2] else patch
 
 
-def _bytes(path: Path, channels: int) -> Tensor:
-    """Read a picture as `c h w`, 8 bits."""
-    pixels = read(path).pixels[0]
+def _bytes(path: Path, channels: int, size: float | None) -> Tensor:
+    """Read a picture as `c h w`, 8 bits, of at most `size` squared pixels."""
+    pixels = shrink(read(path).pixels, size)[0]
     if pixels.shape[0] != channels:
         pixels = pixels.expand(channels, -1, -1) if channels == 3 else pixels.mean(dim=0, keepdim=True)
     return (pixels * 255).round().to(torch.uint8)

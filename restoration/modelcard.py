@@ -16,8 +16,9 @@ def model_card(recipe: Recipe) -> str:
     record = dict(recipe.training)
     validation = record.pop("validation", None)
     rows = "\n".join(f"| {name} | {value} |" for name, value in sorted(record.items()))
+    best = f", the best, after step {validation['step']}" if validation and "step" in validation else ""
     score = (
-        f"PSNR {validation['psnr_rgb']} dB (RGB, border 0) on {validation['pictures']} pictures held out.\n"
+        f"PSNR {validation['psnr_rgb']} dB (RGB, border 0) on {validation['pictures']} pictures held out{best}.\n"
         if validation
         else "No pictures were held out.\n"
     )

@@ -28,8 +28,9 @@ from restoration.hardware import (
 from restoration.images import Picture, colours, read
 from restoration.interfaces import Observation
 from restoration.operators import Masking
-from restoration.recipe import Parts, Recipe, build_parts, build_restorer, changed, default_recipe
+from restoration.recipe import Parts, Recipe, build_parts, build_restorer, build_task, changed, default_recipe
 from restoration.registry import hook, registry
+from restoration.shrinking import carry_over, shrink, working_size
 from restoration.tasks import check_options, describe, make_task
 from restoration.tiling import SMALLEST, Tiled, auto_tile, is_out_of_memory
 
@@ -109,6 +110,7 @@ class Restoration:
         walk = {} if steps is None else {"steps": steps}
         owner = self.folder.origin if self.folder else None
         self.recipe = changed(recipe, {**walk, **(options or {})}, network=network, sampler=sampler, owner=owner)
+        self.working_size = working_size(build_task(self.recipe))
         parts = build_parts(self.recipe)
         self.network = parts.network
         if parts.network is not None:
@@ -132,6 +134,7 @@ class Restoration:
     ) -> Result:
         """Restore one picture, or what was observed of one; `observe` sees every guess, `1 c h w`.
 
+        Guesses are of the size that the method works at: that of the picture, where the task has no working size.
         `task_options` are those of this picture alone, where they differ from the others'.
         """
         begin = time.perf_counter()
@@ -139,8 +142,10 @@ class Restoration:
             observation, picture = picture, Picture(pixels=picture.y)
         else:
             observation = describe(make_task(self.task, {**self.task_options, **(task_options or {})}), picture)
-        guess, ended = self._guess(self._placed(observation), seed, observe)
-        pixels = colours(guess.float().cpu().clamp(0, 1), picture.pixels.shape[1])
+        placed = self._placed(observation)
+        small = self._small(placed)
+        guess, ended = self._guess(small, seed, observe)
+        pixels = colours(carry_over(placed.y, small.y, guess.float()).cpu().clamp(0, 1), picture.pixels.shape[1])
         result = Result(
             picture=finished(picture, observation, pixels),
             method=self.method,
@@ -193,6 +198,12 @@ class Restoration:
             y=colours(observation.y, channels).to(self.device),
             measured=None if measured is None else colours(measured, channels).to(self.device),
         )
+
+    def _small(self, observation: Observation) -> Observation:
+        """Shrink what was observed to the working size that the task was trained at, if it has one."""
+        if observation.operator is not None or observation.measured is not None:
+            return observation
+        return dataclasses.replace(observation, y=shrink(observation.y, self.working_size))
 
     def _recipe(self) -> Recipe:
         """The recipe of the weights, or the method's own; its method and task must be those asked for."""

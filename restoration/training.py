@@ -15,32 +15,29 @@ import msgspec
 import torch
 
 from restoration import checkpoint, weights
-from restoration.data import Pair, Patches, pairs_in, split
+from restoration.data import Patches, pairs_in, split
 from restoration.errors import BadOption, RestorationError
 from restoration.hardware import precision
-from restoration.images import colours, read
 from restoration.interfaces import Observation
-from restoration.metrics import psnr
 from restoration.modelcard import model_card
 from restoration.parallel import Processes, join
 from restoration.recipe import Parts, Recipe, build_parts, build_restorer, build_task, required
 from restoration.records import CHECKPOINT, Records
+from restoration.validation import Validation
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 FREE = ("validate_every", "checkpoint_every", "log_every", "compile")
-"""Settings that do not change what a training comes to, but for rounding."""
-SHOWN = 4
-"""Pictures held out that the preview shows."""
+"""Settings that may differ where a training goes on: no step depends on them, but for rounding."""
 
 
 class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """How to train: the numbers that, with a recipe and the data, give the same weights again.
 
     `batch` is that of all processes together; `patch` a side in pixels; `lr` the highest learning rate, reached after
-    `warmup` steps, then a cosine to 0; `ema` the decay of the averaged weights, which are what is kept; `clip` the
-    largest norm of a gradient; `held_out` pictures serve validation.
+    `warmup` steps, then a cosine to 0; `ema` the decay of the averaged weights; `clip` the largest norm of a gradient.
+    `held_out` pictures serve validation: what is kept in the end are the averaged weights that did best on them.
     """
 
     steps: int = 20000
@@ -63,6 +60,8 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         for name in ("steps", "batch", "patch", "validate_every", "checkpoint_every", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
+        if self.held_out < 0:
+            raise ValueError("held_out must be at least 0")
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""
@@ -111,13 +110,11 @@ class Trainer:
         )
         task = build_task(recipe)
         self.rng = torch.Generator().manual_seed(settings.seed)
-        training, self.validation = split(pairs_in(data), settings.held_out, settings.seed)
+        training, held_out = split(pairs_in(data), settings.held_out, settings.seed)
         self.patches = Patches(training, task, size=settings.patch, channels=len(recipe.channels))
-        self.held_out = [self._held_out(pair, task, index) for index, pair in enumerate(self.validation)]
+        self.validation = Validation(held_out, task, len(recipe.channels))
         self.start: str | None = None
         self.step, self.loss, self.seconds = 0, 0.0, 0.0
-        self.psnr: float | None = None
-        self.preview: list[tuple[Tensor, Tensor, Tensor]] = []
         if not processes.first:
             torch.manual_seed(settings.seed + processes.rank)  # each has its own rows to drop out from
 
@@ -153,17 +150,15 @@ class Trainer:
 
     @torch.inference_mode()
     def validate(self) -> float:
-        """Return the mean PSNR (RGB, border 0) of the averaged weights on the pictures held out; keep a preview."""
+        """Return the mean PSNR (RGB, border 0) of the averaged weights on the pictures held out; keep the best."""
         restorer = build_restorer(self.recipe, Parts(**{**vars(self.parts), "network": self.average}))
-        scores, self.preview = [], []
-        for x, y in self.held_out:
+
+        def restored(y: Tensor) -> Tensor:
             with precision(self.settings.precision, self.device):
                 *_, guess = restorer(Observation(y=y.to(self.device)), torch.Generator().manual_seed(0))
-            restored = guess.float().cpu().clamp(0, 1)
-            scores.append(psnr(restored, x))
-            self.preview = [*self.preview, (y, restored, x)][:SHOWN]
-        self.psnr = sum(scores) / len(scores)
-        return self.psnr
+            return guess
+
+        return self.validation(restored, self.average, self.step)
 
     def state(self) -> dict[str, Any]:
         """Return all that the next step depends on, in all processes, which must all call this."""
@@ -175,7 +170,8 @@ class Trainer:
             "rng": self.rng.get_state(),
             "generators": self.processes.gather(checkpoint.generators(self.device)),
             "start": self.start,
-            "progress": [self.step, self.loss, self.psnr, self.seconds],
+            "best": self.validation.state(),
+            "progress": [self.step, self.loss, self.validation.psnr, self.seconds],
         }
 
     def restore(self, state: dict[str, Any], where: Path) -> None:
@@ -190,7 +186,8 @@ class Trainer:
         if len(generators) == self.processes.number:
             checkpoint.set_generators(generators[self.processes.rank], self.device)
         self.start = state["start"]
-        self.step, self.loss, self.psnr, self.seconds = state["progress"]
+        self.step, self.loss, self.validation.psnr, self.seconds = state["progress"]
+        self.validation.restore(state.get("best"))
 
     def identity(self) -> str:
         """Return what must be equal for a checkpoint to fit: the recipe and the settings that shape the numbers."""
@@ -199,17 +196,6 @@ class Trainer:
         return json.dumps(
             [{k: recipe.get(k) for k in ("method", "task", *self.recipe.trained())}, numbers], sort_keys=True
         )
-
-    def _held_out(self, pair: Pair, task: Any, index: int) -> tuple[Tensor, Tensor]:
-        """A clean picture, at most 256 a side from its middle, and its degraded twin."""
-        x = colours(read(pair.clean).pixels, len(self.recipe.channels))
-        if pair.degraded:
-            y = colours(read(pair.degraded).pixels, len(self.recipe.channels))
-        else:
-            y = task(x, torch.Generator().manual_seed(index))
-        top, left = (max(0, (side - 256) // 2) for side in x.shape[-2:])
-        window = (..., slice(top, top + 256), slice(left, left + 256))
-        return x[window].contiguous(), y[window].contiguous()
 
 
 def train(
@@ -247,9 +233,13 @@ def train(
             if records:
                 checkpoint.write(state, path)
         if processes.first:
-            observe(Progress(step=trainer.step, loss=trainer.loss, psnr=trainer.psnr, seconds=trainer.seconds))
+            observe(
+                Progress(step=trainer.step, loss=trainer.loss, psnr=trainer.validation.psnr, seconds=trainer.seconds)
+            )
     if records:
         records.close()
+        if trainer.validation.best is not None:
+            trainer.validation.best.load_into(trainer.average)
         finished = finished_recipe(trainer, data)
         weights.save(out, finished, trainer.average.network, model_card(finished))
     processes.gather(None)  # none goes on before the folder is whole
@@ -260,8 +250,7 @@ def finished_recipe(trainer: Trainer, data: Path) -> Recipe:
     """Return the recipe with a record of the training in it."""
     pictures, seconds = len(trainer.patches.pictures), round(trainer.seconds)
     record = {**msgspec.to_builtins(trainer.settings), "data": data.name, "pictures": pictures, "seconds": seconds}
-    if trainer.psnr is not None:
-        record["validation"] = {"psnr_rgb": round(trainer.psnr, 2), "pictures": len(trainer.held_out), "border": 0}
+    record.update(trainer.validation.record())
     if trainer.start is not None:
         record["start"] = trainer.start
     if trainer.processes.number > 1:
@@ -283,12 +272,12 @@ def _record(trainer: Trainer, records: Records) -> None:
     """Validate, log and draw, where it is time for it."""
     step, settings = trainer.step, trainer.settings
     last = step == settings.steps
-    validated = bool(trainer.held_out) and (last or step % settings.validate_every == 0)
+    validated = bool(trainer.validation.pictures) and (last or step % settings.validate_every == 0)
     if validated:
         trainer.validate()
     if validated or last or step % settings.log_every == 0:
-        quality = trainer.psnr if validated else None
+        quality = trainer.validation.psnr if validated else None
         rate = settings.rate(step - 1)
         records.add(step=step, loss=trainer.loss, lr=rate, seconds=trainer.seconds, psnr=quality)
     if validated or last:
-        records.draw(step, trainer.preview)
+        records.draw(step, trainer.validation.preview)

@@ -19,6 +19,7 @@ from restoration.errors import BadOption, BadPicture, RestorationError
 from restoration.images import write
 from restoration.parallel import join
 from restoration.recipe import Part, Recipe, build_parts, default_recipe
+from restoration.records import read_log
 from restoration.registry import registry
 from restoration.training import CHECKPOINT, FREE, Trainer, Training, train
 from restoration.weights import CONFIG, MODEL, Folder, bundled, load
@@ -97,6 +98,32 @@ def test_the_result_is_a_folder_of_weights_with_a_card_and_a_log(tmp_path, pictu
     assert "ir-sde/derain" in card
     log = [json.loads(line) for line in (folder.path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in log] == [3, 6]
+
+
+def test_what_is_kept_did_best_on_the_pictures_held_out_and_not_last(tmp_path, pictures):
+    ruin = replace(QUICK, steps=40, lr=0.5, warmup=2, ema=0.5, validate_every=1, checkpoint_every=1)
+    folder = train(small("regression", "denoise"), pictures, tmp_path / "out", ruin)
+    quality = {line["step"]: line["psnr_rgb"] for line in read_log(folder.path)}
+    best = max(quality, key=lambda step: quality[step])
+    validation = folder.recipe().training["validation"]
+    assert validation["step"] == best < ruin.steps, quality
+    assert validation["psnr_rgb"] == round(quality[best], 2) > round(quality[ruin.steps], 2)
+    assert f"held out, the best, after step {best}." in (folder.path / "README.md").read_text()
+
+    trainer = Trainer(folder.recipe(), pictures, ruin)
+    load(folder, trainer.average.network, folder.recipe())
+    assert trainer.validate() == pytest.approx(quality[best], abs=0.01)  # kept in half precision
+
+
+def test_with_none_held_out_the_last_average_is_kept(tmp_path, pictures):
+    folder = train(small("regression"), pictures, tmp_path / "out", replace(QUICK, held_out=0))
+    assert "validation" not in folder.recipe().training
+    state = checkpoint.load((folder.path / CHECKPOINT).read_bytes(), folder.path)
+    assert state["best"] is None
+    for name, value in load_file(folder.path / MODEL).items():
+        torch.testing.assert_close(value.float(), state["average"][f"network.{name}"], rtol=1e-3, atol=1e-3)
+    with pytest.raises(ValueError, match="held_out must be at least 0"):
+        replace(QUICK, held_out=-1)
 
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path, pictures):

@@ -63,6 +63,7 @@ PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": Objectiv
 @click.option("--patch", type=click.IntRange(8), help="The side of a patch, in pixels.  [default: 96]")
 @click.option("--lr", type=click.FloatRange(0, min_open=True), help="The highest learning rate.  [default: 0.001]")
 @click.option("--seed", type=SEED, help="Of the weights, the data and the noise.  [default: 0]")
+@click.option("--held-out", type=click.IntRange(0), help="Pictures kept for validation.  [default: 8]")
 @click.option("--validate-every", type=click.IntRange(1), help="Steps between validations.  [default: 2000]")
 @click.option("--checkpoint-every", type=click.IntRange(1), help="Steps between checkpoints.  [default: 1000]")
 @click.option("--log-every", type=click.IntRange(1), help="Steps between lines of the log.  [default: 100]")
@@ -102,8 +103,8 @@ def train(
       restore train ir-sde --task derain --data photos/ --out again/ --recipe weights/config.json
 
     A training that was stopped goes on from its last checkpoint when the same command is given again. The result is a
-    folder for `restore run --weights`; beside the weights lie log.jsonl, curves.svg, preview.png and, where TensorBoard
-    is installed, what it shows.
+    folder for `restore run --weights`: of the averaged weights, those that did best on the pictures held out. Beside
+    them lie log.jsonl, curves.svg, preview.png and, where TensorBoard is installed, what it shows.
 
     --processes N trains in N processes on this machine, one a GPU where there are any; for several machines, start
     `accelerate launch -m restoration.cli.main train ...` on each. The batch, and so what is learnt, stays the same.

@@ -1,0 +1,64 @@
+"""Pictures judged in small: damage that varies slowly is mended in a small copy, and the change carried over.
+
+What haze a picture has shows in the whole of it, not in its pixels. A network that sees a small copy sees all of it at
+once, whatever the size of the file, and is done sooner. A task says so by an attribute `working_size`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+RADIUS = 4
+"""Pixels of the small copy around each, among which the change is fitted."""
+FLAT = 1e-4
+"""The variance, in units of [0, 1] squared, below which a surface says little about the contrast that was lost."""
+
+
+def working_size(task: Any) -> int | None:
+    """Return the square root of the number of pixels that a task is best judged at; None for the full size."""
+    size: int | None = getattr(task, "working_size", None)
+    return size
+
+
+def shrink(x: Tensor, size: float | None) -> Tensor:
+    """Return pictures `b c h w` of at most `size` squared pixels, antialiased; those that are not larger as they are.
+
+    None is the full size. Sides keep their ratio and at least 16 pixels, or what they have.
+    """
+    height, width = x.shape[-2:]
+    factor = 1.0 if size is None else size / math.sqrt(height * width)
+    if factor >= 1:
+        return x
+    small = [max(min(side, 16), round(side * factor)) for side in (height, width)]
+    return functional.interpolate(x, small, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+
+
+def carry_over(y: Tensor, small: Tensor, guess: Tensor) -> Tensor:
+    """Return what a guess `b c h w` at the clean twin of `small` comes to at the full size of `y`, `b c h w`.
+
+    Around each pixel the guess is fitted as `a small + b`, by least squares and by channel; `a` and `b` are enlarged
+    and applied to `y`. Haze, `y = x t + A (1 - t)`, is undone by just that. This is the fast guided filter of He and
+    Sun (2015) with the degraded picture as its guide, but flat surfaces tend to `a = 1`. Returns the guess where
+    nothing was shrunk.
+    """
+    if small.shape == y.shape:
+        return guess
+    mean_y, mean_x = _mean(small), _mean(guess)
+    variance = (_mean(small * small) - mean_y * mean_y).clamp(min=0)
+    covariance = _mean(small * guess) - mean_y * mean_x
+    gain = (covariance + FLAT) / (variance + FLAT)
+    gain, offset = _mean(gain), _mean(mean_x - gain * mean_y)
+    size = list(y.shape[-2:])
+    full = functional.interpolate(gain, size, mode="bilinear", align_corners=False) * y
+    return full + functional.interpolate(offset, size, mode="bilinear", align_corners=False)
+
+
+def _mean(x: Tensor) -> Tensor:
+    """The mean over the square of `RADIUS` around each pixel; at borders over what there is of it."""
+    return functional.avg_pool2d(x, 2 * RADIUS + 1, stride=1, padding=RADIUS, count_include_pad=False)
