@@ -12,7 +12,7 @@ from torch import nn
 from restoration.tiling import free_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from torch import Generator, Tensor
@@ -75,8 +75,8 @@ class Fitting:
     """Fits `network(z)` to what was measured: Adam on `loss(answer)`, a number, with the input `z`, `b c h w`, shaken.
 
     `jitter` is the standard deviation of the noise that is added to `z` at each step (Ulyanov et al. 2018,
-    arXiv:1711.10925, supplement). Batch norms work on the picture at hand, as in training. A step that makes the loss
-    worse by 5 dB is taken back, as the published code means to do.
+    arXiv:1711.10925, supplement), one for all channels or one for each. Batch norms work on the picture at hand, as in
+    training. A step that makes the loss worse by 5 dB is taken back, as the published code means to do.
     """
 
     def __init__(
@@ -86,11 +86,16 @@ class Fitting:
         loss: Callable[[Tensor], Tensor],
         *,
         lr: float,
-        jitter: float,
+        jitter: float | Sequence[float],
         rng: Generator,
     ) -> None:
         self.network = network.train().to(z.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.z, self.loss, self.jitter, self.rng = z.contiguous(memory_format=torch.channels_last), loss, jitter, rng
+        self.z, self.loss, self.jitter, self.rng = (
+            z.contiguous(memory_format=torch.channels_last),
+            loss,
+            torch.tensor(jitter),
+            rng,
+        )
         self.noise = torch.empty(
             rearrange(z, "b c h w -> b h w c").shape
         )  # drawn in the order of memory, which is fast
@@ -121,7 +126,7 @@ class Fitting:
         return answer.detach(), value
 
     def _shaken(self) -> Tensor:
-        if not self.jitter:
+        if not self.jitter.any():
             return self.z
         self.noise.normal_(generator=self.rng).mul_(self.jitter)  # on the CPU: a device does not change the picture
         return rearrange(self.noise, "b h w c -> b c h w").to(self.z.device) + self.z

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Quality = Literal["fast", "balanced", "paper"]
 Stop = Literal["held-out", "moving-variance", "averaged-variance", "none"]
-Start = Literal["noise", "mesh-grid"]
+Start = Literal["noise", "mesh-grid", "smoothed"]
 Holes = Literal["dots", "strokes", "wide"]
 
 PYRAMID: dict[str, Any] = {"down": (16, 32, 64, 128, 128), "up": (16, 32, 64, 128, 128), "skip": (4, 4, 4, 4, 4)}
@@ -27,6 +27,10 @@ CALM = 0.01
 """A jitter for few steps: a larger one keeps a fit from noise for longer, but from the picture too."""
 ACROSS: dict[str, Any] = {"skip": (0, 0, 0, 0, 0), "upsample": "nearest"}
 """For wide holes: without skips and from a smooth input, what is around a hole goes on in it."""
+
+
+WIDE = {"fast": 500, "balanced": 3000}
+"""Steps for them: what is far away arrives late, and a blurred picture, with nothing in its holes, does not help."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +98,9 @@ def plan_for(task: str, quality: Quality, given: Mapping[str, Any], operator: Op
     if quality != "paper":
         plan = Plan(network={**PYRAMID})
         if quality == "fast":
-            plan = replace(plan, steps=500, jitter=CALM)
+            plan = replace(plan, steps=180, channels=8, jitter=CALM, start="smoothed")
         if holes == "wide":
-            plan = replace(plan, network=PYRAMID | ACROSS, start="mesh-grid")
+            plan = Plan(network=PYRAMID | ACROSS, start="mesh-grid", steps=WIDE[quality], jitter=plan.jitter)
     return replace(plan, **given)
 
 

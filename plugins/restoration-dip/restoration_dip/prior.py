@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from restoration import read
+from restoration.noise_level import estimate_sigma
 from restoration_dip.average import RunningAverage
 from restoration_dip.downsampler import Downsampler
 from restoration_dip.fitting import Fitting, check_memory, untrained
-from restoration_dip.inputs import mesh_grid, noise
+from restoration_dip.inputs import mesh_grid, noise, smoothed
 from restoration_dip.plans import Plan, Quality, Start, Stop, plan_for, settings_for
 from restoration_dip.problem import Norm, Problem, measured, norm_for
 from restoration_dip.stopping import AveragedVariance, Fixed, HeldOut, Moment, MovingVariance, Stopping
@@ -30,6 +31,8 @@ log = logging.getLogger("restoration")
 
 HELD_OUT = 0.05
 """Share of what was measured that the fit is not shown, where the rule of stopping asks for it."""
+VEIL = 0.6
+"""Jitter of blurred copies of a noisy picture, as a share of its noise: some of that is left in them."""
 
 
 class DeepImagePrior:
@@ -38,7 +41,8 @@ class DeepImagePrior:
     Minimises `|A f(z) - y|^2` over the weights of `f`, for a fixed random input `z` and the operator `A` that is known
     of the picture: a mask, a resampling, a blur, or nothing. `quality` chooses the settings, see `plans`; the other
     options change one of them each: `stop` when to stop and which answer is the best, at the latest after `steps`;
-    `start` and `channels` the input, `flash` a file of a picture to begin with instead; `jitter` how much it is shaken;
+    `start` and `channels` the input, noise or a grid or noise and blurred copies of the picture, `flash` a file of a
+    picture to begin with instead; `jitter` how much it is shaken, noisy copies at least by a share of their noise;
     `decay` the running average of the answers; `norm` "l1" minimises `|A f(z) - y|`, as is done by itself where a
     picture to denoise has wrong pixels here and there; `downsampling` the filter, where a picture was made smaller
     otherwise than the task has it.
@@ -82,7 +86,7 @@ class DeepImagePrior:
         plan = plan_for(self.task, self.quality, self.given, observation.operator)
         with torch.inference_mode(False):
             problem = self._problem(observation, plan, rng)
-            fitting = self._fitting(problem, observation.y, plan, rng)
+            fitting = self._fitting(problem, observation, plan, rng)
         rule, average = self._rule(problem, plan), RunningAverage(decay=self.decay)
         best, begin = observation.y, time.perf_counter()
         for step in range(1, plan.steps + 1):
@@ -118,8 +122,9 @@ class DeepImagePrior:
         norm: Norm = norm_for(target, self.task) if self.norm == "auto" else self.norm
         return Problem(target, operator, held_out=held_out, rng=rng, norm=norm)
 
-    def _fitting(self, problem: Problem, y: Tensor, plan: Plan, rng: Generator) -> Fitting:
+    def _fitting(self, problem: Problem, observation: Observation, plan: Plan, rng: Generator) -> Fitting:
         """A new network, whose weights the generator decides, and its input."""
+        y, jitter = observation.y, [plan.jitter]
         height, width = y.shape[-2:]
         free, settings = self.make_network.free, settings_for(self.make_network)
         own = plan.network if self.make_network.name == "skip" else settings.options
@@ -134,10 +139,21 @@ class DeepImagePrior:
             z = mesh_grid(height, width)
         else:
             z = noise(channels, height, width, rng)
+            if plan.start == "smoothed" and free:
+                seen = smoothed(*problem.seen(y, rng)).cpu()
+                z, veil = torch.cat([z, seen], dim=1), self._veil(observation, plan)
+                jitter = [plan.jitter] * channels + [veil] * seen.shape[1]
         network = untrained(self.make_network, z.shape[1], own, rng)
-        z, jitter = z.to(y), 0.0 if self.flash is not None else plan.jitter
+        z, jitter = z.to(y), [0.0] if self.flash is not None else jitter
         lr = settings.lr if plan.lr is None else plan.lr
         return Fitting(network, z, problem.loss, lr=lr, jitter=jitter, rng=rng)
+
+    def _veil(self, observation: Observation, plan: Plan) -> float:
+        """How much blurred copies of the picture are shaken."""
+        if observation.operator is not None or not plan.jitter:
+            return plan.jitter
+        sigma = estimate_sigma(observation.y) if observation.sigma is None else observation.sigma
+        return max(plan.jitter, VEIL * sigma)
 
     def _rule(self, problem: Problem, plan: Plan) -> Stopping:
         if plan.stop == "none" or (plan.stop == "held-out" and not problem.left):

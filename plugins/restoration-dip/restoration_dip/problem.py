@@ -66,9 +66,41 @@ class Problem:
         """Return the mean error on the pixels that are held out, None if there are none."""
         return float((self._apart(x) * self.hidden).sum()) / self.left if self.left else None
 
+    def seen(self, y: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
+        """Return what a fit may see of the degraded picture, `b c h w`, and where, `b c h w` of 0 and 1.
+
+        Of the pixels that are held out it sees none: each has the value of one beside it, with other noise. So the
+        answer there is disturbed by noise in what is seen just as elsewhere, and the held-out error tells. Unseen is
+        what a mask hides, and what is black or white where pixels are wrong.
+        """
+        if self.target.shape != y.shape or self.operator is not None:
+            return y, torch.ones_like(y)
+        known = (self.shown + self.hidden).expand_as(y)
+        if self.norm == "l1":
+            known = known * ((y > 0) & (y < 1))
+        swapped = beside(torch.cat([y, known], dim=1), rng).chunk(2, dim=1)
+        hidden = self.hidden > 0
+        return torch.where(hidden, swapped[0], y), torch.where(hidden, swapped[1], known)
+
     def _apart(self, x: Tensor) -> Tensor:
         error = (x if self.operator is None else self.operator(x)) - self.target
         return error.square() if self.norm == "l2" else error.abs()
+
+
+def beside(x: Tensor, rng: Generator) -> Tensor:
+    """Return `b c h w` with each pixel from a random one of its eight neighbours; borders mirror."""
+    height, width = x.shape[-2:]
+    place = torch.randint(8, (height, width), generator=rng)
+    place = place + (place >= 4).long()  # of the nine, not the middle
+    down, right = place // 3 - 1, place % 3 - 1
+    rows, columns = torch.arange(height)[:, None] + down, torch.arange(width) + right
+    rows, columns = (_mirrored(*sides) for sides in ((rows, height), (columns, width)))
+    return x[..., rows.to(x.device), columns.to(x.device)]
+
+
+def _mirrored(place: Tensor, length: int) -> Tensor:
+    """Bring places that are one beyond a border back in."""
+    return torch.where(place < 0, 1, torch.where(place >= length, length - 2, place)).clamp(0, length - 1)
 
 
 def _drawn(known: Tensor, share: float, rng: Generator) -> Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from restoration_dip.inputs import mesh_grid, noise
+from restoration_dip.inputs import mesh_grid, noise, smoothed
 from safetensors.torch import load_file
 from torch import Generator, Tensor
 
@@ -45,3 +45,32 @@ def test_a_row_and_a_single_pixel_have_places_too(size: tuple[int, int]) -> None
     grid = mesh_grid(*size)
     assert grid.shape == (1, 2, *size) and grid.isfinite().all()
     assert float(grid.max()) == float(max(size) > 1)
+
+
+def test_blurred_copies_have_little_of_the_noise_and_all_of_what_is_large() -> None:
+    rng = Generator().manual_seed(0)
+    x = torch.linspace(0.2, 0.8, 96).expand(1, 3, 80, 96)
+    noisy = x + 0.1 * torch.randn(x.shape, generator=rng)
+    copies = smoothed(noisy, torch.ones(1, 1, 80, 96), scales=(4.0, 1.0))
+    assert copies.shape == (1, 6, 80, 96)
+    inside = (..., slice(16, -16), slice(16, -16))
+    for copy, scale in zip(copies.chunk(2, dim=1), (1.0, 4.0), strict=True):  # the sharpest first
+        left = float((copy + 0.5 - x)[inside].std())
+        assert left == pytest.approx(
+            0.1 / (2 * torch.pi**0.5 * scale), rel=0.15
+        )  # of white noise, a Gaussian leaves that
+    constant = smoothed(torch.full((1, 3, 24, 30), 0.7), torch.ones(1, 1, 24, 30))
+    torch.testing.assert_close(constant, torch.full_like(constant, 0.2), rtol=0, atol=1e-5)
+
+
+def test_blurred_copies_know_nothing_of_what_is_not_known() -> None:
+    rng = Generator().manual_seed(0)
+    y, other = torch.rand(1, 3, 48, 60, generator=rng), torch.rand(1, 3, 48, 60, generator=rng)
+    known = torch.ones(1, 1, 48, 60)
+    known[..., 10:40, 10:50] = 0
+    hidden = torch.where(known == 1, y, other)
+    copies = smoothed(y, known)
+    torch.testing.assert_close(smoothed(hidden, known), copies, rtol=0, atol=1e-6)
+    assert copies.isfinite().all() and float((copies + 0.5).min()) > -1e-3 and float((copies + 0.5).max()) < 1 + 1e-3
+    nothing = smoothed(y, torch.zeros(1, 1, 48, 60))
+    assert nothing.isfinite().all()

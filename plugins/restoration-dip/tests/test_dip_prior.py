@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from restoration_dip.inputs import smoothed
 from torch import Tensor
 
 from restoration import BadOption, Observation, Picture, Restoration, psnr, write
@@ -177,6 +178,27 @@ def test_a_start_says_what_the_network_is_shown() -> None:
     assert grid.shape == (1, 2, 20, 24) and float(grid.max()) == 1
     noise = fitted_to(dip("denoise", TINY, steps=1, channels=5, jitter=0.0), y)
     assert noise.shape == (1, 5, 20, 24) and 0.09 < float(noise.max()) < 0.1
+
+
+def test_a_smoothed_start_is_noise_and_blurred_copies_of_the_picture_but_for_what_is_held_out() -> None:
+    y = picture(64, 80).pixels
+    options = {"steps": 1, "channels": 4, "start": "smoothed", "jitter": 0.0}
+    z = fitted_to(dip("denoise", TINY, **options, stop="none"), y)
+    assert z.shape == (1, 4 + 9, 64, 80)
+    torch.testing.assert_close(z[:, 4:], smoothed(y, torch.ones(1, 1, 64, 80)), rtol=0, atol=1e-6)
+    held_out = fitted_to(dip("denoise", TINY, **options), y)
+    assert not torch.equal(held_out[:, 4:], z[:, 4:]), "nothing was held out"
+    assert psnr(held_out[:, 4:7] + 0.5, y) == pytest.approx(psnr(z[:, 4:7] + 0.5, y), abs=0.3)
+
+
+def test_noisy_copies_are_shaken_by_a_share_of_their_noise() -> None:
+    y = picture(64, 80).pixels
+    noisy = y + 0.2 * torch.randn(y.shape, generator=generator())
+    options = {"steps": 1, "channels": 4, "start": "smoothed", "stop": "none"}
+    still, shaken = (fitted_to(dip("denoise", TINY, **options, jitter=j), noisy) for j in (0.0, 0.01))
+    change = (shaken - still).std(dim=(0, 2, 3))
+    torch.testing.assert_close(change[:4], torch.full((4,), 0.01), rtol=0.1, atol=0)
+    torch.testing.assert_close(change[4:], torch.full((9,), 0.12), rtol=0.1, atol=0)
 
 
 def test_a_network_that_is_shown_pictures_only_is_shown_noise_of_as_many_channels() -> None:

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 import torch
-from restoration_dip.problem import Problem, norm_for
+from restoration_dip.problem import Problem, beside, norm_for
 from torch import Generator, Tensor
 
 from restoration.operators import Convolution, Masking, Resampling
@@ -138,3 +138,31 @@ def test_a_single_known_pixel_is_shown() -> None:
         problem = Problem(random(1, 3, 4, 4), Masking(mask), held_out=0.05, rng=rng(seed))
         assert torch.equal(problem.shown, mask), f"seed {seed}"
         assert problem.error(random(1, 3, 4, 4)) is None
+
+
+def test_of_a_pixel_that_is_held_out_a_neighbour_is_seen() -> None:
+    y = random(1, 3, 30, 40)
+    problem = Problem(y, None, held_out=0.3, rng=rng())
+    seen, known = problem.seen(y, rng(1))
+    hidden = (problem.hidden > 0).expand_as(y)
+    assert torch.equal(seen[~hidden], y[~hidden]) and known.all()
+    assert not (seen == y)[hidden].any()
+    around = torch.nn.functional.unfold(torch.nn.functional.pad(y, (1,) * 4, mode="reflect"), 3)
+    around = around.unflatten(1, (3, 9)).unflatten(-1, (30, 40))
+    assert (around == seen[:, :, None]).any(dim=2).all()
+
+
+def test_what_a_mask_hides_and_wrong_pixels_are_not_seen() -> None:
+    _, known = Problem(MASK * Y, Masking(MASK), held_out=0.0, rng=rng()).seen(MASK * Y, rng())
+    assert torch.equal(known, MASK.expand_as(Y))
+    wrong = Y.clamp(0.01, 0.99)
+    wrong[0, 1, 2, 3] = 1.0
+    _, known = Problem(wrong, None, held_out=0.0, rng=rng(), norm="l1").seen(wrong, rng())
+    assert known[0, 1, 2, 3] == 0 and known.sum() == known.numel() - 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 2)])
+def test_the_smallest_pictures_have_neighbours_too(size: tuple[int, int]) -> None:
+    x = random(1, 2, *size)
+    found = beside(x, rng())
+    assert found.shape == x.shape and torch.isin(found, x).all()
