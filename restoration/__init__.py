@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from restoration.runtime import Result as Result
     from restoration.runtime import restore as restore
     from restoration.scoring import score as score
+    from restoration.settings import Training as Training
     from restoration.summary import compare as compare
-    from restoration.training import Training as Training
     from restoration.training import train as train
     from restoration.weights import resolve as resolve
 
@@ -65,7 +65,8 @@ _WHERE = {
     "runtime": "Restoration Result restore",
     "scoring": "score",
     "summary": "compare",
-    "training": "Training train",
+    "settings": "Training",
+    "training": "train",
     "weights": "resolve",
 }
 _PUBLIC = {name: module for module, names in _WHERE.items() for name in names.split()}

@@ -23,8 +23,6 @@ CLEAN = ("clean", "sharp", "gt", "target", "HR")
 """Names that the folder of the clean pictures of a paired set may have."""
 ZOOM, WIDER = 1.5, 4 / 3
 """Of a working size: how much finer a patch may show a picture than the whole is judged at, and how much coarser."""
-LIGHT = (-0.4, 0.7)
-"""Logarithms of the gammas that a clean picture is shown with, where it is judged as a whole: brighter and darker."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +75,7 @@ class Patches:
     """Random patches of pictures held in memory: batches of clean and degraded ones, the same for the same generator.
 
     Without a degraded picture of its own a patch is degraded by `task`. Pictures smaller than `size` are left out. For
-    a task with a working size they are shrunk, to `ZOOM` times it, and patches by a random factor once more; and those
-    that it degrades are made brighter or darker, or how bright pictures mostly are would tell it what is damage.
+    a task with a working size they are shrunk, to `ZOOM` times it, and patches by a random factor once more.
     """
 
     def __init__(self, pairs: list[Pair], task: Task, *, size: int, channels: int = 3) -> None:
@@ -123,8 +120,6 @@ class Patches:
         patches = torch.stack(clean).float() / 255
         if degraded:
             return patches, torch.stack(degraded).float() / 255
-        if self.shrunk_to is not None:
-            patches = patches ** torch.empty(number, 1, 1, 1).uniform_(*LIGHT, generator=rng).exp()
         return patches, self.task(patches, rng)
 
     def _side(self, shorter: int, rng: Generator) -> int:

@@ -23,52 +23,13 @@ from restoration.modelcard import model_card
 from restoration.parallel import Processes, join
 from restoration.recipe import Parts, Recipe, build_parts, build_restorer, build_task, required
 from restoration.records import CHECKPOINT, Records
+from restoration.settings import FREE, Training
 from restoration.validation import Validation
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-FREE = ("validate_every", "checkpoint_every", "log_every", "compile")
-"""Settings that may differ where a training goes on: no step depends on them, but for rounding."""
-
-
-class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """How to train: the numbers that, with a recipe and the data, give the same weights again.
-
-    `batch` is that of all processes together; `patch` a side in pixels; `lr` the highest learning rate, reached after
-    `warmup` steps, then a cosine to 0; `ema` the decay of the averaged weights; `clip` the largest norm of a gradient.
-    `held_out` pictures serve validation: what is kept in the end are the averaged weights that did best on them.
-    """
-
-    steps: int = 20000
-    batch: int = 8
-    patch: int = 96
-    lr: float = 1e-3
-    warmup: int = 500
-    weight_decay: float = 0.0
-    ema: float = 0.999
-    clip: float = 1.0
-    seed: int = 0
-    precision: str = "auto"
-    compile: bool = False
-    held_out: int = 8
-    validate_every: int = 2000
-    checkpoint_every: int = 1000
-    log_every: int = 100
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch", "patch", "validate_every", "checkpoint_every", "log_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1")
-        if self.held_out < 0:
-            raise ValueError("held_out must be at least 0")
-
-    def rate(self, step: int) -> float:
-        """Return the learning rate of a step, counted from 0."""
-        if step < self.warmup:
-            return self.lr * (step + 1) / self.warmup
-        done = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return self.lr * (1 + math.cos(math.pi * done)) / 2
+    from restoration.adapter import Adapted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +63,7 @@ class Trainer:
             )
         self.parts = parts
         self.network = parts.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = deepcopy(self.network).eval().requires_grad_(False)
+        self.average: Adapted = deepcopy(self.network).eval().requires_grad_(False)
         called: nn.Module = torch.compile(self.network) if settings.compile else self.network  # type: ignore[assignment]
         self.called = processes.share(called)
         self.optimiser = torch.optim.AdamW(
@@ -114,6 +75,7 @@ class Trainer:
         self.patches = Patches(training, task, size=settings.patch, channels=len(recipe.channels))
         self.validation = Validation(held_out, task, len(recipe.channels))
         self.start: str | None = None
+        self.begun: dict[str, Tensor] | None = None
         self.step, self.loss, self.seconds = 0, 0.0, 0.0
         if not processes.first:
             torch.manual_seed(settings.seed + processes.rank)  # each has its own rows to drop out from
@@ -150,15 +112,26 @@ class Trainer:
 
     @torch.inference_mode()
     def validate(self) -> float:
-        """Return the mean PSNR (RGB, border 0) of the averaged weights on the pictures held out; keep the best."""
-        restorer = build_restorer(self.recipe, Parts(**{**vars(self.parts), "network": self.average}))
+        """Return the mean PSNR (RGB, border 0) of what would be kept on the pictures held out; keep the best."""
+        network = self.blended()
+        restorer = build_restorer(self.recipe, Parts(**{**vars(self.parts), "network": network}))
 
         def restored(y: Tensor) -> Tensor:
             with precision(self.settings.precision, self.device):
                 *_, guess = restorer(Observation(y=y.to(self.device)), torch.Generator().manual_seed(0))
             return guess
 
-        return self.validation(restored, self.average, self.step)
+        return self.validation(restored, network, self.step)
+
+    def blended(self) -> Adapted:
+        """Return the averaged weights with their share of those of the start."""
+        if self.begun is None:
+            return self.average
+        network: Adapted = deepcopy(self.average)
+        for name, value in network.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(self.begun[name], self.settings.blend)
+        return network
 
     def state(self) -> dict[str, Any]:
         """Return all that the next step depends on, in all processes, which must all call this."""
@@ -170,6 +143,7 @@ class Trainer:
             "rng": self.rng.get_state(),
             "generators": self.processes.gather(checkpoint.generators(self.device)),
             "start": self.start,
+            "begun": self.begun,
             "best": self.validation.state(),
             "progress": [self.step, self.loss, self.validation.psnr, self.seconds],
         }
@@ -185,13 +159,14 @@ class Trainer:
         generators = state.get("generators", [])
         if len(generators) == self.processes.number:
             checkpoint.set_generators(generators[self.processes.rank], self.device)
-        self.start = state["start"]
+        self.start, self.begun = state["start"], state.get("begun")
         self.step, self.loss, self.validation.psnr, self.seconds = state["progress"]
         self.validation.restore(state.get("best"))
 
     def identity(self) -> str:
         """Return what must be equal for a checkpoint to fit: the recipe and the settings that shape the numbers."""
-        numbers = {k: v for k, v in msgspec.to_builtins(self.settings).items() if k not in FREE}
+        settings = msgspec.to_builtins(self.settings)
+        numbers = {k: v for k, v in settings.items() if k not in FREE and (k, v) != ("blend", 0.0)}
         recipe = msgspec.to_builtins(self.recipe)
         return json.dumps(
             [{k: recipe.get(k) for k in ("method", "task", *self.recipe.trained())}, numbers], sort_keys=True
@@ -221,6 +196,10 @@ def train(
         trainer.restore(checkpoint.load(saved, path), path)
     elif start is not None:
         _begin(trainer, start)
+    elif settings.blend:
+        raise BadOption(
+            "there is nothing to blend with: give the weights to begin with by --start, or leave out --blend"
+        )
     if processes.number > 1:
         processes.agree({"recipe or setting": trainer.identity(), "set of pictures": trainer.patches.fingerprint()})
     records = Records(out, trainer.step, trainer.seconds) if processes.first else None
@@ -238,10 +217,11 @@ def train(
             )
     if records:
         records.close()
+        kept = trainer.blended()
         if trainer.validation.best is not None:
-            trainer.validation.best.load_into(trainer.average)
+            trainer.validation.best.load_into(kept)
         finished = finished_recipe(trainer, data)
-        weights.save(out, finished, trainer.average.network, model_card(finished))
+        weights.save(out, finished, kept.network, model_card(finished))
     processes.gather(None)  # none goes on before the folder is whole
     return weights.Folder(path=out, origin=str(out))
 
@@ -265,6 +245,8 @@ def _begin(trainer: Trainer, start: weights.Folder) -> None:
         raise BadOption(f"{start.origin} has another network than this training; start from weights of the same one")
     weights.load(start, trainer.network.network, origin, whole=origin.network == network)
     trainer.average.load_state_dict(trainer.network.state_dict())
+    if trainer.settings.blend:
+        trainer.begun = {name: value.detach().clone() for name, value in trainer.network.state_dict().items()}
     trainer.start = Path(start.origin).name if start.path == Path(start.origin) else start.origin
 
 

@@ -17,7 +17,8 @@ from restoration.cards import NetworkCard, RestorerCard, TaskCard
 from restoration.images import write
 from restoration.recipe import Part, Recipe, build_parts
 from restoration.registry import registry
-from restoration.training import Trainer, Training
+from restoration.settings import Training
+from restoration.training import Trainer
 
 FOLDER = Path(__file__).parents[1] / "examples" / "recipes"
 FILES = sorted(FOLDER.glob("*.json"))

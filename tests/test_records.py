@@ -19,7 +19,8 @@ from restoration.cli.watch import chart, numbers
 from restoration.images import read
 from restoration.recipe import Part, default_recipe
 from restoration.records import BOARD, CHECKPOINT, CURVES, LOG, PREVIEW, Records, curves, grid, read_log
-from restoration.training import Training, train
+from restoration.settings import Training
+from restoration.training import train
 from restoration.weights import FILES
 
 QUICK = Training(

@@ -19,9 +19,10 @@ from restoration.errors import BadOption, BadPicture, RestorationError
 from restoration.images import write
 from restoration.parallel import join
 from restoration.recipe import Part, Recipe, build_parts, default_recipe
-from restoration.records import read_log
+from restoration.records import CHECKPOINT, read_log
 from restoration.registry import registry
-from restoration.training import CHECKPOINT, FREE, Trainer, Training, train
+from restoration.settings import FREE, Training
+from restoration.training import Trainer, train
 from restoration.weights import CONFIG, MODEL, Folder, bundled, load
 
 QUICK = Training(
@@ -115,6 +116,40 @@ def test_what_is_kept_did_best_on_the_pictures_held_out_and_not_last(tmp_path, p
     assert trainer.validate() == pytest.approx(quality[best], abs=0.01)  # kept in half precision
 
 
+def test_what_is_kept_may_be_a_blend_of_the_start_and_of_what_was_learnt(tmp_path, pictures, weights):
+    start, settings = Folder(path=weights, origin="tiny"), replace(QUICK, lr=1e-2, held_out=0)
+    learnt, half = (
+        train(small(), pictures, tmp_path / str(blend), replace(settings, blend=blend), start=start)
+        for blend in (0.0, 0.5)
+    )
+    begun, whole, mixed = (load_file(folder.path / MODEL) for folder in (start, learnt, half))
+    assert any(not torch.equal(begun[name], whole[name]) for name in begun)
+    for name, value in mixed.items():
+        middle = (begun[name].float() + whole[name].float()) / 2
+        torch.testing.assert_close(value.float(), middle, rtol=2e-3, atol=2e-4)
+    assert half.recipe().training["blend"] == 0.5
+
+
+def test_a_blend_goes_on_after_a_stop_and_is_what_is_validated(tmp_path, pictures, weights):
+    class Stopped(Exception):
+        pass
+
+    def stop(progress):
+        if progress.step == 4:
+            raise Stopped
+
+    start, settings = Folder(path=weights, origin="tiny"), replace(QUICK, blend=0.3)
+    whole = train(small(), pictures, tmp_path / "whole", settings, start=start)
+    with pytest.raises(Stopped):
+        train(small(), pictures, tmp_path / "stopped", settings, start=start, observe=stop)
+    stopped = train(small(), pictures, tmp_path / "stopped", settings)
+    assert (whole.path / MODEL).read_bytes() == (stopped.path / MODEL).read_bytes()
+    with pytest.raises(BadOption, match="nothing to blend with: give the weights to begin with by --start"):
+        train(small(), pictures, tmp_path / "none", settings)
+    with pytest.raises(ValueError, match="blend must be at least 0 and less than 1"):
+        replace(QUICK, blend=1.0)
+
+
 def test_with_none_held_out_the_last_average_is_kept(tmp_path, pictures):
     folder = train(small("regression"), pictures, tmp_path / "out", replace(QUICK, held_out=0))
     assert "validation" not in folder.recipe().training
@@ -172,7 +207,7 @@ def test_the_recipe_beside_shipped_weights_says_all_that_a_training_asks_for(car
     recipe = folder.recipe()
     settings = {name: value for name, value in recipe.training.items() if name in Training.__struct_fields__}
     assert msgspec.to_builtins(msgspec.convert(settings, Training)).items() >= settings.items()
-    assert settings.keys() >= set(Training.__struct_fields__) - set(FREE)
+    assert settings.keys() >= set(Training.__struct_fields__) - {*FREE, "blend"}  # 0 if not said
     origin = recipe.training.get("start")
     if origin is not None:
         assert origin.partition(" ")[0] in {other.name for other in registry().cards(WeightsCard)}

@@ -15,7 +15,8 @@ from torch import Tensor
 from restoration.errors import RestorationError
 from restoration.parallel import join
 from restoration.recipe import Part, Parts, Recipe, default_recipe
-from restoration.training import Trainer, Training
+from restoration.settings import Training
+from restoration.training import Trainer
 
 STEPS = 10
 ALL = Training(steps=100, batch=5, patch=16, warmup=3, lr=1e-3, held_out=1, precision="fp32", clip=1e6)

@@ -14,7 +14,7 @@ from restoration.cli.output import progress_wanted, say
 
 if TYPE_CHECKING:
     from restoration import training
-    from restoration.training import Training
+    from restoration.settings import Training
 
 
 def bar(console: Console | None = None) -> Progress:

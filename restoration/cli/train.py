@@ -18,7 +18,8 @@ from restoration.errors import BadOption, BadWeights, UnknownName
 
 if TYPE_CHECKING:
     from restoration.recipe import Recipe
-    from restoration.training import Progress, Training
+    from restoration.settings import Training
+    from restoration.training import Progress
     from restoration.weights import Folder
 
 PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": ObjectiveCard, "sampler": SamplerCard}
@@ -63,6 +64,7 @@ PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": Objectiv
 @click.option("--patch", type=click.IntRange(8), help="The side of a patch, in pixels.  [default: 96]")
 @click.option("--lr", type=click.FloatRange(0, min_open=True), help="The highest learning rate.  [default: 0.001]")
 @click.option("--seed", type=SEED, help="Of the weights, the data and the noise.  [default: 0]")
+@click.option("--blend", type=click.FloatRange(0, 1, max_open=True), help="Of --start in what is kept.  [default: 0]")
 @click.option("--held-out", type=click.IntRange(0), help="Pictures kept for validation.  [default: 8]")
 @click.option("--validate-every", type=click.IntRange(1), help="Steps between validations.  [default: 2000]")
 @click.option("--checkpoint-every", type=click.IntRange(1), help="Steps between checkpoints.  [default: 1000]")
@@ -243,7 +245,7 @@ def _settings(recipe: Recipe, chosen: dict[str, Any]) -> Any:
     """The settings that the recipe was trained with, if it was, and then what was chosen."""
     import msgspec
 
-    from restoration.training import Training
+    from restoration.settings import Training
 
     known = {name: value for name, value in recipe.training.items() if name in Training.__struct_fields__}
     try:
