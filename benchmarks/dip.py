@@ -4,6 +4,8 @@
     python benchmarks/dip.py F16_GT.png --size 512      # two hours
     python benchmarks/dip.py F16_GT.png --size 256 --steps 50 --rates     # iterations a second and memory only
 
+With --keep DIR, each way that is done is kept there, and not run again when the same command is given again.
+
 The picture is cut from its middle and made noisy as the published experiment has it: sigma 25, seed 0 of NumPy's
 RandomState, clipped. Each way is a process of its own, and has one thing more than the way before it. PSNR is on RGB,
 border 0, of answers not rounded. "Best" of the published code is the better of its answer and of its running average at
@@ -86,6 +88,10 @@ def ours(path: Path, size: int, steps: int, name: str) -> Iterator[dict[str, flo
 
 def run(name: str, chosen: argparse.Namespace) -> tuple[list[dict[str, float]], float]:
     """Run one way in a process of its own; return its steps, and its largest memory in MB."""
+    kept = chosen.keep and chosen.keep / f"{chosen.picture.stem}.{chosen.size}.{chosen.steps}.{name.strip('+ ')}.json"
+    if kept and kept.exists():
+        lines, memory = json.loads(kept.read_text())
+        return lines, memory
     command = [sys.executable, __file__, str(chosen.picture), "--size", str(chosen.size), "--steps", str(chosen.steps)]
     process = subprocess.Popen([*command, "--only", name], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -93,7 +99,11 @@ def run(name: str, chosen: argparse.Namespace) -> tuple[list[dict[str, float]], 
     _, status, usage = os.wait4(process.pid, 0)
     if os.waitstatus_to_exitcode(status) or not lines:
         raise SystemExit(f"failed: {name}")
-    return lines, usage.ru_maxrss * 1024 / 1e6
+    memory = usage.ru_maxrss * 1024 / 1e6
+    if kept:
+        chosen.keep.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps([lines, memory]))
+    return lines, memory
 
 
 def main() -> None:
@@ -103,6 +113,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--steps", type=int, default=1800, help="of the published code")
     parser.add_argument("--rates", action="store_true", help="the same network only: iterations a second, memory")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="a folder for what is done")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.only:
