@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import platform
 from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -56,10 +57,13 @@ def precision(name: str, device: torch.device) -> AbstractContextManager[object]
     return nullcontext() if name == "fp32" else torch.autocast(device.type, PRECISIONS[name])
 
 
-def precision_name(name: str, device: torch.device) -> str:
-    """Return what "auto" means on a device. Raises `BadOption` for a precision that there is not."""
+def precision_name(name: str, device: torch.device, *, fits: bool = False) -> str:
+    """Return what "auto" means on a device, for networks that answer, or for those that are fitted to a picture.
+
+    Raises `BadOption` for a precision that there is not.
+    """
     if name == "auto":
-        return "bf16" if has_bf16(device) else "fp32"
+        return "bf16" if has_bf16(device) and (not fits or has_fast_bf16(device)) else "fp32"
     if name not in PRECISIONS:
         raise BadOption(f"precision must be auto, {', '.join(PRECISIONS)}, not {name!r}")
     return name
@@ -70,3 +74,20 @@ def has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Say whether that is so even for the gradients of 3x3 convolutions: not on an Intel without tiles, AMX.
+
+    There a step of Deep Image Prior takes up to 1.4 times as long in bfloat16, while a NAFNet answers in half the time.
+    """
+    if device.type != "cpu" or torch.cpu._is_amx_tile_supported():
+        return has_bf16(device)
+    return has_bf16(device) and "GenuineIntel" not in _processor()
+
+
+def _processor() -> str:
+    """Return what the system says about the processor, which names its maker."""
+    with suppress(OSError):
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")[:1000]
+    return platform.processor()

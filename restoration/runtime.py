@@ -104,7 +104,6 @@ class Restoration:
         self.task_options = dict(task_options or {})
         check_options(task, self.task_options)
         self.device = find_device(device)
-        self.precision = precision_name(precision, self.device)
         self.folder = folders.resolve(weights, method, task, offline=offline)
         recipe = self._recipe()
         walk = {} if steps is None else {"steps": steps}
@@ -112,6 +111,7 @@ class Restoration:
         self.recipe = changed(recipe, {**walk, **(options or {})}, network=network, sampler=sampler, owner=owner)
         self.working_size = working_size(build_task(self.recipe))
         parts = build_parts(self.recipe)
+        self.precision = precision_name(precision, self.device, fits=parts.make_network is not None)
         self.network = parts.network
         if parts.network is not None:
             if self.folder:
