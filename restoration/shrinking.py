@@ -55,8 +55,8 @@ def carry_over(y: Tensor, small: Tensor, guess: Tensor) -> Tensor:
     gain = (covariance + FLAT) / (variance + FLAT)
     gain, offset = _mean(gain), _mean(mean_x - gain * mean_y)
     size = list(y.shape[-2:])
-    full = functional.interpolate(gain, size, mode="bilinear", align_corners=False) * y
-    return full + functional.interpolate(offset, size, mode="bilinear", align_corners=False)
+    full = functional.interpolate(gain, size, mode="bilinear", align_corners=False).mul_(y)
+    return full.add_(functional.interpolate(offset, size, mode="bilinear", align_corners=False))
 
 
 def _mean(x: Tensor) -> Tensor:
