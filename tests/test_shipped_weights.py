@@ -103,7 +103,7 @@ def test_every_set_of_weights_mends_the_damage_of_its_task(card):
     assert after > before + gain, f"PSNR (RGB, border 0) {before:.2f} -> {after:.2f} dB"
     shift = (restored - clean).mean(dim=(2, 3))
     assert float((shift - shift.mean()).abs().max()) < 0.04, "the colours shifted"
-    assert float(shift.abs().max()) < (0.25 if card.task == "dehaze" else 0.05), "the brightness shifted"
+    assert float(shift.abs().max()) < (0.15 if card.task == "dehaze" else 0.05), "the brightness shifted"
 
 
 @pytest.mark.parametrize("method", ["regression", "ir-sde", "denoising-ode"])
