@@ -184,10 +184,14 @@ class CommandOption:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskCard(Card):
-    """A way pictures are damaged. `linear` says whether it knows its operator, `asks` what the command line offers."""
+    """A way pictures are damaged. `linear` says whether it knows its operator, `asks` what the command line offers.
+
+    Damage that varies slowly is best judged in a copy of `working_size` squared pixels, see `restoration.shrinking`.
+    """
 
     kind: ClassVar[str] = "task"
     linear: bool = False
+    working_size: int = 0
     asks: tuple[CommandOption, ...] = ()
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from restoration.errors import BadOption, BadPicture
 from restoration.images import SUFFIXES, read
-from restoration.shrinking import shrink, working_size
+from restoration.shrinking import shrink
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -74,14 +74,13 @@ def split(pairs: list[Pair], held_out: int, seed: int) -> tuple[list[Pair], list
 class Patches:
     """Random patches of pictures held in memory: batches of clean and degraded ones, the same for the same generator.
 
-    Without a degraded picture of its own a patch is degraded by `task`. Pictures smaller than `size` are left out. For
-    a task with a working size they are shrunk, to `ZOOM` times it, and patches by a random factor once more.
+    Without a degraded picture of its own a patch is degraded by `task`. Pictures smaller than `size` are left out. With
+    a `working_size` they are shrunk, to `ZOOM` times it, and patches by a random factor once more.
     """
 
-    def __init__(self, pairs: list[Pair], task: Task, *, size: int, channels: int = 3) -> None:
+    def __init__(self, pairs: list[Pair], task: Task, *, size: int, channels: int = 3, working_size: int = 0) -> None:
         self.task, self.size = task, size
-        working = working_size(task)
-        self.shrunk_to = working and working * ZOOM
+        self.shrunk_to = working_size * ZOOM
         self.pictures: list[tuple[Tensor, Tensor | None]] = []
         for pair in pairs:
             clean = _bytes(pair.clean, channels, self.shrunk_to)
@@ -124,7 +123,7 @@ class Patches:
 
     def _side(self, shorter: int, rng: Generator) -> int:
         """Draw the side of the window that a patch is made of; without a working size it is the patch's own."""
-        if self.shrunk_to is None:
+        if not self.shrunk_to:
             return self.size
         largest = min(shorter, int(self.size * ZOOM * WIDER))
         return self.size + int(torch.rand(1, generator=rng).item() * (largest - self.size + 1))
@@ -146,7 +145,7 @@ def _turned(patch: Tensor, turn: tuple[bool, bool, bool]) -> Tensor:
     return patch.transpose(-1, -2) if turn[2] else patch
 
 
-def _bytes(path: Path, channels: int, size: float | None) -> Tensor:
+def _bytes(path: Path, channels: int, size: float) -> Tensor:
     """Read a picture as `c h w`, 8 bits, of at most `size` squared pixels."""
     pixels = shrink(read(path).pixels, size)[0]
     if pixels.shape[0] != channels:

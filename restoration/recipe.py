@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from restoration.interfaces import NoiseSchedule, Objective, Restorer, Sampler, Task
 
 REQUIRED = Parameter.empty
-TRAINED = ("network", "schedule", "objective", "channels")
+TRAINED = ("network", "schedule", "objective", "channels", "working_size")
 """Fields that belong to the weights: with another value the same numbers mean something else."""
 
 CHOSEN = ("network", "schedule")
@@ -41,6 +41,7 @@ class Part(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_default
 class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
     """What a restoration is made of. `channels` are in the order red, green, blue, or one for grey.
 
+    Pictures are seen in copies of `working_size` squared pixels, 0 for as they are, see `restoration.shrinking`.
     `requires` says what to install where a name is missing; `restoration` the version that wrote it; `training` how the
     weights were made.
     """
@@ -52,6 +53,7 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     objective: Part | None = None
     sampler: Part | None = None
     channels: str = "rgb"
+    working_size: int = 0
     restoration: str = ""
     requires: list[str] = []
     training: dict[str, Any] = {}
@@ -59,10 +61,14 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     def __post_init__(self) -> None:
         if self.channels != "rgb" and len(self.channels) != 1:
             raise ValueError(f"channels must be rgb, or one letter for grey, not {self.channels!r}")
+        if self.working_size and self.working_size < 32:
+            raise ValueError(f"working_size must be 0, for the full size, or at least 32, not {self.working_size}")
 
     def trained(self) -> dict[str, Any]:
         """Return the fields that weights cannot be separated from, as plain data."""
         fields: dict[str, Any] = msgspec.to_builtins({name: getattr(self, name) for name in TRAINED})
+        if not self.working_size:
+            del fields["working_size"]  # weights that were made before there was one do not name it
         return fields
 
     def to_json(self) -> str:
@@ -94,11 +100,12 @@ def default_recipe(method: str, task: str) -> Recipe:
     from restoration import __version__
 
     card = registry().card(RestorerCard, method)
-    registry().card(TaskCard, task)
+    size = registry().card(TaskCard, task).working_size
     try:
         parts = msgspec.convert(dict(card.defaults), dict[str, Part])
         options = parts.pop("method", Part(method)).options
-        return Recipe(method=Part(method, options), task=Part(task), restoration=__version__, **parts)  # type: ignore[arg-type]
+        own = {"method": Part(method, options), "task": Part(task), "working_size": size}
+        return Recipe(**own, restoration=__version__, **parts)  # type: ignore[arg-type]
     except (msgspec.ValidationError, TypeError) as error:
         raise BadPlugin(f"the defaults of method {method!r} are not parts of a recipe: {error}") from error
 

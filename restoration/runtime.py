@@ -28,9 +28,9 @@ from restoration.hardware import (
 from restoration.images import Picture, colours, read
 from restoration.interfaces import Observation
 from restoration.operators import Masking
-from restoration.recipe import Parts, Recipe, build_parts, build_restorer, build_task, changed, default_recipe
+from restoration.recipe import Parts, Recipe, build_parts, build_restorer, changed, default_recipe
 from restoration.registry import hook, registry
-from restoration.shrinking import carry_over, shrink, working_size
+from restoration.shrinking import carry_over, shrink
 from restoration.tasks import check_options, describe, make_task
 from restoration.tiling import SMALLEST, Tiled, auto_tile, is_out_of_memory
 
@@ -109,7 +109,6 @@ class Restoration:
         walk = {} if steps is None else {"steps": steps}
         owner = self.folder.origin if self.folder else None
         self.recipe = changed(recipe, {**walk, **(options or {})}, network=network, sampler=sampler, owner=owner)
-        self.working_size = working_size(build_task(self.recipe))
         parts = build_parts(self.recipe)
         self.precision = precision_name(precision, self.device, fits=parts.make_network is not None)
         self.network = parts.network
@@ -200,10 +199,10 @@ class Restoration:
         )
 
     def _small(self, observation: Observation) -> Observation:
-        """Shrink what was observed to the working size that the task was trained at, if it has one."""
+        """Shrink what was observed to the working size of the recipe, if it has one."""
         if observation.operator is not None or observation.measured is not None:
             return observation
-        return dataclasses.replace(observation, y=shrink(observation.y, self.working_size))
+        return dataclasses.replace(observation, y=shrink(observation.y, self.recipe.working_size))
 
     def _recipe(self) -> Recipe:
         """The recipe of the weights, or the method's own; its method and task must be those asked for."""

@@ -1,13 +1,14 @@
 """Pictures judged in small: damage that varies slowly is mended in a small copy, and the change carried over.
 
 What haze a picture has shows in the whole of it, not in its pixels. A network that sees a small copy sees all of it at
-once, whatever the size of the file, and is done sooner. A task says so by an attribute `working_size`.
+once, whatever the size of the file, and is done sooner. The card of a task says so, `working_size`, and the recipe of
+weights keeps it: the square root of the number of pixels, 0 for the full size.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch.nn import functional
 
@@ -20,20 +21,14 @@ FLAT = 1e-4
 """The variance, in units of [0, 1] squared, below which a surface says little about the contrast that was lost."""
 
 
-def working_size(task: Any) -> int | None:
-    """Return the square root of the number of pixels that a task is best judged at; None for the full size."""
-    size: int | None = getattr(task, "working_size", None)
-    return size
-
-
-def shrink(x: Tensor, size: float | None) -> Tensor:
+def shrink(x: Tensor, size: float) -> Tensor:
     """Return pictures `b c h w` of at most `size` squared pixels, antialiased; those that are not larger as they are.
 
-    None is the full size. Sides keep their ratio and at least 16 pixels, or what they have.
+    0 is the full size. Sides keep their ratio and at least 16 pixels, or what they have.
     """
     height, width = x.shape[-2:]
-    factor = 1.0 if size is None else size / math.sqrt(height * width)
-    if factor >= 1:
+    factor = size / math.sqrt(height * width)
+    if not 0 < factor < 1:
         return x
     small = [max(min(side, 16), round(side * factor)) for side in (height, width)]
     return functional.interpolate(x, small, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)

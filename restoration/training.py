@@ -72,8 +72,9 @@ class Trainer:
         task = build_task(recipe)
         self.rng = torch.Generator().manual_seed(settings.seed)
         training, held_out = split(pairs_in(data), settings.held_out, settings.seed)
-        self.patches = Patches(training, task, size=settings.patch, channels=len(recipe.channels))
-        self.validation = Validation(held_out, task, len(recipe.channels))
+        seen = {"channels": len(recipe.channels), "working_size": recipe.working_size}
+        self.patches = Patches(training, task, size=settings.patch, **seen)
+        self.validation = Validation(held_out, task, **seen)
         self.start: str | None = None
         self.begun: dict[str, Tensor] | None = None
         self.step, self.loss, self.seconds = 0, 0.0, 0.0

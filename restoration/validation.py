@@ -10,12 +10,13 @@ import torch
 
 from restoration.images import colours, read
 from restoration.metrics import psnr
-from restoration.shrinking import shrink, working_size
+from restoration.shrinking import shrink
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from restoration.data import Pair
+    from restoration.interfaces import Task
 
 SHOWN = 4
 """Pictures held out that the preview shows."""
@@ -39,12 +40,13 @@ class Best:
 class Validation:
     """Pictures held out, each degraded once for all, and what was the best on them.
 
-    `task` degrades pictures that have no degraded twin, each by a seed of its own. After a call, `preview` has the
+    `task` degrades pictures that have no degraded twin, each by a seed of its own; all are shrunk to `working_size`
+    before, if there is one. After a call, `preview` has the
     first few as rows of degraded, restored and clean, `1 c h w` in [0, 1].
     """
 
-    def __init__(self, pairs: Sequence[Pair], task: Any, channels: int) -> None:
-        self.pictures = [_held_out(pair, task, channels, index) for index, pair in enumerate(pairs)]
+    def __init__(self, pairs: Sequence[Pair], task: Task, *, channels: int, working_size: int = 0) -> None:
+        self.pictures = [_held_out(pair, task, channels, working_size, index) for index, pair in enumerate(pairs)]
         self.best: Best | None = None
         self.psnr: float | None = None
         self.preview: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -81,9 +83,8 @@ class Validation:
         return {"validation": {**quality, "step": self.best.step}}
 
 
-def _held_out(pair: Pair, task: Any, channels: int, index: int) -> tuple[Tensor, Tensor]:
-    """Return the middle of a clean picture and its degraded twin, at the working size of the task if it has one."""
-    size = working_size(task)
+def _held_out(pair: Pair, task: Task, channels: int, size: int, index: int) -> tuple[Tensor, Tensor]:
+    """Return the middle of a clean picture, at the working size if there is one, and its degraded twin."""
     x = shrink(colours(read(pair.clean).pixels, channels), size)
     if pair.degraded:
         y = shrink(colours(read(pair.degraded).pixels, channels), size)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 from small import picture
 
 from restoration.data import Pair, Patches
+from restoration.errors import BadWeights
 from restoration.images import Picture, read, write
 from restoration.interfaces import Observation
 from restoration.metrics import psnr
 from restoration.operators import Masking
+from restoration.recipe import default_recipe
 from restoration.runtime import Restoration
-from restoration.shrinking import carry_over, shrink, working_size
+from restoration.shrinking import carry_over, shrink
 from restoration.tasks import make_task
 from restoration.validation import Validation
+from restoration.weights import CONFIG, resolve
 
 HOPPER = Path(__file__).parent.parent / "examples" / "derain" / "clean" / "hopper.png"
 
@@ -40,7 +43,7 @@ def test_a_picture_shrinks_to_so_many_pixels_and_keeps_its_ratio() -> None:
         assert math.isclose(rows / columns, height / width, rel_tol=0.07)
     x = torch.rand(1, 3, 40, 60)
     assert shrink(x, 64) is x, "it is small as it is"
-    assert shrink(x, None) is x
+    assert shrink(x, 0) is x
     assert shrink(torch.rand(1, 3, 4000, 9), 64).shape[-1] == 9, "a strip keeps its width"
 
 
@@ -68,18 +71,14 @@ def test_a_flat_picture_is_shifted_and_its_noise_left_as_it_is() -> None:
     torch.testing.assert_close(carry_over(y, small, small - 0.2), y - 0.2, rtol=0, atol=1e-5)
 
 
-def test_patches_of_a_task_with_a_working_size_are_of_pictures_that_were_shrunk(tmp_path: Path) -> None:
+def test_patches_with_a_working_size_are_of_pictures_that_were_shrunk(tmp_path: Path) -> None:
     write(picture(240, 320, 0), tmp_path / "a.png")
-    task = SimpleNamespace(working_size=40)
-
-    def patches(task: object) -> Patches:
-        return Patches([Pair(clean=tmp_path / "a.png")], task, size=32)  # type: ignore[arg-type]
-
-    (large, _), (small, _) = patches(lambda x, rng: x).pictures[0], patches(task).pictures[0]
+    (large, _), (small, _) = (
+        Patches([Pair(clean=tmp_path / "a.png")], lambda x, rng: x, size=32, working_size=size).pictures[0]
+        for size in (0, 40)
+    )
     assert large.shape == (3, 240, 320)
     assert math.isclose(small.shape[1] * small.shape[2], (1.5 * 40) ** 2, rel_tol=0.05)
-    assert working_size(task) == 40
-    assert working_size(lambda x, rng: x) is None
 
 
 def test_patches_show_more_or_less_of_a_picture_and_pairs_stay_together(tmp_path: Path) -> None:
@@ -88,14 +87,11 @@ def test_patches_show_more_or_less_of_a_picture_and_pairs_stay_together(tmp_path
         (tmp_path / name).mkdir()
         write(Picture(pixels=ramp if name == "clean" else ramp * 0.5), tmp_path / name / "a.png")
 
-    class Judged:
-        working_size = 40
-
-        def __call__(self, x, rng):
-            raise AssertionError("pairs are not degraded again")
+    def degrade(x: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        raise AssertionError("pairs are not degraded again")
 
     pair = Pair(clean=tmp_path / "clean" / "a.png", degraded=tmp_path / "hazy" / "a.png")
-    patches = Patches([pair], Judged(), size=24)
+    patches = Patches([pair], degrade, size=24, working_size=40)
     x, y = patches.batch(64, torch.Generator().manual_seed(0))
     assert x.shape == y.shape == (64, 3, 24, 24)
     torch.testing.assert_close(y, x * 0.5, rtol=0, atol=1.5 / 255)
@@ -107,14 +103,8 @@ def test_patches_show_more_or_less_of_a_picture_and_pairs_stay_together(tmp_path
 
 def test_pictures_held_out_are_judged_at_the_working_size(tmp_path: Path) -> None:
     write(picture(300, 400, 2), tmp_path / "a.png")
-
-    class Half:
-        working_size = 100
-
-        def __call__(self, x, rng):
-            return x * 0.5
-
-    held_out = Validation([Pair(clean=tmp_path / "a.png")], Half(), 3)
+    pair = Pair(clean=tmp_path / "a.png")
+    held_out = Validation([pair], lambda x, rng: x * 0.5, channels=3, working_size=100)
     x, y = held_out.pictures[0]
     assert math.isclose(x.shape[2] * x.shape[3], 100**2, rel_tol=0.05)
     torch.testing.assert_close(y, x * 0.5)
@@ -131,7 +121,7 @@ def test_a_large_picture_is_dehazed_like_a_small_one_and_its_colours_come_back(d
     hazy = haze(clean, torch.Generator().manual_seed(1))
     seen = []
     large = dehaze(Observation(y=hazy), observe=lambda guess: seen.append(guess.shape)).picture.pixels
-    assert dehaze.working_size == 192
+    assert dehaze.recipe.working_size == 192
     assert seen == [(1, 3, 192, 192)], "guesses are of the size that it works at"
     small = dehaze(Observation(y=shrink(hazy, 192))).picture.pixels
     assert psnr(shrink(large, 192), small) > 30
@@ -145,3 +135,22 @@ def test_where_more_is_known_than_the_picture_it_is_not_shrunk(dehaze: Restorati
     known = Observation(y=y, operator=Masking(torch.ones(1, 1, 300, 300)))
     dehaze(known, observe=lambda guess: seen.append(guess.shape))
     assert seen == [(1, 3, 300, 300)]
+
+
+def test_a_recipe_has_the_working_size_of_its_task_and_weights_refuse_another(tmp_path: Path) -> None:
+    assert default_recipe("regression", "dehaze").working_size == 192
+    assert "working_size" not in default_recipe("regression", "denoise").trained()
+    shipped = resolve(None, "regression", "dehaze")
+    assert shipped is not None
+    folder = Path(shutil.copytree(shipped.path, tmp_path / "dehaze"))
+    config = folder / CONFIG
+    assert '"working_size": 192' in config.read_text()
+    for wrong, said in (
+        ("256", "says working_size = 256, but its weights were trained with 192"),
+        ("7", "at least 32"),
+    ):
+        config.write_text(
+            (shipped.path / CONFIG).read_text().replace('"working_size": 192', f'"working_size": {wrong}')
+        )
+        with pytest.raises(BadWeights, match=said):
+            Restoration("regression", "dehaze", weights=str(folder), device="cpu")

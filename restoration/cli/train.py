@@ -59,6 +59,7 @@ PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": Objectiv
     metavar="PART.KEY=VALUE",
     help="An option of a part, such as network.width=32 or schedule.max_sigma=50; may be repeated.",
 )
+@click.option("--working-size", type=int, help="Judge pictures in copies of so many squared pixels; 0: as they are.")
 @click.option("--steps", type=click.IntRange(1), help="Steps of the optimiser.  [default: 20000]")
 @click.option("--batch", type=click.IntRange(1), help="Patches a step, of all processes together.  [default: 8]")
 @click.option("--patch", type=click.IntRange(8), help="The side of a patch, in pixels.  [default: 96]")
@@ -88,6 +89,7 @@ def train(
     recipe: Path | None,
     start: str | None,
     options: dict[str, Any],
+    working_size: int | None,
     device: str,
     threads: int | None,
     processes: int,
@@ -119,7 +121,7 @@ def train(
     quiet = quiet or rank > 0
     warnings_to_stderr(quiet)
     parts = {name: chosen.pop(name) for name in PARTS}
-    made = _recipe(method, task, recipe, parts, options)
+    made = _recipe(method, task, recipe, parts, options, working_size)
     settings = _settings(made, {name: value for name, value in chosen.items() if value is not None})
     begin = _begin(start, made if recipe is not None else None, method, task, offline)
     work = partial(_train, made, data, out, settings, device, begin)
@@ -213,7 +215,14 @@ def _begin(name: str | None, recipe: Recipe | None, method: str, task: str, offl
         raise BadOption(f"the recipe begins with weights {recorded!r}: {error}; name them with --start") from error
 
 
-def _recipe(method: str, task: str, file: Path | None, parts: dict[str, str | None], options: dict[str, Any]) -> Recipe:
+def _recipe(
+    method: str,
+    task: str,
+    file: Path | None,
+    parts: dict[str, str | None],
+    options: dict[str, Any],
+    working_size: int | None,
+) -> Recipe:
     """The recipe of a file, or the method's own, with what was chosen put in."""
     import msgspec
 
@@ -238,7 +247,12 @@ def _recipe(method: str, task: str, file: Path | None, parts: dict[str, str | No
         if old is None:
             raise BadOption(f"--set {key}: method {method!r} has no {part}")
         fields[part] = Part(old.name, {**old.options, option: value})
-    return msgspec.structs.replace(recipe, **fields)
+    if working_size is not None:
+        fields["working_size"] = working_size
+    try:
+        return msgspec.structs.replace(recipe, **fields)
+    except ValueError as error:
+        raise BadOption(f"--working-size {working_size}: {error}") from error
 
 
 def _settings(recipe: Recipe, chosen: dict[str, Any]) -> Any:

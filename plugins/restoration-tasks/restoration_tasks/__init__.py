@@ -77,6 +77,7 @@ def register_tasks() -> Iterable[TaskCard]:
         factory="restoration_tasks.haze:Haze",
         summary="see through haze and fog",
         source="Narasimhan and Nayar 2002",
+        working_size=192,
         asks=(CommandOption(name="thickness", help="optical depth of the haze, 0 to 10"),),
     )
     yield TaskCard(

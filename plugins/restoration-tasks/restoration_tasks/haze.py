@@ -20,8 +20,7 @@ class Haze:
     The model is that of Koschmieder (1924) as Narasimhan and Nayar have it ("Vision and the Atmosphere", 2002). The
     depth is drawn for each picture: planes, soft hills, and things that stand before them, some along the edges of the
     picture itself. `thickness` is the optical depth at the middle of its range, `airlight` the brightness of A, a
-    little coloured; a share `patchy` of the pictures has haze that is not homogeneous but drifts in banks. Haze is
-    judged, in training and in use, in a copy of `working_size` squared pixels, by the whole view; 0 is the full size.
+    little coloured; a share `patchy` of the pictures has haze that is not homogeneous but drifts in banks.
     """
 
     def __init__(
@@ -30,13 +29,9 @@ class Haze:
         thickness: float | tuple[float, float] = (0.1, 2.0),
         airlight: float | tuple[float, float] = (0.7, 1.0),
         patchy: float = 0.3,
-        working_size: int = 192,
     ) -> None:
         self.thickness, self.airlight = between("thickness", thickness, 0, 10), between("airlight", airlight, 0, 1)
         self.patchy = between("patchy", patchy, 0, 1)[0]
-        if working_size and working_size < 32:
-            raise ValueError(f"working_size must be 0, for the full size, or at least 32, not {working_size}")
-        self.working_size = working_size or None
 
     def __call__(self, x: Tensor, rng: Generator) -> Tensor:
         """Return hazy pictures, `b c h w`, for clean ones."""
