@@ -10,6 +10,8 @@ import torch
 from einops import rearrange
 from torch.nn import functional
 
+from restoration.smoothing import blurred
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -106,21 +108,6 @@ def find(picture: Tensor) -> Keypoints:
     places, scales, strengths, descriptors = (torch.cat(part) for part in zip(*found, strict=True))
     kept = _spread(places, strengths)
     return Keypoints(places=places[kept], scales=scales[kept], descriptors=descriptors[kept])
-
-
-def blurred(picture: Tensor, sigma: float) -> Tensor:
-    """Convolve `1 1 h w` with a Gaussian, the border repeated."""
-    radius = math.ceil(3 * sigma)
-    weights = [math.exp(-(place**2) / (2 * sigma**2)) for place in range(radius + 1)]
-    total = weights[0] + 2 * sum(weights[1:])
-    for axis in (-1, -2):
-        ends = (radius, radius, 0, 0) if axis == -1 else (0, 0, radius, radius)
-        padded, length = functional.pad(picture, ends, mode="replicate"), picture.shape[axis]
-        picture = padded.narrow(axis, radius, length) * (weights[0] / total)
-        for place, weight in enumerate(weights[1:], 1):  # faster on a processor than a convolution of one channel
-            for start in (radius - place, radius + place):
-                picture.add_(padded.narrow(axis, start, length), alpha=weight / total)
-    return picture
 
 
 def _octave(levels: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -9,6 +9,8 @@ import torch
 from einops import rearrange
 from torch.nn import functional
 
+from restoration.smoothing import local_mean
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -89,7 +91,7 @@ def register(first: Tensor, second: Tensor, placement: Placement, part: Box | No
         placement=placement,
         box=box,
         correlation=_correlation(wanted, got),
-        detail=_correlation(wanted - _local_mean(wanted), got - _local_mean(got)),
+        detail=_correlation(_detail(wanted), _detail(got)),
     )
 
 
@@ -156,10 +158,9 @@ def _shrunk(picture: Tensor, scale: float) -> Tensor:
     return functional.interpolate(picture[None, None], size, mode="bilinear", antialias=True)[0, 0]
 
 
-def _local_mean(picture: Tensor, radius: int = 6) -> Tensor:
-    """Return the mean over a window around every place of `h w`, of what there is of it."""
-    side = 2 * radius + 1
-    return functional.avg_pool2d(picture[None, None], side, stride=1, padding=radius, count_include_pad=False)[0, 0]
+def _detail(picture: Tensor, radius: int = 6) -> Tensor:
+    """Return what is left of `h w` without the mean over a window around every place."""
+    return picture - local_mean(picture[None, None], radius)[0, 0]
 
 
 def _correlation(one: Tensor, other: Tensor) -> float:

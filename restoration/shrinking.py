@@ -8,9 +8,12 @@ weights keeps it: the square root of the number of pixels, 0 for the full size.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 from torch.nn import functional
+
+from restoration.smoothing import local_mean
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,16 +47,12 @@ def carry_over(y: Tensor, small: Tensor, guess: Tensor) -> Tensor:
     """
     if small.shape == y.shape:
         return guess
-    mean_y, mean_x = _mean(small), _mean(guess)
-    variance = (_mean(small * small) - mean_y * mean_y).clamp(min=0)
-    covariance = _mean(small * guess) - mean_y * mean_x
+    mean = partial(local_mean, radius=RADIUS)
+    mean_y, mean_x = mean(small), mean(guess)
+    variance = (mean(small * small) - mean_y * mean_y).clamp(min=0)
+    covariance = mean(small * guess) - mean_y * mean_x
     gain = (covariance + FLAT) / (variance + FLAT)
-    gain, offset = _mean(gain), _mean(mean_x - gain * mean_y)
+    gain, offset = mean(gain), mean(mean_x - gain * mean_y)
     size = list(y.shape[-2:])
     full = functional.interpolate(gain, size, mode="bilinear", align_corners=False).mul_(y)
     return full.add_(functional.interpolate(offset, size, mode="bilinear", align_corners=False))
-
-
-def _mean(x: Tensor) -> Tensor:
-    """The mean over the square of `RADIUS` around each pixel; at borders over what there is of it."""
-    return functional.avg_pool2d(x, 2 * RADIUS + 1, stride=1, padding=RADIUS, count_include_pad=False)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn import functional
+
+from restoration.smoothing import blurred
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -40,16 +41,7 @@ def smoothed(y: Tensor, known: Tensor, scales: tuple[float, ...] = SCALES) -> Te
     fill = (y * known).mean((2, 3), keepdim=True) / known.mean((2, 3), keepdim=True).clamp(min=1e-6)
     copies: list[Tensor] = []
     for scale in sorted(scales, reverse=True):
-        weight = _blurred(known, scale)
-        fill = (_blurred(y * known, scale) + FAINT * fill) / (weight + FAINT)
+        weight = blurred(known, scale)
+        fill = (blurred(y * known, scale) + FAINT * fill) / (weight + FAINT)
         copies.insert(0, fill.expand_as(y) - 0.5)
     return torch.cat(copies, dim=1)
-
-
-def _blurred(x: Tensor, scale: float) -> Tensor:
-    """Convolve `b c h w` with a Gaussian; beyond the border is nothing."""
-    reach = int(4 * scale)
-    bell = torch.exp(-0.5 * (torch.arange(-reach, reach + 1.0, device=x.device) / scale).square())
-    bell, channels = bell / bell.sum(), x.shape[1]
-    x = functional.conv2d(x, bell.expand(channels, 1, 1, -1), padding=(0, reach), groups=channels)
-    return functional.conv2d(x, bell[:, None].expand(channels, 1, -1, 1), padding=(reach, 0), groups=channels)

@@ -8,6 +8,7 @@ import torch
 from einops import rearrange, reduce
 from torch.nn import functional
 
+from restoration.smoothing import local_mean
 from restoration_tasks.drawing import between, uniform
 
 if TYPE_CHECKING:
@@ -79,4 +80,4 @@ def _plane(batch: int, height: int, width: int, rng: Generator) -> Tensor:
 def _things(x: Tensor) -> Tensor:
     """The brightness of a picture, a little blurred, from -1 to 1: where it steps, something may stand before."""
     grey = reduce(x, "b c h w -> b 1 h w", "mean")
-    return 2 * functional.avg_pool2d(grey, 5, stride=1, padding=2, count_include_pad=False) - 1
+    return 2 * local_mean(grey, 2) - 1
