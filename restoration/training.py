@@ -134,6 +134,17 @@ class Trainer:
                 value.lerp_(self.begun[name], self.settings.blend)
         return network
 
+    def kept(self) -> Adapted:
+        """Return the weights that did best on the pictures held out, or the last ones if there are none."""
+        network = self.blended()
+        if self.validation.best is not None:
+            network.load_state_dict(self.validation.best.weights)
+        return network
+
+    def progress(self) -> Progress:
+        """Return where the training is."""
+        return Progress(step=self.step, loss=self.loss, psnr=self.validation.psnr, seconds=self.seconds)
+
     def state(self) -> dict[str, Any]:
         """Return all that the next step depends on, in all processes, which must all call this."""
         return {
@@ -213,16 +224,11 @@ def train(
             if records:
                 checkpoint.write(state, path)
         if processes.first:
-            observe(
-                Progress(step=trainer.step, loss=trainer.loss, psnr=trainer.validation.psnr, seconds=trainer.seconds)
-            )
+            observe(trainer.progress())
     if records:
         records.close()
-        kept = trainer.blended()
-        if trainer.validation.best is not None:
-            trainer.validation.best.load_into(kept)
         finished = finished_recipe(trainer, data)
-        weights.save(out, finished, kept.network, model_card(finished))
+        weights.save(out, finished, trainer.kept().network, model_card(finished))
     processes.gather(None)  # none goes on before the folder is whole
     return weights.Folder(path=out, origin=str(out))
 
@@ -231,9 +237,8 @@ def finished_recipe(trainer: Trainer, data: Path) -> Recipe:
     """Return the recipe with a record of the training in it."""
     pictures, seconds = len(trainer.patches.pictures), round(trainer.seconds)
     record = {**msgspec.to_builtins(trainer.settings), "data": data.name, "pictures": pictures, "seconds": seconds}
-    record.update(trainer.validation.record())
-    if trainer.start is not None:
-        record["start"] = trainer.start
+    told = {"validation": trainer.validation.record(), "start": trainer.start}
+    record |= {name: value for name, value in told.items() if value is not None}
     if trainer.processes.number > 1:
         record["processes"] = trainer.processes.number
     return msgspec.structs.replace(trainer.recipe, training=record, requires=required(trainer.recipe))

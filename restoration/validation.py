@@ -32,10 +32,6 @@ class Best:
     step: int
     weights: dict[str, Tensor]
 
-    def load_into(self, network: nn.Module) -> None:
-        """Give a network these weights."""
-        network.load_state_dict(self.weights)
-
 
 class Validation:
     """Pictures held out, each degraded once for all, and what was the best on them.
@@ -75,12 +71,12 @@ class Validation:
         """Go on from a state."""
         self.best = None if state is None else Best(*state)
 
-    def record(self) -> dict[str, Any]:
-        """Return what the best weights reached, and when, for a recipe."""
+    def record(self) -> dict[str, Any] | None:
+        """Return what the best weights reached, and after which step, for a recipe."""
         if self.best is None:
-            return {}
-        quality = {"psnr_rgb": round(self.best.psnr, 2), "pictures": len(self.pictures), "border": 0}
-        return {"validation": {**quality, "step": self.best.step}}
+            return None
+        quality = round(self.best.psnr, 2)
+        return {"psnr_rgb": quality, "pictures": len(self.pictures), "border": 0, "step": self.best.step}
 
 
 def _held_out(pair: Pair, task: Task, channels: int, size: int, index: int) -> tuple[Tensor, Tensor]:

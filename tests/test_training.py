@@ -59,8 +59,8 @@ def test_parts_that_do_not_fit_each_other_are_said_and_nothing_is_written(tmp_pa
     assert not (tmp_path / "out" / MODEL).exists()
 
 
-@pytest.mark.parametrize("method", ["ir-sde", "regression"])
-def test_a_training_that_was_stopped_ends_with_the_same_bytes(tmp_path, pictures, method):
+@pytest.mark.parametrize(("method", "blend"), [("ir-sde", 0.0), ("regression", 0.0), ("ir-sde", 0.3)])
+def test_a_training_that_was_stopped_ends_with_the_same_bytes(tmp_path, pictures, weights, method, blend):
     class Stopped(Exception):
         pass
 
@@ -68,11 +68,12 @@ def test_a_training_that_was_stopped_ends_with_the_same_bytes(tmp_path, pictures
         if progress.step == 4:
             raise Stopped
 
-    train(small(method), pictures, tmp_path / "whole", QUICK)
+    settings, start = replace(QUICK, blend=blend), Folder(path=weights, origin="tiny") if blend else None
+    train(small(method), pictures, tmp_path / "whole", settings, start=start)
     with pytest.raises(Stopped):
-        train(small(method), pictures, tmp_path / "stopped", QUICK, observe=stop)
+        train(small(method), pictures, tmp_path / "stopped", settings, start=start, observe=stop)
     assert not (tmp_path / "stopped" / MODEL).exists()
-    train(small(method), pictures, tmp_path / "stopped", QUICK)
+    train(small(method), pictures, tmp_path / "stopped", settings)
     whole, stopped = ((tmp_path / name / MODEL).read_bytes() for name in ("whole", "stopped"))
     assert whole == stopped
 
@@ -130,22 +131,9 @@ def test_what_is_kept_may_be_a_blend_of_the_start_and_of_what_was_learnt(tmp_pat
     assert half.recipe().training["blend"] == 0.5
 
 
-def test_a_blend_goes_on_after_a_stop_and_is_what_is_validated(tmp_path, pictures, weights):
-    class Stopped(Exception):
-        pass
-
-    def stop(progress):
-        if progress.step == 4:
-            raise Stopped
-
-    start, settings = Folder(path=weights, origin="tiny"), replace(QUICK, blend=0.3)
-    whole = train(small(), pictures, tmp_path / "whole", settings, start=start)
-    with pytest.raises(Stopped):
-        train(small(), pictures, tmp_path / "stopped", settings, start=start, observe=stop)
-    stopped = train(small(), pictures, tmp_path / "stopped", settings)
-    assert (whole.path / MODEL).read_bytes() == (stopped.path / MODEL).read_bytes()
+def test_a_blend_needs_a_start_and_a_share_of_it(tmp_path, pictures):
     with pytest.raises(BadOption, match="nothing to blend with: give the weights to begin with by --start"):
-        train(small(), pictures, tmp_path / "none", settings)
+        train(small(), pictures, tmp_path / "none", replace(QUICK, blend=0.3))
     with pytest.raises(ValueError, match="blend must be at least 0 and less than 1"):
         replace(QUICK, blend=1.0)
 

@@ -90,15 +90,9 @@ class Fitting:
         rng: Generator,
     ) -> None:
         self.network = network.train().to(z.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.z, self.loss, self.jitter, self.rng = (
-            z.contiguous(memory_format=torch.channels_last),
-            loss,
-            torch.tensor(jitter),
-            rng,
-        )
-        self.noise = torch.empty(
-            rearrange(z, "b c h w -> b h w c").shape
-        )  # drawn in the order of memory, which is fast
+        self.z, self.jitter = z.contiguous(memory_format=torch.channels_last), torch.tensor(jitter)
+        self.loss, self.rng = loss, rng
+        self.noise = torch.empty(rearrange(z, "b c h w -> b h w c").shape)  # in the order of memory, which is fast
         self.one = torch.ones(1, device=z.device)
         self.parameters: list[Tensor] = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.optimiser = torch.optim.Adam(self.parameters, lr=lr, fused=True)

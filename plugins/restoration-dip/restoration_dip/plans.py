@@ -27,10 +27,8 @@ CALM = 0.01
 """A jitter for few steps: a larger one keeps a fit from noise for longer, but from the picture too."""
 ACROSS: dict[str, Any] = {"skip": (0, 0, 0, 0, 0), "upsample": "nearest"}
 """For wide holes: without skips and from a smooth input, what is around a hole goes on in it."""
-
-
-WIDE = {"fast": 500, "balanced": 3000}
-"""Steps for them: what is far away arrives late, and a blurred picture, with nothing in its holes, does not help."""
+AFAR = 500
+"""Steps for them, at least: what is far away arrives late, and a blurred picture, empty there too, does not help."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +98,7 @@ def plan_for(task: str, quality: Quality, given: Mapping[str, Any], operator: Op
         if quality == "fast":
             plan = replace(plan, steps=180, channels=8, jitter=CALM, start="smoothed")
         if holes == "wide":
-            plan = Plan(network=PYRAMID | ACROSS, start="mesh-grid", steps=WIDE[quality], jitter=plan.jitter)
+            plan = replace(plan, network=PYRAMID | ACROSS, start="mesh-grid", steps=max(plan.steps, AFAR))
     return replace(plan, **given)
 
 

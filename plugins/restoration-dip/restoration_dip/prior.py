@@ -124,29 +124,33 @@ class DeepImagePrior:
 
     def _fitting(self, problem: Problem, observation: Observation, plan: Plan, rng: Generator) -> Fitting:
         """A new network, whose weights the generator decides, and its input."""
-        y, jitter = observation.y, [plan.jitter]
+        y, settings = observation.y, settings_for(self.make_network)
         height, width = y.shape[-2:]
-        free, settings = self.make_network.free, settings_for(self.make_network)
         own = plan.network if self.make_network.name == "skip" else settings.options
-        channels = plan.channels if free else self.make_network.channels
+        channels = plan.channels if self.make_network.free else self.make_network.channels
         check_memory(self.make_network, channels, own, (height, width), y.device)
         if self.flash is not None:
-            z = read(Path(self.flash)).pixels
-            if z.shape[-2:] != y.shape[-2:]:
-                size = f"{z.shape[-1]}x{z.shape[-2]}"
-                raise ValueError(f"the picture with flash is {size}, the other {width}x{height}; they must be equal")
-        elif plan.start == "mesh-grid" and free:
-            z = mesh_grid(height, width)
+            z, jitter = self._with_flash(self.flash, y), [0.0]
+        elif plan.start == "mesh-grid" and self.make_network.free:
+            z, jitter = mesh_grid(height, width), [plan.jitter]
         else:
-            z = noise(channels, height, width, rng)
-            if plan.start == "smoothed" and free:
+            z, jitter = noise(channels, height, width, rng), [plan.jitter]
+            if plan.start == "smoothed" and self.make_network.free:
                 seen = smoothed(*problem.seen(y, rng)).cpu()
-                z, veil = torch.cat([z, seen], dim=1), self._veil(observation, plan)
-                jitter = [plan.jitter] * channels + [veil] * seen.shape[1]
+                jitter = jitter * channels + [self._veil(observation, plan)] * seen.shape[1]
+                z = torch.cat([z, seen], dim=1)
         network = untrained(self.make_network, z.shape[1], own, rng)
-        z, jitter = z.to(y), [0.0] if self.flash is not None else jitter
         lr = settings.lr if plan.lr is None else plan.lr
-        return Fitting(network, z, problem.loss, lr=lr, jitter=jitter, rng=rng)
+        return Fitting(network, z.to(y), problem.loss, lr=lr, jitter=jitter, rng=rng)
+
+    @staticmethod
+    def _with_flash(path: str, y: Tensor) -> Tensor:
+        """Read the picture of the same scene with flash, `1 c h w`."""
+        z = read(Path(path)).pixels
+        if z.shape[-2:] != y.shape[-2:]:
+            sizes = [f"{one.shape[-1]}x{one.shape[-2]}" for one in (z, y)]
+            raise ValueError("the picture with flash is {}, the other {}; they must be equal".format(*sizes))
+        return z
 
     def _veil(self, observation: Observation, plan: Plan) -> float:
         """How much blurred copies of the picture are shaken."""
