@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import torch
 from einops import rearrange
 from torch import nn
 
+from restoration.hardware import first_time
 from restoration.tiling import free_memory
+from restoration_dip.adam import Adam
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -55,11 +58,11 @@ def check_memory(
         kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with torch.inference_mode(False), torch.enable_grad():
+    with first_time(), torch.inference_mode(False), torch.enable_grad():
         part = part.clone(memory_format=torch.channels_last)
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             answer = network(part, part, torch.ones(1, device=device))
-    del answer
+        del answer
     weights = sum(parameter.untyped_storage().nbytes() for parameter in network.parameters())
     needed = 2 * (sum(kept.values()) - weights) / (part.shape[-2] * part.shape[-1]) * height * width
     free = free_memory(device)
@@ -95,17 +98,17 @@ class Fitting:
         self.noise = torch.empty(rearrange(z, "b c h w -> b h w c").shape)  # in the order of memory, which is fast
         self.one = torch.ones(1, device=z.device)
         self.parameters: list[Tensor] = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        self.optimiser = torch.optim.Adam(self.parameters, lr=lr, fused=True)
+        self.optimiser = Adam(self.parameters, lr)
         self.steps, self.last = 0, float("inf")
         self.kept: list[Tensor] = []
 
     def step(self) -> tuple[Tensor, float]:
         """Make a step; return the answer that it was made from, `b c h w` in float32, and its loss."""
-        with torch.inference_mode(False), torch.enable_grad():
+        memory = nullcontext() if self.steps else first_time()
+        with memory, torch.inference_mode(False), torch.enable_grad():
             z = self._shaken()
             answer = self.network(z, z, self.one).float()
             loss = self.loss(answer)
-            self.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             value = float(loss.detach())
             if value > self.last * 10 ** (FALL / 10) and self.kept:
@@ -116,6 +119,7 @@ class Fitting:
                 self.optimiser.step()
             self.last = value
             self.steps += 1
+            self.optimiser.forget()  # now: gradients that lie about in memory break it into pieces
             torch.clear_autocast_cache()  # it holds the weights before this step
         return answer.detach(), value
 

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from restoration_dip.downsampler import Downsampler
+from restoration_dip.norm import BatchNorm
+from restoration_dip.padding import mirrored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +54,7 @@ class Layer(nn.Module):
         """Map `b c h w` to `b d h w`."""
         if self.border:
             with torch.autocast(x.device.type, enabled=False):  # it would pad, and keep, in float32
-                x = functional.pad(x, (self.border,) * 4, mode="reflect")
+                x = mirrored(x, self.border)
         answer: Tensor = self.act(self.norm(self.shrink(self.conv(x))))
         return answer
 
@@ -77,7 +79,7 @@ def _shrink(halve: Halving | None) -> Callable[[Tensor], Tensor]:
 def _norm(norm: Norm, channels: int) -> nn.Module:
     match norm:
         case "batch":
-            return nn.BatchNorm2d(channels)
+            return BatchNorm(channels)
         case "instance":
             return nn.InstanceNorm2d(channels)
         case "none":

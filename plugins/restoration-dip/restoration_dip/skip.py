@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from restoration.framing import to_picture
 from restoration_dip.layer import Act, Doubling, Halving, Layer, Pad, doubled
+from restoration_dip.norm import BatchNorm
 from restoration_dip.padding import grown, middle
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Up(nn.Module):
     ) -> None:
         super().__init__()
         self.upsample: Doubling = upsample
-        self.norm = nn.BatchNorm2d(inner)
+        self.norm = BatchNorm(inner)
         self.spread = layer(inner, outer, kernel)
         self.mix = layer(outer, outer, 1) if mix else nn.Identity()
 
@@ -120,8 +121,10 @@ class Up(nn.Module):
         x = doubled(x, self.upsample)
         if skipped is not None:
             height, width = (min(sides) for sides in zip(x.shape[-2:], skipped.shape[-2:], strict=True))
-            x = torch.cat([middle(skipped, height, width), middle(x, height, width)], dim=1)
-        answer: Tensor = self.mix(self.spread(self.norm(x)))
+            joined = self.norm(middle(skipped, height, width), middle(x, height, width))
+        else:
+            joined = self.norm(x)
+        answer: Tensor = self.mix(self.spread(joined))
         return answer
 
 

@@ -115,9 +115,9 @@ def test_a_fall_of_five_decibels_is_taken_back_and_a_smaller_one_is_not(worse: f
 def test_whichever_step_a_fall_comes_from_the_weights_before_it_come_back(good: int) -> None:
     fit = fitting()
     best = losses(fit, good)[-1]
-    fit.optimiser.param_groups[0]["lr"] = 100.0
+    fit.optimiser.lr = 100.0
     fit.step()
-    fit.optimiser.param_groups[0]["lr"] = 0.01
+    fit.optimiser.lr = 0.01
     fallen, after, later = losses(fit, 3)
     assert fallen > 100 * best, "the large step made it worse"
     assert max(after, later) < 2 * best, "it was not taken back"
