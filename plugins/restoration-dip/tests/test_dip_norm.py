@@ -1,4 +1,6 @@
+import re
 import sys
+from pathlib import Path
 from subprocess import run
 
 import pytest
@@ -85,3 +87,14 @@ print("torch._dynamo" in sys.modules)
 """
     done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_fit_takes_less_memory_than_the_published_code() -> None:
+    root = Path(__file__).parents[3]
+    picture = root / "examples" / "derain" / "clean" / "hopper.png"
+    how = ("--size", "128", "--rates")
+    done = run(
+        [sys.executable, root / "benchmarks" / "dip.py", picture, *how], capture_output=True, text=True, check=True
+    )
+    published, ours = (int(found) for found in re.findall(r"^(?:published|\+ our arith).* (\d+) MB", done.stdout, re.M))
+    assert ours < published
