@@ -2,7 +2,7 @@
 
     python benchmarks/dip.py F16_GT.png --size 256            # half an hour to an hour on two cores
     python benchmarks/dip.py F16_GT.png --size 512            # two hours or more
-    python benchmarks/dip.py F16_GT.png --size 256 --rates    # steps a second and memory only: a minute
+    python benchmarks/dip.py F16_GT.png --size 256 --rates    # steps a second and memory only: minutes
 
 With --keep DIR, each way that is done is kept there, and not run again when the same command is given again.
 
@@ -56,7 +56,7 @@ def noisy(path: Path, size: int) -> tuple[Tensor, Tensor]:
     return middle(x, size, size).contiguous(), middle(y, size, size).contiguous()
 
 
-def official(path: Path, size: int, steps: int) -> Iterator[dict[str, float]]:
+def official(path: Path, size: int, steps: int) -> Iterator[Line]:
     """Run the published loop, and our running average beside its own."""
     from official_dip import denoise
     from restoration_dip.average import RunningAverage
@@ -68,14 +68,14 @@ def official(path: Path, size: int, steps: int) -> Iterator[dict[str, float]]:
         yield {"step": step, "seconds": seconds, "psnr": max(clean, smooth), "averaged": ours}
 
 
-def ours(path: Path, size: int, steps: int, name: str) -> Iterator[dict[str, float]]:
+def ours(path: Path, size: int, steps: int, name: str) -> Iterator[Line]:
     """Run ours as `restore run` does."""
     import restoration
     from restoration.hardware import prepare
 
     prepare()
     x, y = noisy(path, size)
-    lines: list[dict[str, float]] = []
+    lines: list[Line] = []
     limit = {"steps": steps * 5 // 3 if name == NARROW else steps} if name.startswith("+") or steps < 1000 else {}
     made = restoration.Restoration("dip", "denoise", options=OURS[name], **limit)
     begin = time.perf_counter()
@@ -101,8 +101,8 @@ def run(name: str, chosen: argparse.Namespace, steps: int, keep: Path | None = N
     if done.returncode:
         raise SystemExit(f"failed: {name}")
     *lines, memory = (json.loads(line) for line in done.stdout.splitlines())
-    if keep and kept:
-        keep.mkdir(parents=True, exist_ok=True)
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps([lines, memory]))
     return lines, memory
 

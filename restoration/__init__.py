@@ -51,10 +51,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.5.0"
 
-# What torch must find when it is imported: a thread that waits for others spins for a moment, then sleeps. Without the
-# moment a fit takes a third longer where waking is slow; where it is long, another busy process slows a fit tenfold.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+if "OMP_WAIT_POLICY" not in os.environ:  # torch must find these when it is imported
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that wait sleep, or they are in the way of other programs,
+    os.environ.setdefault("GOMP_SPINCOUNT", "5000")  # but only after a moment, for waking takes long
 
 _WHERE = {
     "adapter": "NetworkMaker",

@@ -37,8 +37,8 @@ class Validation:
     """Pictures held out, each degraded once for all, and what was the best on them.
 
     `task` degrades pictures that have no degraded twin, each by a seed of its own; all are shrunk to `working_size`
-    before, if there is one. After a call, `preview` has the
-    first few as rows of degraded, restored and clean, `1 c h w` in [0, 1].
+    before, if there is one. After a call, `preview` has the first few as rows of degraded, restored and clean,
+    `1 c h w` in [0, 1].
     """
 
     def __init__(self, pairs: Sequence[Pair], task: Task, *, channels: int, working_size: int = 0) -> None:

@@ -1,7 +1,10 @@
-"""The precision that a machine computes in, for networks that answer and for those that are fitted."""
+"""What a machine computes with: precision for networks that answer or are fitted, and threads that wait."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -48,3 +51,12 @@ def test_bf16_for_gradients_is_not_taken_where_it_is_slower() -> None:
 
     chosen, other = ("bf16", "fp32") if has_fast_bf16(CPU) else ("fp32", "bf16")
     assert seconds(chosen) < 1.3 * seconds(other), "the other precision is much faster on this processor"
+
+
+@pytest.mark.parametrize(("policy", "spins"), [(None, "5000"), ("ACTIVE", "None"), ("PASSIVE", "None")])
+def test_waiting_threads_spin_for_a_moment_unless_the_user_has_a_policy(policy, spins):
+    own = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    environment = own | ({"OMP_WAIT_POLICY": policy} if policy else {})
+    code = "import os, restoration; print(os.environ['OMP_WAIT_POLICY'], os.environ.get('GOMP_SPINCOUNT'))"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [policy or "PASSIVE", spins]

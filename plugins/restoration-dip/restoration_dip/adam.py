@@ -29,10 +29,9 @@ class Adam:
     @torch.no_grad()
     def step(self) -> None:
         """Change the parameters that have a gradient."""
-        lists = (self.parameters, self.means, self.squares, self.steps)
-        learning = [each for each in zip(*lists, strict=True) if each[0].grad is not None]
-        parameters, means, squares, steps = (list(one) for one in zip(*learning, strict=True))
-        gradients = [one.grad for one in parameters if one.grad is not None]
+        states = zip(self.parameters, self.means, self.squares, self.steps, strict=True)
+        learning = [(one, one.grad, *state) for one, *state in states if one.grad is not None]
+        parameters, gradients, means, squares, steps = (list(every) for every in zip(*learning, strict=True))
         settings: dict[str, Any] = {"lr": self.lr, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
         adam(parameters, gradients, means, squares, [], steps, fused=True, amsgrad=False, maximize=False, **settings)
 

@@ -58,11 +58,11 @@ def check_memory(
         kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with first_time(), torch.inference_mode(False), torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad():
         part = part.clone(memory_format=torch.channels_last)
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             answer = network(part, part, torch.ones(1, device=device))
-        del answer
+    del answer
     weights = sum(parameter.untyped_storage().nbytes() for parameter in network.parameters())
     needed = 2 * (sum(kept.values()) - weights) / (part.shape[-2] * part.shape[-1]) * height * width
     free = free_memory(device)

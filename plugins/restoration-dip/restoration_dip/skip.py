@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from restoration.framing import to_picture
 from restoration_dip.layer import Act, Doubling, Halving, Layer, Pad, doubled
-from restoration_dip.norm import BatchNorm
+from restoration_dip.norm import BatchNorm, joined
 from restoration_dip.padding import grown, middle
 
 if TYPE_CHECKING:
@@ -121,10 +121,8 @@ class Up(nn.Module):
         x = doubled(x, self.upsample)
         if skipped is not None:
             height, width = (min(sides) for sides in zip(x.shape[-2:], skipped.shape[-2:], strict=True))
-            joined = self.norm(middle(skipped, height, width), middle(x, height, width))
-        else:
-            joined = self.norm(x)
-        answer: Tensor = self.mix(self.spread(joined))
+            x = joined(middle(skipped, height, width), middle(x, height, width))
+        answer: Tensor = self.mix(self.spread(self.norm(x)))
         return answer
 
 

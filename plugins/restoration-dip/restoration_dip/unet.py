@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from restoration.framing import to_picture
 from restoration_dip.layer import Doubling, Layer, Norm, Pad, doubled
+from restoration_dip.norm import joined
 from restoration_dip.padding import grown
 
 if TYPE_CHECKING:
@@ -96,5 +97,5 @@ class Decoder(nn.Module):
         """Map `b c h w` to the size of what was skipped, `b d 2h 2w`."""
         if self.upsample:
             x = doubled(x, self.upsample)
-        answer: Tensor = self.pair(torch.cat([self.enlarge(x), skipped], dim=1))
+        answer: Tensor = self.pair(joined(self.enlarge(x), skipped))
         return answer
