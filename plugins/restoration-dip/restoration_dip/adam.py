@@ -35,6 +35,11 @@ class Adam:
         settings: dict[str, Any] = {"lr": self.lr, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
         adam(parameters, gradients, means, squares, [], steps, fused=True, amsgrad=False, maximize=False, **settings)
 
+    def halt(self) -> None:
+        """Forget where the parameters were going; how far one step goes is remembered."""
+        for mean in self.means:
+            mean.zero_()
+
     def forget(self) -> None:
         """Forget the gradients."""
         for one in self.parameters:

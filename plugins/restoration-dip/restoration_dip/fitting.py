@@ -79,7 +79,8 @@ class Fitting:
 
     `jitter` is the standard deviation of the noise that is added to `z` at each step (Ulyanov et al. 2018,
     arXiv:1711.10925, supplement), one for all channels or one for each. Batch norms work on the picture at hand, as in
-    training. A step that makes the loss worse by 5 dB is taken back, as the published code means to do.
+    training. A step that makes the loss worse by 5 dB is taken back, as the published code means to do, and with it where
+    it was going.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class Fitting:
             if value > self.last * 10 ** (FALL / 10) and self.kept:
                 with torch.no_grad():
                     torch._foreach_copy_(self.parameters, self.kept)
+                self.optimiser.halt()  # or it goes there again, each time further
             else:
                 self._keep()  # before the step: what is kept must be known to be good
                 self.optimiser.step()

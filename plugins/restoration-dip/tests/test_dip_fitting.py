@@ -123,6 +123,18 @@ def test_whichever_step_a_fall_comes_from_the_weights_before_it_come_back(good: 
     assert max(after, later) < 2 * best, "it was not taken back"
 
 
+@pytest.mark.parametrize("falls", [False, True])
+def test_after_a_fall_it_sets_out_slowly_so_that_it_does_not_fall_again(falls: bool) -> None:
+    fit = fitting(loss=lambda x: factor * error(x), lr=0.01)
+    for step in range(8):
+        factor = 100.0 if falls and step == 7 else 1.0
+        fit.step()
+    before, factor = weights(fit), 1.0
+    fit.step()
+    farthest = float((weights(fit) - before).abs().max())
+    assert farthest < 0.002 if falls else farthest > 0.008, farthest
+
+
 def test_the_input_is_shaken_anew_at_each_step_by_normal_noise_of_the_generator() -> None:
     def noises(seed: int) -> Tensor:
         network, before = Linear(), torch.random.get_rng_state()
