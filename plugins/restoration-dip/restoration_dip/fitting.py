@@ -79,8 +79,8 @@ class Fitting:
 
     `jitter` is the standard deviation of the noise that is added to `z` at each step (Ulyanov et al. 2018,
     arXiv:1711.10925, supplement), one for all channels or one for each. Batch norms work on the picture at hand, as in
-    training. A step that makes the loss worse by 5 dB is taken back, as the published code means to do, and with it where
-    it was going.
+    training. A step that makes the loss worse by 5 dB is taken back with the momentum that led to it, as the published
+    code means to do.
     """
 
     def __init__(
