@@ -45,8 +45,8 @@ def curve(target, steps, device, seed=0):
     rng, target = torch.Generator().manual_seed(seed), target.to(device)
     z = noise(3, *target.shape[-2:], rng).to(device)
     torch.manual_seed(seed)
-    network = Adapted(SkipNet(in_channels=3, down=CHANNELS, up=CHANNELS, skip=SKIPS), (), path=False)
-    fit = Fitting(network, z, lambda answer: (answer - target).square().mean(), lr=0.01, jitter=0.0, rng=rng)
+    network = Adapted(SkipNet(in_channels=3, down=CHANNELS, up=CHANNELS, skip=SKIPS), (), path=False).to(device)
+    fit = Fitting(network, lambda: z, lambda answer: (answer - target).square().mean(), lr=0.01)
     variance = float(target.var(correction=0))
     return [fit.step()[1] / variance for _ in range(steps)]
 

@@ -31,6 +31,8 @@ class Adam:
         """Change the parameters that have a gradient."""
         states = zip(self.parameters, self.means, self.squares, self.steps, strict=True)
         learning = [(one, one.grad, *state) for one, *state in states if one.grad is not None]
+        if not learning:
+            return
         parameters, gradients, means, squares, steps = (list(every) for every in zip(*learning, strict=True))
         settings: dict[str, Any] = {"lr": self.lr, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
         adam(parameters, gradients, means, squares, [], steps, fused=True, amsgrad=False, maximize=False, **settings)

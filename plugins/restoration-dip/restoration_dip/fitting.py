@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from einops import rearrange
 from torch import nn
 
 from restoration.hardware import first_time
 from restoration.tiling import free_memory
 from restoration_dip.adam import Adam
+from restoration_dip.muon import Muon
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from torch import Generator, Tensor
 
     from restoration import NetworkMaker
+
+Optimiser = Literal["adam", "muon"]
 
 FALL = 5.0
 """Decibels by which the fit may get worse from one step to the next before the step is taken back."""
@@ -30,11 +32,13 @@ KEPT_EVERY = 10
 """Steps between the weights that are kept for that."""
 
 
-def untrained(make_network: NetworkMaker, in_channels: int, options: Mapping[str, Any], rng: Generator) -> nn.Module:
-    """Return a new network that is shown `in_channels`; the generator decides its weights."""
+def untrained(
+    make_network: NetworkMaker, in_channels: int, options: Mapping[str, Any], rng: Generator, device: torch.device
+) -> nn.Module:
+    """Return a new network on the device that is shown `in_channels`; the generator decides its weights."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=rng)))
-        return make_network(in_channels, options)
+        return make_network(in_channels, options).to(device)
 
 
 def check_memory(
@@ -49,7 +53,7 @@ def check_memory(
     It takes about twice what the network keeps for its gradient, which is measured on a small input.
     """
     height, width = size
-    network = untrained(make_network, in_channels, options, torch.Generator()).to(device)
+    network = untrained(make_network, in_channels, options, torch.Generator(), device)
     part = torch.zeros(1, in_channels, min(height, PART), min(width, PART), device=device)
     kept: dict[int, int] = {}
 
@@ -75,31 +79,25 @@ def check_memory(
 
 
 class Fitting:
-    """Fits `network(z)` to what was measured: Adam on `loss(answer)`, a number, with the input `z`, `b c h w`, shaken.
+    """Fits `network(z)` to what was measured: steps down `loss(answer)`, a number, for the input `z` of the moment.
 
-    `jitter` is the standard deviation of the noise that is added to `z` at each step (Ulyanov et al. 2018,
-    arXiv:1711.10925, supplement), one for all channels or one for each. Batch norms work on the picture at hand, as in
-    training. A step that makes the loss worse by 5 dB is taken back with the momentum that led to it, as the published
-    code means to do.
+    `shown` gives an input for each step, `b c h w`. Batch norms work on the picture at hand, as in training. A step
+    that makes the loss worse by 5 dB is taken back with the momentum that led to it, as the published code means to do.
     """
 
     def __init__(
         self,
         network: nn.Module,
-        z: Tensor,
+        shown: Callable[[], Tensor],
         loss: Callable[[Tensor], Tensor],
         *,
         lr: float,
-        jitter: float | Sequence[float],
-        rng: Generator,
+        optimiser: Optimiser = "adam",
     ) -> None:
-        self.network = network.train().to(z.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.z, self.jitter = z.contiguous(memory_format=torch.channels_last), torch.tensor(jitter)
-        self.loss, self.rng = loss, rng
-        self.noise = torch.empty(rearrange(z, "b c h w -> b h w c").shape)  # in the order of memory, which is fast
-        self.one = torch.ones(1, device=z.device)
+        self.network = network.train().to(memory_format=torch.channels_last)
+        self.shown, self.loss = shown, loss
         self.parameters: list[Tensor] = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        self.optimiser = Adam(self.parameters, lr)
+        self.optimiser = (Muon if optimiser == "muon" else Adam)(self.parameters, lr)
         self.steps, self.last = 0, float("inf")
         self.kept: list[Tensor] = []
 
@@ -107,8 +105,8 @@ class Fitting:
         """Make a step; return the answer that it was made from, `b c h w` in float32, and its loss."""
         memory = nullcontext() if self.steps else first_time()
         with memory, torch.inference_mode(False), torch.enable_grad():
-            z = self._shaken()
-            answer = self.network(z, z, self.one).float()
+            z = self.shown()
+            answer = self.network(z, z, torch.ones(1, device=z.device)).float()
             loss = self.loss(answer)
             loss.backward()  # type: ignore[no-untyped-call]
             value = float(loss.detach())
@@ -124,12 +122,6 @@ class Fitting:
             self.optimiser.forget()  # now: gradients that lie about in memory break it into pieces
             torch.clear_autocast_cache()  # it holds the weights before this step
         return answer.detach(), value
-
-    def _shaken(self) -> Tensor:
-        if not self.jitter.any():
-            return self.z
-        self.noise.normal_(generator=self.rng).mul_(self.jitter)  # on the CPU: a device does not change the picture
-        return rearrange(self.noise, "b h w c -> b c h w").to(self.z.device) + self.z
 
     def _keep(self) -> None:
         with torch.no_grad():

@@ -15,16 +15,21 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from restoration import NetworkMaker, Operator
+    from restoration_dip.fitting import Optimiser
 
 Quality = Literal["fast", "balanced", "paper"]
 Stop = Literal["held-out", "moving-variance", "averaged-variance", "none"]
-Start = Literal["noise", "mesh-grid", "smoothed"]
+Start = Literal["noise", "mesh-grid", "smoothed", "masked"]
 Holes = Literal["dots", "strokes", "wide"]
 
 PYRAMID: dict[str, Any] = {"down": (16, 32, 64, 128, 128), "up": (16, 32, 64, 128, 128), "skip": (4, 4, 4, 4, 4)}
 """The network that is narrow where the picture is large: a step takes a fifth of the time, answers are as good."""
-CALM = 0.01
-"""A jitter for few steps: a larger one keeps a fit from noise for longer, but from the picture too."""
+FINE: dict[str, Any] = PYRAMID | {"skip": (16, 16, 4, 4, 4)}
+"""The same where the picture itself is shown: more of what is fine comes through."""
+CALM, BRISK = 0.01, 0.02
+"""Jitter for few steps: a larger one keeps a fit from noise for longer, but from the picture too."""
+SLOW = ("jpeg",)
+"""Damage that looks like a picture: with large steps a fit has it before it is stopped."""
 ACROSS: dict[str, Any] = {"skip": (0, 0, 0, 0, 0), "upsample": "nearest"}
 """For wide holes: without skips and from a smooth input, what is around a hole goes on in it."""
 AFAR = 500
@@ -42,6 +47,7 @@ class Plan:
     jitter: float = 1 / 30
     stop: Stop = "held-out"
     lr: float | None = None
+    optimiser: Optimiser = "adam"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +100,17 @@ def plan_for(task: str, quality: Quality, given: Mapping[str, Any], operator: Op
     holes = holes_of(operator.mask) if isinstance(operator, Masking) else None
     plan = HOLES[holes] if holes else PAPER.get(task, PAPER["denoise"])
     if quality != "paper":
-        plan = Plan(network={**PYRAMID})
-        if quality == "fast":
-            plan = replace(plan, steps=180, channels=8, jitter=CALM, start="smoothed")
+        fast = quality == "fast"
         if holes == "wide":
-            plan = replace(plan, network=PYRAMID | ACROSS, start="mesh-grid", steps=max(plan.steps, AFAR))
+            plan = Plan(network=PYRAMID | ACROSS, start="mesh-grid", steps=AFAR if fast else 3000)
+        elif task == "denoise":
+            plan = Plan(network={**FINE}, start="masked", optimiser="muon", steps=100 if fast else 400)
+        else:
+            plan = Plan(network={**PYRAMID}, optimiser="muon", steps=1000, jitter=BRISK)
+            if fast:
+                plan = replace(plan, start="smoothed", steps=150, channels=8, jitter=CALM)
+            if task in SLOW:
+                plan = replace(plan, optimiser="adam", steps=180 if fast else 3000, jitter=CALM if fast else 1 / 30)
     return replace(plan, **given)
 
 

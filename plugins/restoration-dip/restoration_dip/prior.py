@@ -14,8 +14,8 @@ from restoration import read
 from restoration.noise_level import estimate_sigma
 from restoration_dip.average import RunningAverage
 from restoration_dip.downsampler import Downsampler
-from restoration_dip.fitting import Fitting, check_memory, untrained
-from restoration_dip.inputs import mesh_grid, noise, smoothed
+from restoration_dip.fitting import Fitting, Optimiser, check_memory, untrained
+from restoration_dip.inputs import Masked, Shaken, mesh_grid, noise, smoothed
 from restoration_dip.plans import Plan, Quality, Start, Stop, plan_for, settings_for
 from restoration_dip.problem import Norm, Problem, measured, norm_for
 from restoration_dip.stopping import AveragedVariance, Fixed, HeldOut, Moment, MovingVariance, Stopping
@@ -31,6 +31,10 @@ log = logging.getLogger("restoration")
 
 HELD_OUT = 0.05
 """Share of what was measured that the fit is not shown, where the rule of stopping asks for it."""
+MASKED = 0.1
+"""Share of the values that are hidden at each step."""
+ENOUGH, LEAST = 500, 0.01
+"""Pixels that are held out besides, and their least share: what such a fit is never shown stays less clear."""
 VEIL = 0.6
 """Jitter of blurred copies of a noisy picture, as a share of its noise: some of that is left in them."""
 
@@ -61,14 +65,16 @@ class DeepImagePrior:
         channels: int | None = None,
         flash: str | None = None,
         lr: float | None = None,
+        optimiser: Optimiser | None = None,
         jitter: float | None = None,
         decay: float = 0.99,
         norm: Literal["auto", "l1", "l2"] = "auto",
         downsampling: Literal["task", "lanczos2", "lanczos3"] = "task",
         phase: float = 0.5,
     ) -> None:
-        given = {"steps": steps, "stop": stop, "start": start, "channels": channels, "jitter": jitter, "lr": lr}
-        self.given: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        given: dict[str, Any] = {"steps": steps, "stop": stop, "start": start, "channels": channels, "jitter": jitter}
+        given |= {"lr": lr, "optimiser": optimiser}
+        self.given = {name: value for name, value in given.items() if value is not None}
         few = any(self.given.get(name, 1) < 1 for name in ("steps", "channels"))
         if few or self.given.get("lr", 1) <= 0 or self.given.get("jitter", 0) < 0:
             raise ValueError("steps and channels must be at least 1, lr above 0 and jitter at least 0")
@@ -84,9 +90,7 @@ class DeepImagePrior:
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
         """Yield the best answer so far after each step, `1 c h w`."""
         plan = plan_for(self.task, self.quality, self.given, observation.operator)
-        with torch.inference_mode(False):
-            problem = self._problem(observation, plan, rng)
-            fitting = self._fitting(problem, observation, plan, rng)
+        problem, fitting = self.begin(observation, plan, rng)
         rule, average = self._rule(problem, plan), RunningAverage(decay=self.decay)
         best, begin = observation.y, time.perf_counter()
         for step in range(1, plan.steps + 1):
@@ -109,6 +113,12 @@ class DeepImagePrior:
             if rule.done:
                 return
 
+    def begin(self, observation: Observation, plan: Plan, rng: Generator) -> tuple[Problem, Fitting]:
+        """Return what is to be fitted, and the fit to it before its first step."""
+        with torch.inference_mode(False):
+            problem = self._problem(observation, plan, rng)
+            return problem, self._fitting(problem, observation, plan, rng)
+
     def _problem(self, observation: Observation, plan: Plan, rng: Generator) -> Problem:
         """What is fitted: what was measured, as the task knows it or by another filter."""
         target, operator = measured(observation, self.task), observation.operator
@@ -119,6 +129,8 @@ class DeepImagePrior:
                 raise ValueError("downsampling is for super-resolution: what was measured must be smaller")
             operator = Downsampler(factor=factor, kernel=self.downsampling, phase=self.phase)
         held_out = HELD_OUT if plan.stop == "held-out" else 0.0
+        if plan.start == "masked":
+            held_out = min(held_out, max(ENOUGH / target[0, 0].numel(), LEAST))
         norm: Norm = norm_for(target, self.task) if self.norm == "auto" else self.norm
         return Problem(target, operator, held_out=held_out, rng=rng, norm=norm)
 
@@ -129,19 +141,27 @@ class DeepImagePrior:
         own = plan.network if self.make_network.name == "skip" else settings.options
         channels = plan.channels if self.make_network.free else self.make_network.channels
         check_memory(self.make_network, channels, own, (height, width), y.device)
+        shown: Shaken | Masked
         if self.flash is not None:
-            z, jitter = self._with_flash(self.flash, y), [0.0]
+            shown = Shaken(self._with_flash(self.flash, y).to(y), 0.0, rng)
         elif plan.start == "mesh-grid" and self.make_network.free:
-            z, jitter = mesh_grid(height, width), [plan.jitter]
+            shown = Shaken(mesh_grid(height, width).to(y), plan.jitter, rng)
+        elif plan.start == "masked" and self.make_network.free and problem.direct:
+            shown = Masked(y, problem.known * problem.shown, problem.shown, MASKED, rng)
         else:
             z, jitter = noise(channels, height, width, rng), [plan.jitter]
-            if plan.start == "smoothed" and self.make_network.free:
+            if plan.start in ("smoothed", "masked") and self.make_network.free:
                 seen = smoothed(*problem.seen(y, rng)).cpu()
                 jitter = jitter * channels + [self._veil(observation, plan)] * seen.shape[1]
                 z = torch.cat([z, seen], dim=1)
-        network = untrained(self.make_network, z.shape[1], own, rng)
+            shown = Shaken(z.to(y), jitter, rng)
+        network = untrained(self.make_network, shown.channels, own, rng, y.device)
         lr = settings.lr if plan.lr is None else plan.lr
-        return Fitting(network, z.to(y), problem.loss, lr=lr, jitter=jitter, rng=rng)
+
+        def loss(x: Tensor) -> Tensor:
+            return problem.loss(x, shown.hidden)
+
+        return Fitting(network, shown, loss, lr=lr, optimiser=plan.optimiser)
 
     @staticmethod
     def _with_flash(path: str, y: Tensor) -> Tensor:

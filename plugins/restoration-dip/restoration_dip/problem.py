@@ -58,9 +58,11 @@ class Problem:
         if self.number == 0:
             raise ValueError("nothing of the picture is known")
 
-    def loss(self, x: Tensor) -> Tensor:
-        """Return the mean error on the pixels that are shown."""
-        return (self._apart(x) * self.shown).sum() / self.number
+    def loss(self, x: Tensor, where: Tensor | None = None) -> Tensor:
+        """Return the mean error on the pixels that are shown, or `where`, like `x` of 0 and 1."""
+        if where is None:
+            return (self._apart(x) * self.shown).sum() / self.number
+        return (self._apart(x) * where).sum() / where.sum().clamp(min=1)
 
     def error(self, x: Tensor) -> float | None:
         """Return the mean error on the pixels that are held out, None if there are none."""
@@ -73,14 +75,22 @@ class Problem:
         answer there is disturbed by noise in what is seen just as elsewhere, and the held-out error tells. Unseen is
         what a mask hides, and what is black or white where pixels are wrong.
         """
-        if self.target.shape != y.shape or self.operator is not None:
+        if not self.direct:
             return y, torch.ones_like(y)
-        known = (self.shown + self.hidden).expand_as(y)
-        if self.norm == "l1":
-            known = known * ((y > 0) & (y < 1))
-        swapped = beside(torch.cat([y, known], dim=1), rng).chunk(2, dim=1)
+        swapped = beside(torch.cat([y, self.known], dim=1), rng).chunk(2, dim=1)
         hidden = self.hidden > 0
-        return torch.where(hidden, swapped[0], y), torch.where(hidden, swapped[1], known)
+        return torch.where(hidden, swapped[0], y), torch.where(hidden, swapped[1], self.known)
+
+    @property
+    def direct(self) -> bool:
+        """Whether what was measured is the picture itself, whole or in part."""
+        return self.operator is None
+
+    @property
+    def known(self) -> Tensor:
+        """Where the picture is known, `b c h w` of 0 and 1: not what a mask hides, nor pixels that may be wrong."""
+        known = (self.shown + self.hidden).expand_as(self.target)
+        return known * ((self.target > 0) & (self.target < 1)) if self.norm == "l1" else known
 
     def _apart(self, x: Tensor) -> Tensor:
         error = (x if self.operator is None else self.operator(x)) - self.target

@@ -10,7 +10,7 @@ import torch
 
 from restoration_dip.average import RunningAverage
 from restoration_dip.fitting import Fitting, check_memory, untrained
-from restoration_dip.inputs import noise
+from restoration_dip.inputs import Shaken, noise
 from restoration_dip.perceptual import Features, Perceptual
 from restoration_dip.plans import PYRAMID, settings_for
 from restoration_dip.problem import Problem, measured
@@ -107,8 +107,8 @@ class StagedDeepImagePrior:
         channels = self.channels if self.make_network.free else self.make_network.channels
         check_memory(self.make_network, channels, self.options, (height, width), y.device)
         z = noise(channels, height, width, rng).to(y)
-        network = untrained(self.make_network, channels, self.options, rng)
-        return Fitting(network, z, torch.sum, lr=self.lr, jitter=self.jitter, rng=rng)
+        network = untrained(self.make_network, channels, self.options, rng, y.device)
+        return Fitting(network, Shaken(z, self.jitter, rng), torch.sum, lr=self.lr)
 
     def _loss(self, stage: Stage, problem: Problem) -> Callable[[Tensor], Tensor]:
         """The squared error from the target of a stage and, if asked for, the distance in features."""

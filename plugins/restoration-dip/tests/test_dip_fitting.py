@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from restoration_dip.fitting import FALL, Fitting, check_memory
+from restoration_dip.inputs import Shaken
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
@@ -47,7 +48,7 @@ def fitting(
     jitter: float = 0.0,
     seed: int = 0,
 ) -> Fitting:
-    return Fitting(network or Linear(), Z, loss, lr=lr, jitter=jitter, rng=Generator().manual_seed(seed))
+    return Fitting(network or Linear(), Shaken(Z, jitter, Generator().manual_seed(seed)), loss, lr=lr)
 
 
 def losses(fit: Fitting, number: int) -> list[float]:
@@ -159,7 +160,7 @@ def test_the_shaken_input_is_not_shaken_further_and_further() -> None:
 
 def test_without_jitter_nothing_is_drawn_and_the_input_stays() -> None:
     network, rng = Linear(), Generator().manual_seed(0)
-    fit = Fitting(network, Z, error, lr=0.01, jitter=0.0, rng=rng)
+    fit = Fitting(network, lambda: Z, error, lr=0.01)
     losses(fit, 3)
     assert torch.equal(rng.get_state(), Generator().manual_seed(0).get_state())
     assert all(torch.equal(z, Z) for z in network.shown)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from restoration_dip.inputs import mesh_grid, noise, smoothed
+from restoration_dip.inputs import Masked, mesh_grid, noise, smoothed
 from safetensors.torch import load_file
 from torch import Generator, Tensor
 
@@ -74,3 +74,28 @@ def test_blurred_copies_know_nothing_of_what_is_not_known() -> None:
     assert copies.isfinite().all() and float((copies + 0.5).min()) > -1e-3 and float((copies + 0.5).max()) < 1 + 1e-3
     nothing = smoothed(y, torch.zeros(1, 1, 48, 60))
     assert nothing.isfinite().all()
+
+
+def test_what_is_hidden_does_not_show_and_is_drawn_anew_from_what_is_fitted() -> None:
+    y, known = torch.rand(1, 3, 40, 48, generator=Generator().manual_seed(0)), torch.ones(1, 1, 40, 48)
+    known[..., :10] = 0
+    fitted = known.clone()
+    fitted[..., 30:] = 0
+    masked = Masked(y, known, fitted, 0.2, Generator().manual_seed(1))
+    first, hidden = masked(), masked.hidden > 0
+    assert first.shape == (1, masked.channels, 40, 48) and first.isfinite().all()
+    assert float(hidden[..., 10:30].float().mean()) == pytest.approx(0.2, abs=0.03)
+    assert not hidden[..., :10].any() and not hidden[..., 30:].any()
+    assert not torch.equal(hidden[:, :1], hidden[:, 1:2]), "colours are hidden apart"
+    other = Masked(torch.where(hidden | (known == 0), 1 - y, y), known, fitted, 0.2, Generator().manual_seed(1))
+    torch.testing.assert_close(other(), first, rtol=0, atol=1e-6)
+    masked()
+    assert not torch.equal(masked.hidden > 0, hidden)
+
+
+def test_nothing_that_is_held_out_by_the_mask_comes_back_through_the_sharpest_copy() -> None:
+    y = torch.rand(1, 1, 30, 30, generator=Generator().manual_seed(0))
+    masked = Masked(y, torch.ones_like(y), torch.ones_like(y), 0.5, Generator().manual_seed(1))
+    sharpest, hidden = masked()[:, :1] + 0.5, masked.hidden > 0
+    seen = float((sharpest - y)[~hidden].abs().mean())
+    assert seen < 0.15 < float((sharpest - y)[hidden].abs().mean())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from restoration_dip.plans import ACROSS, PAPER, PYRAMID, Holes, Plan, Quality, holes_of, plan_for, settings_for
+from restoration_dip.plans import ACROSS, FINE, PAPER, PYRAMID, Holes, Plan, Quality, holes_of, plan_for, settings_for
 from restoration_dip.skip import SkipNet
 from torch import Tensor
 
@@ -14,7 +14,7 @@ from restoration.operators import Masking
 
 def parameters(plan: Plan) -> int:
     """Count those of the network that a plan fits."""
-    channels = {"mesh-grid": 2, "noise": plan.channels, "smoothed": plan.channels + 9}[plan.start]
+    channels = {"mesh-grid": 2, "noise": plan.channels, "smoothed": plan.channels + 9, "masked": 12}[plan.start]
     with torch.device("meta"):
         network = SkipNet(in_channels=channels, **plan.network)
     return sum(parameter.numel() for parameter in network.parameters())
@@ -56,23 +56,41 @@ def test_what_is_around_wide_holes_goes_on_in_them(quality: Quality) -> None:
     assert wide.steps >= 500, "what is far away arrives late"
 
 
-@pytest.mark.parametrize("task", ["denoise", "sr", "any other"])
+@pytest.mark.parametrize("task", ["sr", "any other"])
 @pytest.mark.parametrize(
     ("quality", "steps", "start", "channels", "number"),
-    [("fast", 180, "smoothed", 8, 1_039_595), ("balanced", 3000, "noise", 32, 1_041_815)],
+    [("fast", 150, "smoothed", 8, 1_039_595), ("balanced", 1000, "noise", 32, 1_041_815)],
 )
 def test_faster_settings_fit_the_narrow_network_and_stop_by_held_out_pixels(
     task: str, quality: Quality, steps: int, start: str, channels: int, number: int
 ) -> None:
     plan = plan_for(task, quality, {})
-    assert (plan.network, plan.steps, plan.stop) == (PYRAMID, steps, "held-out")
+    assert (plan.network, plan.steps, plan.stop, plan.optimiser) == (PYRAMID, steps, "held-out", "muon")
     assert (plan.start, plan.channels) == (start, channels)
     assert parameters(plan) == number
 
 
+@pytest.mark.parametrize(("quality", "steps"), [("fast", 100), ("balanced", 400)])
+def test_noise_is_fitted_from_what_is_around_each_value(quality: Quality, steps: int) -> None:
+    plan = plan_for("denoise", quality, {})
+    assert (plan.network, plan.steps, plan.stop, plan.optimiser) == (FINE, steps, "held-out", "muon")
+    assert plan.start == "masked"
+    assert parameters(plan) == 1_044_495
+
+
 def test_few_steps_go_with_little_jitter() -> None:
-    fast, balanced = (plan_for("denoise", quality, {}).jitter for quality in ("fast", "balanced"))
-    assert fast == 0.01 < balanced == PAPER["denoise"].jitter == 1 / 30
+    fast, balanced = (plan_for("sr", quality, {}).jitter for quality in ("fast", "balanced"))
+    assert fast == 0.01 < balanced == 0.02 < PAPER["denoise"].jitter == 1 / 30
+
+
+@pytest.mark.parametrize(("quality", "steps"), [("fast", 180), ("balanced", 3000)])
+def test_blocks_of_jpeg_are_not_fitted_in_large_steps(quality: Quality, steps: int) -> None:
+    plan = plan_for("jpeg", quality, {})
+    assert (plan.network, plan.steps, plan.optimiser) == (PYRAMID, steps, "adam")
+
+
+def test_the_published_settings_are_fitted_by_adam() -> None:
+    assert {plan.optimiser for plan in PAPER.values()} == {"adam"}
 
 
 def test_what_is_given_goes_before_what_is_planned() -> None:
@@ -86,8 +104,8 @@ def test_a_task_that_is_not_in_the_paper_is_fitted_as_noise_is() -> None:
 
 def test_plans_are_not_changed_by_those_who_use_them() -> None:
     before = dict(PYRAMID)
-    plan_for("denoise", "fast", {}).network["down"] = ()
-    assert PYRAMID == before == plan_for("denoise", "fast", {}).network
+    plan_for("sr", "fast", {}).network["down"] = ()
+    assert PYRAMID == before == plan_for("sr", "fast", {}).network
 
 
 class Residual(torch.nn.Module):
