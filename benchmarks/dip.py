@@ -32,10 +32,13 @@ if TYPE_CHECKING:
 Line = dict[str, float]
 ROUNDS, FEW = 3, 12
 OFFICIAL, AVERAGE = "published code", "+ our average"
-SAME, NARROW = "+ our arithmetic", "+ narrow network"
+SAME, NARROW, MUON, MASKED = "+ our arithmetic", "+ narrow network", "+ Muon", "+ masked input"
+PLAIN = {"stop": "none", "start": "noise", "network.skip": [4, 4, 4, 4, 4]}
 OURS = {
     SAME: {"quality": "paper", "stop": "none"},
-    NARROW: {"quality": "balanced", "stop": "none"},
+    NARROW: {**PLAIN, "jitter": 1 / 30, "optimiser": "adam", "steps": 3000},
+    MUON: {**PLAIN, "jitter": 0.02, "steps": 800},
+    MASKED: {"stop": "none"},
     "balanced": {"quality": "balanced"},
     "fast": {"quality": "fast"},
 }
@@ -76,8 +79,8 @@ def ours(path: Path, size: int, steps: int, name: str) -> Iterator[Line]:
     prepare()
     x, y = noisy(path, size)
     lines: list[Line] = []
-    limit = {"steps": steps * 5 // 3 if name == NARROW else steps} if name.startswith("+") or steps < 1000 else {}
-    made = restoration.Restoration("dip", "denoise", options=OURS[name], **limit)
+    limit = {"steps": steps} if name == SAME or steps == FEW else {}
+    made = restoration.Restoration("dip", "denoise", options=OURS[name] | limit)
     begin = time.perf_counter()
 
     def see(guess: Tensor) -> None:

@@ -18,12 +18,9 @@ from pathlib import Path
 
 import torch
 from restoration_dip.average import RunningAverage
-from restoration_dip.fitting import Fitting, untrained
-from restoration_dip.inputs import noise
 from restoration_dip.padding import middle
 from restoration_dip.plans import plan_for
-from restoration_dip.prior import HELD_OUT
-from restoration_dip.problem import Problem, norm_for
+from restoration_dip.prior import DeepImagePrior
 from restoration_dip.stopping import AveragedVariance, HeldOut, Moment, MovingVariance, Stopping
 from reverse_process import PAIRS
 
@@ -67,14 +64,12 @@ def follow(
     y: torch.Tensor, clean: torch.Tensor, stop: str, rules: list[Stopping], chosen: argparse.Namespace
 ) -> tuple[list[tuple[float, float]], list[Watched]]:
     """Fit to the last step; return the PSNR of the average at each step, and what each rule chose."""
-    plan, rng = plan_for("denoise", "balanced", {"stop": stop}), torch.Generator().manual_seed(chosen.seed)
-    device = find_device("auto")
+    device, rng = find_device("auto"), torch.Generator().manual_seed(chosen.seed)
     y, clean = y.to(device), clean.to(device)
-    held_out = HELD_OUT if stop == "held-out" else 0.0
-    problem = Problem(y, None, held_out=held_out, rng=rng, norm=norm_for(y, "denoise"))
-    z = noise(plan.channels, *y.shape[-2:], rng).to(device)
-    network = untrained(NetworkMaker(registry().card(NetworkCard, "skip"), {}), plan.channels, plan.network, rng)
-    fit = Fitting(network, z, problem.loss, lr=0.01, jitter=plan.jitter, rng=rng)
+    network = NetworkMaker(registry().card(NetworkCard, "skip"), {})
+    dip = DeepImagePrior(make_network=network, task="denoise", stop=stop)
+    plan = plan_for("denoise", "balanced", dip.given)
+    problem, fit = dip.begin(restoration.Observation(y=y), plan, rng)
     followed = [Watched(rule) for rule in rules]
     average, curve = RunningAverage(), []
     with precision("auto", device):
@@ -96,7 +91,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=5, help="pictures; 0 is all")
     parser.add_argument("--size", type=int, default=128, help="of what is cut out of the middle, at most")
     parser.add_argument("--noises", nargs="+", choices=NOISES, default=list(NOISES), metavar="NOISE", help="of these")
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("self_stopping.svg"), help="curves of the first picture")
     parser.add_argument("--rules", action="store_true", help="also those that watch a variance")

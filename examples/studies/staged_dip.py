@@ -43,6 +43,10 @@ FACTORS = {
     "perceptual": (False, True),
 }
 LAMBDA = {"vgg16": 0.01, "vgg19": 0.01, "vgg16-random": 0.01, "laplacian": 0.1}
+PLAIN = {"start": "noise", "optimiser": "adam", "steps": 3000, "jitter": 1 / 30}
+"""Settings of plain DIP that are those of the staged: what is shown, the noise on it, the optimiser."""
+NARROW = [4, 4, 4, 4, 4]
+"""Skips of the network of both."""
 PUBLISHED = {
     ("beta_max", 0.01): (29.84, 25.13),
     ("beta_max", 0.005): (29.61, 24.96),
@@ -188,7 +192,7 @@ def compare(paths: list[Path], chosen: argparse.Namespace) -> None:
     gains = []
     for place, path in enumerate(paths):
         clean, observed = noisy(path, chosen, place)
-        plain = made("dip", "skip", {} if chosen.steps is None else {"steps": chosen.steps})
+        plain = made("dip", "skip", PLAIN | ({} if chosen.steps is None else {"steps": chosen.steps}))
         begin = time.perf_counter()
         first = psnr(fit(plain, observed, chosen.seed).clamp(0, 1), clean)
         between, steps = time.perf_counter(), plain.told["of"]
@@ -208,7 +212,7 @@ def made(method: str, network: str, options: dict[str, object], schedule: dict[s
     """Return the method with this network and its options, those that are None left out."""
     recipe = default_recipe(method, "denoise")
     options = {**recipe.method.options, **{name: value for name, value in options.items() if value is not None}}
-    own = recipe.network.options if network == recipe.network.name else {}
+    own = recipe.network.options | {"skip": NARROW} if network == recipe.network.name else {}
     recipe = replace(recipe, method=Part(method, options), network=Part(network, own))
     if schedule is not None:
         recipe = replace(recipe, schedule=Part("ddpm", schedule))
