@@ -45,11 +45,12 @@ class DeepImagePrior:
     Minimises `|A f(z) - y|^2` over the weights of `f`, for a fixed random input `z` and the operator `A` that is known
     of the picture: a mask, a resampling, a blur, or nothing. `quality` chooses the settings, see `plans`; the other
     options change one of them each: `stop` when to stop and which answer is the best, at the latest after `steps`;
-    `start` and `channels` the input, noise or a grid or noise and blurred copies of the picture, `flash` a file of a
-    picture to begin with instead; `jitter` how much it is shaken, noisy copies at least by a share of their noise;
-    `decay` the running average of the answers; `norm` "l1" minimises `|A f(z) - y|`, as is done by itself where a
-    picture to denoise has wrong pixels here and there; `downsampling` the filter, where a picture was made smaller
-    otherwise than the task has it.
+    `start` the input: "noise" of so many `channels`, a "mesh-grid", noise and "smoothed" copies of the picture, or
+    those alone of a "masked" picture, see `Masked`, which is fitted where it is hidden; `flash` a file of a picture to
+    begin with instead; `jitter` how much noise is shaken, noisy copies at least by a share of their noise; `optimiser`
+    and `lr` its steps; `decay` the running average of the answers; `norm` "l1" minimises `|A f(z) - y|`, as is done by
+    itself where a picture to denoise has wrong pixels here and there; `downsampling` the filter, where a picture was
+    made smaller otherwise than the task has it.
     """
 
     def __init__(

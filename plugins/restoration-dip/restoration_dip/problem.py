@@ -54,7 +54,8 @@ class Problem:
         self.target = measured
         self.hidden = _drawn(known, held_out, rng)
         self.shown = known - self.hidden
-        self.number, self.left = (float(part.sum()) * measured.shape[1] for part in (self.shown, self.hidden))
+        self.number, self.judged = float(self.shown.sum()) * measured.shape[1], self.hidden * self.known
+        self.left = float(self.judged.sum())
         if self.number == 0:
             raise ValueError("nothing of the picture is known")
 
@@ -65,8 +66,8 @@ class Problem:
         return (self._apart(x) * where).sum() / where.sum().clamp(min=1)
 
     def error(self, x: Tensor) -> float | None:
-        """Return the mean error on the pixels that are held out, None if there are none."""
-        return float((self._apart(x) * self.hidden).sum()) / self.left if self.left else None
+        """Return the mean error on the pixels that are held out and not wrong, None if there are none."""
+        return float((self._apart(x) * self.judged).sum()) / self.left if self.left else None
 
     def seen(self, y: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
         """Return what a fit may see of the degraded picture, `b c h w`, and where, `b c h w` of 0 and 1.
