@@ -107,7 +107,9 @@ def plan_for(task: str, quality: Quality, given: Mapping[str, Any], operator: Op
             plan = Plan(network={**FINE}, start="masked", optimiser="muon", steps=100 if fast else 400)
         else:
             plan = Plan(network={**PYRAMID}, optimiser="muon", steps=1000, jitter=BRISK)
-            if fast:
+            if fast and holes == "strokes":
+                plan = replace(plan, steps=200, jitter=CALM)
+            elif fast:
                 plan = replace(plan, start="smoothed", steps=150, channels=8, jitter=CALM)
             if task in SLOW:
                 plan = replace(plan, optimiser="adam", steps=180 if fast else 3000, jitter=CALM if fast else 1 / 30)

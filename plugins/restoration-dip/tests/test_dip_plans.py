@@ -50,10 +50,15 @@ def test_the_published_networks_for_holes_suit_their_width(holes: Holes, number:
 
 @pytest.mark.parametrize("quality", ["fast", "balanced"])
 def test_what_is_around_wide_holes_goes_on_in_them(quality: Quality) -> None:
-    wide, narrow = (plan_for("inpaint", quality, {}, Masking(mask(holes))) for holes in ("wide", "strokes"))
+    wide, narrow = (plan_for("inpaint", quality, {}, Masking(mask(holes))) for holes in ("wide", "dots"))
     assert (wide.network, wide.start) == (PYRAMID | ACROSS, "mesh-grid")
     assert (narrow.network, narrow.start) == (PYRAMID, {"fast": "smoothed", "balanced": "noise"}[quality])
     assert wide.steps >= 500, "what is far away arrives late"
+
+
+def test_strokes_are_filled_from_noise_however_few_the_steps() -> None:
+    plan = plan_for("inpaint", "fast", {}, Masking(mask("strokes")))
+    assert (plan.network, plan.start, plan.steps, plan.optimiser) == (PYRAMID, "noise", 200, "muon")
 
 
 @pytest.mark.parametrize("task", ["sr", "any other"])
