@@ -19,7 +19,6 @@ from pathlib import Path
 import torch
 from restoration_dip.average import RunningAverage
 from restoration_dip.padding import middle
-from restoration_dip.plans import plan_for
 from restoration_dip.prior import DeepImagePrior
 from restoration_dip.stopping import AveragedVariance, HeldOut, Moment, MovingVariance, Stopping
 from reverse_process import PAIRS
@@ -68,7 +67,7 @@ def follow(
     y, clean = y.to(device), clean.to(device)
     network = NetworkMaker(registry().card(NetworkCard, "skip"), {})
     dip = DeepImagePrior(make_network=network, task="denoise", stop=stop)
-    plan = plan_for("denoise", "balanced", dip.given)
+    plan = dip.plan()
     problem, fit = dip.begin(restoration.Observation(y=y), plan, rng)
     followed = [Watched(rule) for rule in rules]
     average, curve = RunningAverage(), []

@@ -116,6 +116,11 @@ def plan_for(task: str, quality: Quality, given: Mapping[str, Any], operator: Op
     return replace(plan, **given)
 
 
+def by_adam(plan: Plan) -> Plan:
+    """Return settings for networks that Muon was not tried on, some of which end in nothing with it."""
+    return replace(plan, optimiser="adam", steps=3 * plan.steps) if plan.optimiser == "muon" else plan
+
+
 def holes_of(mask: Tensor) -> Holes:
     """Return what kind of holes a mask has, `1 1 h w`, 1 where pixels are known.
 

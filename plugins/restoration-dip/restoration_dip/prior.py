@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +17,7 @@ from restoration_dip.average import RunningAverage
 from restoration_dip.downsampler import Downsampler
 from restoration_dip.fitting import Fitting, Optimiser, check_memory, untrained
 from restoration_dip.inputs import Masked, Shaken, mesh_grid, noise, smoothed
-from restoration_dip.plans import Plan, Quality, Start, Stop, plan_for, settings_for
+from restoration_dip.plans import SETTINGS, Plan, Quality, Start, Stop, by_adam, plan_for, settings_for
 from restoration_dip.problem import Norm, Problem, measured, norm_for
 from restoration_dip.stopping import AveragedVariance, Fixed, HeldOut, Moment, MovingVariance, Stopping
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from restoration import NetworkMaker, Observation
+    from restoration import NetworkMaker, Observation, Operator
 
 log = logging.getLogger("restoration")
 
@@ -90,7 +91,7 @@ class DeepImagePrior:
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
         """Yield the best answer so far after each step, `1 c h w`."""
-        plan = plan_for(self.task, self.quality, self.given, observation.operator)
+        plan = self.plan(observation.operator)
         problem, fitting = self.begin(observation, plan, rng)
         rule, average = self._rule(problem, plan), RunningAverage(decay=self.decay)
         best, begin = observation.y, time.perf_counter()
@@ -113,6 +114,13 @@ class DeepImagePrior:
             yield best
             if rule.done:
                 return
+
+    def plan(self, operator: Operator | None = None) -> Plan:
+        """Return the settings for a picture of which the operator is known, or nothing."""
+        plan = plan_for(self.task, self.quality, {}, operator)
+        if self.make_network.name not in SETTINGS:
+            plan = by_adam(plan)
+        return replace(plan, **self.given)
 
     def begin(self, observation: Observation, plan: Plan, rng: Generator) -> tuple[Problem, Fitting]:
         """Return what is to be fitted, and the fit to it before its first step."""

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 import torch
-from restoration_dip.plans import ACROSS, FINE, PAPER, PYRAMID, Holes, Plan, Quality, holes_of, plan_for, settings_for
+from restoration_dip.plans import (
+    ACROSS,
+    FINE,
+    PAPER,
+    PYRAMID,
+    Holes,
+    Plan,
+    Quality,
+    by_adam,
+    holes_of,
+    plan_for,
+    settings_for,
+)
+from restoration_dip.prior import DeepImagePrior
 from restoration_dip.skip import SkipNet
 from torch import Tensor
 
@@ -111,6 +124,15 @@ def test_plans_are_not_changed_by_those_who_use_them() -> None:
     before = dict(PYRAMID)
     plan_for("sr", "fast", {}).network["down"] = ()
     assert PYRAMID == before == plan_for("sr", "fast", {}).network
+
+
+def test_networks_that_muon_was_not_tried_on_are_fitted_by_adam_for_longer() -> None:
+    plan = plan_for("denoise", "fast", {})
+    assert (by_adam(plan).optimiser, by_adam(plan).steps) == ("adam", 300)
+    assert by_adam(PAPER["sr"]) == PAPER["sr"]
+    card = NetworkCard(name="other", factory=f"{__name__}:Residual", summary="")
+    made = DeepImagePrior(make_network=NetworkMaker(card, {}), task="denoise", quality="fast", lr=0.1)
+    assert (made.plan().optimiser, made.plan().steps, made.plan().lr) == ("adam", 300, 0.1)
 
 
 class Residual(torch.nn.Module):

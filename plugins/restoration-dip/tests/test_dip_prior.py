@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from restoration_dip.inputs import Masked, smoothed
-from restoration_dip.plans import plan_for
+from restoration_dip.prior import DeepImagePrior
 from torch import Tensor
 
 from restoration import BadOption, Observation, Picture, Restoration, psnr, write
@@ -195,8 +195,9 @@ def test_a_smoothed_start_is_noise_and_blurred_copies_of_the_picture_but_for_wha
 def test_a_masked_start_is_what_is_left_of_the_picture_and_is_fitted_to_the_rest() -> None:
     y = picture(32, 40).pixels
     made = dip("denoise", TINY, steps=3, start="masked", stop="none")
-    plan = plan_for("denoise", "fast", {**made.restorer.given})  # type: ignore[attr-defined]
-    _, fit = made.restorer.begin(Observation(y=y), plan, generator())  # type: ignore[attr-defined]
+    method = made.restorer
+    assert isinstance(method, DeepImagePrior)
+    _, fit = method.begin(Observation(y=y), method.plan(), generator())
     assert isinstance(fit.shown, Masked)
     answer, loss = fit.step()
     hidden = fit.shown.hidden > 0
