@@ -20,7 +20,7 @@ import torch
 from restoration_dip.average import RunningAverage
 from restoration_dip.padding import middle
 from restoration_dip.prior import DeepImagePrior
-from restoration_dip.stopping import AveragedVariance, HeldOut, Moment, MovingVariance, Stopping
+from restoration_dip.stopping import AveragedVariance, Moment, MovingVariance, Stopping
 from reverse_process import PAIRS
 
 import restoration
@@ -60,16 +60,17 @@ class Watched:
 
 
 def follow(
-    y: torch.Tensor, clean: torch.Tensor, stop: str, rules: list[Stopping], chosen: argparse.Namespace
+    y: torch.Tensor, clean: torch.Tensor, stop: str | None, rules: list[Stopping], chosen: argparse.Namespace
 ) -> tuple[list[tuple[float, float]], list[Watched]]:
     """Fit to the last step; return the PSNR of the average at each step, and what each rule chose."""
     device, rng = find_device("auto"), torch.Generator().manual_seed(chosen.seed)
     y, clean = y.to(device), clean.to(device)
     network = NetworkMaker(registry().card(NetworkCard, "skip"), {})
     dip = DeepImagePrior(make_network=network, task="denoise", stop=stop)
-    plan = dip.plan()
-    problem, fit = dip.begin(restoration.Observation(y=y), plan, rng)
-    followed = [Watched(rule) for rule in rules]
+    seen = restoration.Observation(y=y)
+    plan = dip.plan(seen)
+    problem, fit = dip.begin(seen, plan, rng)
+    followed = [Watched(rule) for rule in rules or [dip.rule(problem, plan)]]
     average, curve = RunningAverage(), []
     with precision("auto", device):
         for step in range(1, chosen.steps + 1):
@@ -105,16 +106,16 @@ def main() -> None:
         x = middle(x, *(min(side, chosen.size) for side in x.shape[-2:]))
         for name in chosen.noises:
             y = observe(make_task("denoise", NOISES[name]), x, torch.Generator().manual_seed(place)).y
-            fits: list[tuple[str, list[Stopping]]] = [("held-out", [HeldOut()])]
+            fits: list[tuple[str | None, list[Stopping]]] = [(None, [])]  # its own
             if chosen.rules:
                 fits.append(("moving-variance", [MovingVariance(), AveragedVariance()]))
             for stop, rules in fits:
                 curve, followed = follow(y, x, stop, rules, chosen)
                 at, best = max(curve, key=lambda point: point[1])
-                if place == 0 and stop == "held-out":
+                if place == 0 and stop is None:
                     curves[name] = curve[9::10]
                 for watched in followed:
-                    gaps.setdefault(watched.rule.name, []).append(best - watched.psnr)
+                    gaps.setdefault(watched.rule.name if rules else "its own", []).append(best - watched.psnr)
                     print(
                         f"{path.stem[:16]:16} {name:12} {restoration.psnr(y, x):6.2f} | {watched.rule.name:18} "
                         f"{watched.psnr:.2f} of step {watched.rule.best}, known at {watched.stopped or chosen.steps} | "

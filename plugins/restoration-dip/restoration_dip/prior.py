@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from restoration import NetworkMaker, Observation, Operator
+    from restoration import NetworkMaker, Observation
 
 log = logging.getLogger("restoration")
 
@@ -36,6 +36,8 @@ MASKED = 0.1
 """Share of the values that are hidden at each step."""
 ENOUGH, LEAST = 500, 0.01
 """Pixels that are held out besides, and their least share: what such a fit is never shown stays less clear."""
+FAINT = 20 / 255
+"""Noise below which a masked fit is not stopped: what is seen helps there more than what is held out can tell."""
 VEIL = 0.6
 """Jitter of blurred copies of a noisy picture, as a share of its noise: some of that is left in them."""
 
@@ -91,9 +93,9 @@ class DeepImagePrior:
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
         """Yield the best answer so far after each step, `1 c h w`."""
-        plan = self.plan(observation.operator)
+        plan = self.plan(observation)
         problem, fitting = self.begin(observation, plan, rng)
-        rule, average = self._rule(problem, plan), RunningAverage(decay=self.decay)
+        rule, average = self.rule(problem, plan), RunningAverage(decay=self.decay)
         best, begin = observation.y, time.perf_counter()
         for step in range(1, plan.steps + 1):
             answer, _ = fitting.step()
@@ -115,12 +117,22 @@ class DeepImagePrior:
             if rule.done:
                 return
 
-    def plan(self, operator: Operator | None = None) -> Plan:
-        """Return the settings for a picture of which the operator is known, or nothing."""
-        plan = plan_for(self.task, self.quality, {}, operator)
+    def plan(self, observation: Observation) -> Plan:
+        """Return the settings for a picture, what is known of it, and the noise that is found in it."""
+        plan = plan_for(self.task, self.quality, {}, observation.operator)
         if self.make_network.name not in SETTINGS:
             plan = by_adam(plan)
-        return replace(plan, **self.given)
+        plan = replace(plan, **self.given)
+        if plan.start != "masked" or "stop" in self.given:
+            return plan
+        unstopped = self._noise(observation) < FAINT or self._norm(observation) == "l1"
+        return replace(plan, stop="none") if unstopped else plan
+
+    def _noise(self, observation: Observation) -> float:
+        return estimate_sigma(observation.y) if observation.sigma is None else observation.sigma
+
+    def _norm(self, observation: Observation) -> Norm:
+        return norm_for(measured(observation, self.task), self.task) if self.norm == "auto" else self.norm
 
     def begin(self, observation: Observation, plan: Plan, rng: Generator) -> tuple[Problem, Fitting]:
         """Return what is to be fitted, and the fit to it before its first step."""
@@ -140,8 +152,7 @@ class DeepImagePrior:
         held_out = HELD_OUT if plan.stop == "held-out" else 0.0
         if plan.start == "masked":
             held_out = min(held_out, max(ENOUGH / target[0, 0].numel(), LEAST))
-        norm: Norm = norm_for(target, self.task) if self.norm == "auto" else self.norm
-        return Problem(target, operator, held_out=held_out, rng=rng, norm=norm)
+        return Problem(target, operator, held_out=held_out, rng=rng, norm=self._norm(observation))
 
     def _fitting(self, problem: Problem, observation: Observation, plan: Plan, rng: Generator) -> Fitting:
         """A new network, whose weights the generator decides, and its input."""
@@ -185,10 +196,10 @@ class DeepImagePrior:
         """How much blurred copies of the picture are shaken."""
         if observation.operator is not None or not plan.jitter:
             return plan.jitter
-        sigma = estimate_sigma(observation.y) if observation.sigma is None else observation.sigma
-        return max(plan.jitter, VEIL * sigma)
+        return max(plan.jitter, VEIL * self._noise(observation))
 
-    def _rule(self, problem: Problem, plan: Plan) -> Stopping:
+    def rule(self, problem: Problem, plan: Plan) -> Stopping:
+        """Return what says when to stop."""
         if plan.stop == "none" or (plan.stop == "held-out" and not problem.left):
             return Fixed()
         rule = {"held-out": HeldOut, "moving-variance": MovingVariance, "averaged-variance": AveragedVariance}

@@ -21,7 +21,7 @@ from restoration_dip.prior import DeepImagePrior
 from restoration_dip.skip import SkipNet
 from torch import Tensor
 
-from restoration import NetworkCard, NetworkMaker
+from restoration import NetworkCard, NetworkMaker, Observation
 from restoration.operators import Masking
 
 
@@ -132,7 +132,8 @@ def test_networks_that_muon_was_not_tried_on_are_fitted_by_adam_for_longer() -> 
     assert by_adam(PAPER["sr"]) == PAPER["sr"]
     card = NetworkCard(name="other", factory=f"{__name__}:Residual", summary="")
     made = DeepImagePrior(make_network=NetworkMaker(card, {}), task="denoise", quality="fast", lr=0.1)
-    assert (made.plan().optimiser, made.plan().steps, made.plan().lr) == ("adam", 300, 0.1)
+    plan = made.plan(Observation(y=torch.rand(1, 3, 16, 16)))
+    assert (plan.optimiser, plan.steps, plan.lr) == ("adam", 300, 0.1)
 
 
 class Residual(torch.nn.Module):

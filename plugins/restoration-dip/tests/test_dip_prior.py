@@ -197,7 +197,7 @@ def test_a_masked_start_is_what_is_left_of_the_picture_and_is_fitted_to_the_rest
     made = dip("denoise", TINY, steps=3, start="masked", stop="none")
     method = made.restorer
     assert isinstance(method, DeepImagePrior)
-    _, fit = method.begin(Observation(y=y), method.plan(), generator())
+    _, fit = method.begin(Observation(y=y), method.plan(Observation(y=y)), generator())
     assert isinstance(fit.shown, Masked)
     answer, loss = fit.step()
     hidden = fit.shown.hidden > 0
@@ -205,6 +205,20 @@ def test_a_masked_start_is_what_is_left_of_the_picture_and_is_fitted_to_the_rest
     assert loss == pytest.approx(float((answer - y)[hidden].square().mean()), rel=1e-4)
     fit.step()
     assert not torch.equal(fit.shown.hidden > 0, hidden), "the same was hidden twice"
+
+
+@pytest.mark.parametrize(
+    ("damage", "stop"),
+    [({"sigma": 10}, "none"), ({"sigma": 35}, "held-out"), ({"kind": "impulse", "impulse": 0.2}, "none")],
+)
+def test_faint_noise_and_wrong_pixels_are_fitted_to_the_last_step_unless_told_otherwise(
+    damage: dict[str, Any], stop: str
+) -> None:
+    seen = observe(make_task("denoise", damage), scene(64, 80), generator())
+    for given, expected in ((None, stop), ("moving-variance", "moving-variance")):
+        method = dip("denoise", TINY, **({} if given is None else {"stop": given})).restorer
+        assert isinstance(method, DeepImagePrior)
+        assert method.plan(seen).stop == expected
 
 
 def test_super_resolution_has_no_values_to_hide_and_is_smoothed_instead() -> None:
