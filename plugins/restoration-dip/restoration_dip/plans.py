@@ -117,7 +117,7 @@ def plan_for(task: str, quality: Quality, given: Mapping[str, Any], operator: Op
 
 
 def by_adam(plan: Plan) -> Plan:
-    """Return settings for networks that Muon was not tried on, some of which end in nothing with it."""
+    """Return settings for networks and inputs that Muon was not tried on: some end in nothing with it."""
     return replace(plan, optimiser="adam", steps=3 * plan.steps) if plan.optimiser == "muon" else plan
 
 

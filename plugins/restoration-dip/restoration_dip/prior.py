@@ -120,8 +120,10 @@ class DeepImagePrior:
     def plan(self, observation: Observation) -> Plan:
         """Return the settings for a picture, what is known of it, and the noise that is found in it."""
         plan = plan_for(self.task, self.quality, {}, observation.operator)
-        if self.make_network.name not in SETTINGS:
+        if self.make_network.name not in SETTINGS or self.flash is not None:
             plan = by_adam(plan)
+        if self.flash is not None:
+            plan = replace(plan, start="noise")
         plan = replace(plan, **self.given)
         if plan.start != "masked" or "stop" in self.given:
             return plan

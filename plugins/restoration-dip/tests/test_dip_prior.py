@@ -207,6 +207,14 @@ def test_a_masked_start_is_what_is_left_of_the_picture_and_is_fitted_to_the_rest
     assert not torch.equal(fit.shown.hidden > 0, hidden), "the same was hidden twice"
 
 
+def test_a_flash_is_fitted_by_adam_as_noise_is(tmp_path: Path) -> None:
+    write(picture(seed=5), tmp_path / "flash.png")
+    method = dip("denoise", TINY, quality="fast", flash=str(tmp_path / "flash.png")).restorer
+    assert isinstance(method, DeepImagePrior)
+    plan = method.plan(Observation(y=picture().pixels))
+    assert (plan.start, plan.optimiser, plan.steps, plan.stop) == ("noise", "adam", 300, "held-out")
+
+
 @pytest.mark.parametrize(
     ("damage", "stop"),
     [({"sigma": 10}, "none"), ({"sigma": 35}, "held-out"), ({"kind": "impulse", "impulse": 0.2}, "none")],
