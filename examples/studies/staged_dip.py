@@ -26,6 +26,7 @@ import torch
 from msgspec.structs import replace
 from restoration_dip.average import RunningAverage
 from restoration_dip.padding import middle
+from restoration_dip.plans import PYRAMID
 from reverse_process import PAIRS
 
 import restoration
@@ -44,9 +45,7 @@ FACTORS = {
 }
 LAMBDA = {"vgg16": 0.01, "vgg19": 0.01, "vgg16-random": 0.01, "laplacian": 0.1}
 PLAIN = {"start": "noise", "optimiser": "adam", "steps": 3000, "jitter": 1 / 30}
-"""Settings of plain DIP that are those of the staged: what is shown, the noise on it, the optimiser."""
-NARROW = [4, 4, 4, 4, 4]
-"""Skips of the network of both."""
+"""Settings of plain DIP that are those of the staged: what is shown, the noise on it, the optimiser; both `PYRAMID`."""
 PUBLISHED = {
     ("beta_max", 0.01): (29.84, 25.13),
     ("beta_max", 0.005): (29.61, 24.96),
@@ -212,7 +211,7 @@ def made(method: str, network: str, options: dict[str, object], schedule: dict[s
     """Return the method with this network and its options, those that are None left out."""
     recipe = default_recipe(method, "denoise")
     options = {**recipe.method.options, **{name: value for name, value in options.items() if value is not None}}
-    own = recipe.network.options | {"skip": NARROW} if network == recipe.network.name else {}
+    own = recipe.network.options | PYRAMID if network == recipe.network.name else {}
     recipe = replace(recipe, method=Part(method, options), network=Part(network, own))
     if schedule is not None:
         recipe = replace(recipe, schedule=Part("ddpm", schedule))

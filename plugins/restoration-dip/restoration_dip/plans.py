@@ -10,8 +10,6 @@ from torch.nn.functional import max_pool2d
 from restoration.operators import Masking
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from torch import Tensor
 
     from restoration import NetworkMaker, Operator
@@ -26,14 +24,10 @@ PYRAMID: dict[str, Any] = {"down": (16, 32, 64, 128, 128), "up": (16, 32, 64, 12
 """The network that is narrow where the picture is large: a step takes a fifth of the time, answers are as good."""
 FINE: dict[str, Any] = PYRAMID | {"skip": (16, 16, 4, 4, 4)}
 """The same where the picture itself is shown: more of what is fine comes through."""
-CALM, BRISK = 0.01, 0.02
-"""Jitter for few steps: a larger one keeps a fit from noise for longer, but from the picture too."""
-SLOW = ("jpeg",)
-"""Damage that looks like a picture: with large steps a fit has it before it is stopped."""
 ACROSS: dict[str, Any] = {"skip": (0, 0, 0, 0, 0), "upsample": "nearest"}
 """For wide holes: without skips and from a smooth input, what is around a hole goes on in it."""
-AFAR = 500
-"""Steps for them, at least: what is far away arrives late, and a blurred picture, empty there too, does not help."""
+CALM, BRISK = 0.01, 0.02
+"""Jitter for few steps: a larger one keeps a fit from noise for longer, but from the picture too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +64,11 @@ def settings_for(make_network: NetworkMaker) -> Settings:
     return settings
 
 
-PAPER = {
-    "denoise": Plan(steps=3000),
+Plans = dict[str, Plan]
+"""For each task, or where a mask is known for its kind of holes; "" is for all others."""
+
+PAPER: Plans = {
+    "": Plan(),
     "jpeg": Plan(
         network={"down": (8, 16, 32, 64, 128), "up": (8, 16, 32, 64, 128), "skip": (0, 0, 0, 4, 4)},
         channels=3,
@@ -80,40 +77,37 @@ PAPER = {
     ),
     "sr": Plan(steps=2000, jitter=0.03, stop="none"),
     "deblur": Plan(steps=5000, jitter=0.03, stop="none"),
-}
-"""Ulyanov et al. 2018, arXiv:1711.10925, and its published code: settings for each task where all pixels are known."""
-HOLES: dict[Holes, Plan] = {
     "dots": Plan(steps=11_000, jitter=0.03, lr=0.001, stop="none"),
     "strokes": Plan(
         network={"skip": (128, 128, 128, 128, 128), "upsample": "nearest"}, steps=6000, jitter=0.03, stop="none"
     ),
-    "wide": Plan(network={**ACROSS}, start="mesh-grid", steps=5000, jitter=0.03, stop="none"),
+    "wide": Plan(network=ACROSS, start="mesh-grid", steps=5000, jitter=0.03, stop="none"),
 }
-"""The same for each kind of holes: its settings of the pictures barbara, kate and vase."""
+"""Ulyanov et al. 2018, arXiv:1711.10925, and its published code; holes as of its pictures barbara, kate and vase."""
+
+BALANCED: Plans = {
+    "": Plan(network=PYRAMID, steps=1000, jitter=BRISK, optimiser="muon"),
+    "denoise": Plan(network=FINE, start="masked", steps=400, optimiser="muon"),
+    "jpeg": Plan(network=PYRAMID),
+    "wide": Plan(network=PYRAMID | ACROSS, start="mesh-grid"),
+}
+FAST: Plans = {
+    "": Plan(network=PYRAMID, start="smoothed", channels=8, steps=150, jitter=CALM, optimiser="muon"),
+    "denoise": Plan(network=FINE, start="masked", steps=100, optimiser="muon"),
+    "jpeg": Plan(network=PYRAMID, start="smoothed", channels=8, steps=180, jitter=CALM),
+    "strokes": Plan(network=PYRAMID, steps=200, jitter=CALM, optimiser="muon"),
+    "wide": Plan(network=PYRAMID | ACROSS, start="mesh-grid", steps=500),
+}
+"""Blocks of JPEG look like a picture: with large steps a fit has them before it is stopped. What is far from a wide
+hole arrives late in it, and a blurred picture is empty there too.
+"""
 
 
-def plan_for(task: str, quality: Quality, given: Mapping[str, Any], operator: Operator | None = None) -> Plan:
-    """Return the settings for a task, those of denoising where there are none, with what is `given` put in.
-
-    If the operator is a mask, they are those for its kind of holes.
-    """
-    holes = holes_of(operator.mask) if isinstance(operator, Masking) else None
-    plan = HOLES[holes] if holes else PAPER.get(task, PAPER["denoise"])
-    if quality != "paper":
-        fast = quality == "fast"
-        if holes == "wide":
-            plan = Plan(network=PYRAMID | ACROSS, start="mesh-grid", steps=AFAR if fast else 3000)
-        elif task == "denoise":
-            plan = Plan(network={**FINE}, start="masked", optimiser="muon", steps=100 if fast else 400)
-        else:
-            plan = Plan(network={**PYRAMID}, optimiser="muon", steps=1000, jitter=BRISK)
-            if fast and holes == "strokes":
-                plan = replace(plan, steps=200, jitter=CALM)
-            elif fast:
-                plan = replace(plan, start="smoothed", steps=150, channels=8, jitter=CALM)
-            if task in SLOW:
-                plan = replace(plan, optimiser="adam", steps=180 if fast else 3000, jitter=CALM if fast else 1 / 30)
-    return replace(plan, **given)
+def plan_for(task: str, quality: Quality, operator: Operator | None = None) -> Plan:
+    """Return the settings for a task; if the operator is a mask, those for its kind of holes."""
+    plans = {"fast": FAST, "balanced": BALANCED, "paper": PAPER}[quality]
+    plan = plans.get(holes_of(operator.mask) if isinstance(operator, Masking) else task, plans[""])
+    return replace(plan, network={**plan.network})
 
 
 def by_adam(plan: Plan) -> Plan:

@@ -13,6 +13,7 @@ import torch
 
 from restoration import read
 from restoration.noise_level import estimate_sigma
+from restoration.operators import Masking
 from restoration_dip.average import RunningAverage
 from restoration_dip.downsampler import Downsampler
 from restoration_dip.fitting import Fitting, Optimiser, check_memory, untrained
@@ -36,7 +37,7 @@ MASKED = 0.1
 """Share of the values that are hidden at each step."""
 ENOUGH, LEAST = 500, 0.01
 """Pixels that are held out besides, and their least share: what such a fit is never shown stays less clear."""
-FAINT = 20 / 255
+LITTLE = 20 / 255
 """Noise below which a masked fit is not stopped: what is seen helps there more than what is held out can tell."""
 VEIL = 0.6
 """Jitter of blurred copies of a noisy picture, as a share of its noise: some of that is left in them."""
@@ -119,28 +120,33 @@ class DeepImagePrior:
 
     def plan(self, observation: Observation) -> Plan:
         """Return the settings for a picture, what is known of it, and the noise that is found in it."""
-        plan = plan_for(self.task, self.quality, {}, observation.operator)
+        plan = plan_for(self.task, self.quality, observation.operator)
         if self.make_network.name not in SETTINGS or self.flash is not None:
             plan = by_adam(plan)
-        if self.flash is not None:
-            plan = replace(plan, start="noise")
         plan = replace(plan, **self.given)
-        if plan.start != "masked" or "stop" in self.given:
+        if self.flash is not None or not self.make_network.free:
+            return replace(plan, start="noise")
+        if plan.start != "masked":
             return plan
-        unstopped = self._noise(observation) < FAINT or self._norm(observation) == "l1"
-        return replace(plan, stop="none") if unstopped else plan
-
-    def _noise(self, observation: Observation) -> float:
-        return estimate_sigma(observation.y) if observation.sigma is None else observation.sigma
-
-    def _norm(self, observation: Observation) -> Norm:
-        return norm_for(measured(observation, self.task), self.task) if self.norm == "auto" else self.norm
+        if not isinstance(observation.operator, Masking | None) or self.downsampling != "task":
+            return replace(plan, start="smoothed")
+        unstopped = self._noise(observation) < LITTLE or self._norm(observation) == "l1"
+        return replace(plan, stop="none") if unstopped and "stop" not in self.given else plan
 
     def begin(self, observation: Observation, plan: Plan, rng: Generator) -> tuple[Problem, Fitting]:
         """Return what is to be fitted, and the fit to it before its first step."""
         with torch.inference_mode(False):
             problem = self._problem(observation, plan, rng)
             return problem, self._fitting(problem, observation, plan, rng)
+
+    def rule(self, problem: Problem, plan: Plan) -> Stopping:
+        """Return what says when to stop."""
+        if plan.stop == "none" or (plan.stop == "held-out" and not problem.left):
+            return Fixed()
+        rule = {"held-out": HeldOut, "moving-variance": MovingVariance, "averaged-variance": AveragedVariance}
+        patience = {} if self.patience is None else {"patience": self.patience}
+        made: Stopping = rule[plan.stop](**patience)
+        return made
 
     def _problem(self, observation: Observation, plan: Plan, rng: Generator) -> Problem:
         """What is fitted: what was measured, as the task knows it or by another filter."""
@@ -166,13 +172,13 @@ class DeepImagePrior:
         shown: Shaken | Masked
         if self.flash is not None:
             shown = Shaken(self._with_flash(self.flash, y).to(y), 0.0, rng)
-        elif plan.start == "mesh-grid" and self.make_network.free:
+        elif plan.start == "mesh-grid":
             shown = Shaken(mesh_grid(height, width).to(y), plan.jitter, rng)
-        elif plan.start == "masked" and self.make_network.free and problem.direct:
+        elif plan.start == "masked":
             shown = Masked(y, problem.known * problem.shown, problem.shown, MASKED, rng)
         else:
             z, jitter = noise(channels, height, width, rng), [plan.jitter]
-            if plan.start in ("smoothed", "masked") and self.make_network.free:
+            if plan.start == "smoothed":
                 seen = smoothed(*problem.seen(y, rng)).cpu()
                 jitter = jitter * channels + [self._veil(observation, plan)] * seen.shape[1]
                 z = torch.cat([z, seen], dim=1)
@@ -200,11 +206,8 @@ class DeepImagePrior:
             return plan.jitter
         return max(plan.jitter, VEIL * self._noise(observation))
 
-    def rule(self, problem: Problem, plan: Plan) -> Stopping:
-        """Return what says when to stop."""
-        if plan.stop == "none" or (plan.stop == "held-out" and not problem.left):
-            return Fixed()
-        rule = {"held-out": HeldOut, "moving-variance": MovingVariance, "averaged-variance": AveragedVariance}
-        patience = {} if self.patience is None else {"patience": self.patience}
-        made: Stopping = rule[plan.stop](**patience)
-        return made
+    def _noise(self, observation: Observation) -> float:
+        return estimate_sigma(observation.y) if observation.sigma is None else observation.sigma
+
+    def _norm(self, observation: Observation) -> Norm:
+        return norm_for(measured(observation, self.task), self.task) if self.norm == "auto" else self.norm

@@ -41,8 +41,9 @@ class Problem:
 
     With `norm` "l1" it is `|A x - y|`, which wrong pixels do not pull to them.
 
-    Pixels that a mask hides are neither fitted nor held out. Held-out pixels are drawn with `rng`, all channels of one
-    together, at least one but never the only one.
+    `known` is where the picture can be believed, `b c h w` of 0 and 1: not what a mask hides, nor, with "l1", what is
+    black or white. Pixels that a mask hides are neither fitted nor held out. Held-out pixels are drawn with `rng`, all
+    channels of one together, at least one but never the only one.
     """
 
     def __init__(
@@ -54,8 +55,11 @@ class Problem:
         self.target = measured
         self.hidden = _drawn(known, held_out, rng)
         self.shown = known - self.hidden
-        self.number, self.judged = float(self.shown.sum()) * measured.shape[1], self.hidden * self.known
-        self.left = float(self.judged.sum())
+        self.known = known.expand_as(measured)
+        if norm == "l1":
+            self.known = self.known * ((measured > 0) & (measured < 1))
+        self.judged = self.hidden * self.known
+        self.number, self.left = float(self.shown.sum()) * measured.shape[1], float(self.judged.sum())
         if self.number == 0:
             raise ValueError("nothing of the picture is known")
 
@@ -76,22 +80,11 @@ class Problem:
         answer there is disturbed by noise in what is seen just as elsewhere, and the held-out error tells. Unseen is
         what a mask hides, and what is black or white where pixels are wrong.
         """
-        if not self.direct:
+        if self.operator is not None:
             return y, torch.ones_like(y)
         swapped = beside(torch.cat([y, self.known], dim=1), rng).chunk(2, dim=1)
         hidden = self.hidden > 0
         return torch.where(hidden, swapped[0], y), torch.where(hidden, swapped[1], self.known)
-
-    @property
-    def direct(self) -> bool:
-        """Whether what was measured is the picture itself, whole or in part."""
-        return self.operator is None
-
-    @property
-    def known(self) -> Tensor:
-        """Where the picture is known, `b c h w` of 0 and 1: not what a mask hides, nor pixels that may be wrong."""
-        known = (self.shown + self.hidden).expand_as(self.target)
-        return known * ((self.target > 0) & (self.target < 1)) if self.norm == "l1" else known
 
     def _apart(self, x: Tensor) -> Tensor:
         error = (x if self.operator is None else self.operator(x)) - self.target

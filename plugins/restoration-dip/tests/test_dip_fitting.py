@@ -160,8 +160,7 @@ def test_the_shaken_input_is_not_shaken_further_and_further() -> None:
 
 def test_without_jitter_nothing_is_drawn_and_the_input_stays() -> None:
     network, rng = Linear(), Generator().manual_seed(0)
-    fit = Fitting(network, lambda: Z, error, lr=0.01)
-    losses(fit, 3)
+    losses(Fitting(network, Shaken(Z, 0.0, rng), error, lr=0.01), 3)
     assert torch.equal(rng.get_state(), Generator().manual_seed(0).get_state())
     assert all(torch.equal(z, Z) for z in network.shown)
 

@@ -79,7 +79,7 @@ def test_an_enlarged_picture_is_sharper_than_by_bicubic_filters(downsampling: st
 def test_the_blocks_of_jpeg_are_mended() -> None:
     x = scene(40, 48)
     seen = observe(make_task("jpeg", {"quality": 5}), x, generator())
-    assert gain(dip("jpeg", SMALL, steps=120, lr=0.02), seen, x, seen.y) > 0.2
+    assert gain(dip("jpeg", SMALL, steps=120, lr=0.02), seen, x, seen.y) > 0.3
 
 
 def picture(height: int = 20, width: int = 24, seed: int = 0) -> Picture:
@@ -227,12 +227,6 @@ def test_faint_noise_and_wrong_pixels_are_fitted_to_the_last_step_unless_told_ot
         method = dip("denoise", TINY, **({} if given is None else {"stop": given})).restorer
         assert isinstance(method, DeepImagePrior)
         assert method.plan(seen).stop == expected
-
-
-def test_super_resolution_has_no_values_to_hide_and_is_smoothed_instead() -> None:
-    seen = observe(make_task("sr", {"scale": 4}), scene(24, 32), generator())
-    made = dip("sr", TINY, steps=2, start="masked", channels=4)
-    assert made(seen).told["of"] == 2
 
 
 def test_noisy_copies_are_shaken_by_a_share_of_their_noise() -> None:
