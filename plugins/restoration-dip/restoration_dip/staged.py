@@ -32,8 +32,8 @@ class StagedDeepImagePrior:
     the same in all stages but for its strength, and nothing is clipped. With ten levels up to beta 0.01 the defaults
     come to 2,047 epochs. With `perceptual` times the distance in `features` the loss looks at more than pixels; 0.01 to
     0.1 suits VGG. `answer` is the running average of what the network says, by `decay`, or what it said `last`.
-    `channels` and `jitter` are of its input; `lr` is by default what suits the network, and `optimiser` "muon" needs
-    fewer epochs than "adam".
+    `channels` and `jitter` are of its input, `lr` and `optimiser` of its steps; `lr` is by default what suits the
+    network.
 
     The idea is that of a diffusion's reverse process with Deep Image Prior (Ulyanov et al. 2018, arXiv:1711.10925) in
     the place of its steps. `schedule` is any: what it makes of the picture at hand at its levels is fitted. While it
