@@ -42,6 +42,8 @@ class Plan:
     stop: Stop = "held-out"
     lr: float | None = None
     optimiser: Optimiser = "adam"
+    pixels: int | None = None
+    """At most so many are fitted where there are holes, see `smaller`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +98,7 @@ FAST: Plans = {
     "denoise": Plan(network=FINE, start="masked", steps=100, optimiser="muon"),
     "jpeg": Plan(network=PYRAMID, start="smoothed", channels=8, steps=180, jitter=CALM),
     "strokes": Plan(network=PYRAMID, steps=200, jitter=CALM, optimiser="muon"),
-    "wide": Plan(network=PYRAMID | ACROSS, start="mesh-grid", steps=500),
+    "wide": Plan(network=PYRAMID | ACROSS, start="mesh-grid", steps=500, pixels=100_000),
 }
 """Blocks of JPEG look like a picture: with large steps a fit has them before it is stopped. What is far from a wide
 hole arrives late in it, and a blurred picture is empty there too.

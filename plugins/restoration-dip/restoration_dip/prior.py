@@ -20,6 +20,7 @@ from restoration_dip.fitting import Fitting, Optimiser, check_memory, untrained
 from restoration_dip.inputs import Masked, Shaken, mesh_grid, noise, smoothed
 from restoration_dip.plans import SETTINGS, Plan, Quality, Start, Stop, by_adam, plan_for, settings_for
 from restoration_dip.problem import Norm, Problem, measured, norm_for
+from restoration_dip.smaller import filled, shrunk
 from restoration_dip.stopping import AveragedVariance, Fixed, HeldOut, Moment, MovingVariance, Stopping
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ class DeepImagePrior:
     begin with instead; `jitter` how much noise is shaken, noisy copies at least by a share of their noise; `optimiser`
     and `lr` its steps; `decay` the running average of the answers; `norm` "l1" minimises `|A f(z) - y|`, as is done by
     itself where a picture to denoise has wrong pixels here and there; `downsampling` the filter, where a picture was
-    made smaller otherwise than the task has it.
+    made smaller otherwise than the task has it; `pixels` how many are fitted of a picture with holes, which are filled
+    in a smaller one where it has more.
     """
 
     def __init__(
@@ -76,13 +78,14 @@ class DeepImagePrior:
         norm: Literal["auto", "l1", "l2"] = "auto",
         downsampling: Literal["task", "lanczos2", "lanczos3"] = "task",
         phase: float = 0.5,
+        pixels: int | None = None,
     ) -> None:
         given: dict[str, Any] = {"steps": steps, "stop": stop, "start": start, "channels": channels, "jitter": jitter}
-        given |= {"lr": lr, "optimiser": optimiser}
+        given |= {"lr": lr, "optimiser": optimiser, "pixels": pixels}
         self.given = {name: value for name, value in given.items() if value is not None}
-        few = any(self.given.get(name, 1) < 1 for name in ("steps", "channels"))
+        few = any(self.given.get(name, 1) < 1 for name in ("steps", "channels", "pixels"))
         if few or self.given.get("lr", 1) <= 0 or self.given.get("jitter", 0) < 0:
-            raise ValueError("steps and channels must be at least 1, lr above 0 and jitter at least 0")
+            raise ValueError("steps, channels and pixels must be at least 1, lr above 0 and jitter at least 0")
         if patience is not None and patience < 1:
             raise ValueError(f"patience must be at least 1 step, not {patience}")
         self.make_network, self.task, self.quality = make_network, task, quality
@@ -95,6 +98,14 @@ class DeepImagePrior:
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
         """Yield the best answer so far after each step, `1 c h w`."""
         plan = self.plan(observation)
+        small = shrunk(observation, plan.pixels)
+        for guess in self._fit(small, plan, rng):
+            if guess.shape != observation.y.shape:
+                self.told["filled at"] = "{1}x{0}".format(*guess.shape[-2:])
+            yield filled(observation, guess)
+
+    def _fit(self, observation: Observation, plan: Plan, rng: Generator) -> Iterator[Tensor]:
+        """Yield the best answer so far after each step, `1 c h w`."""
         problem, fitting = self.begin(observation, plan, rng)
         rule, average = self.rule(problem, plan), RunningAverage(decay=self.decay)
         best, begin = observation.y, time.perf_counter()
@@ -125,7 +136,7 @@ class DeepImagePrior:
             plan = by_adam(plan)
         plan = replace(plan, **self.given)
         if self.flash is not None or not self.make_network.free:
-            return replace(plan, start="noise")
+            return replace(plan, start="noise", pixels=None if self.flash is not None else plan.pixels)
         if plan.start != "masked":
             return plan
         if not isinstance(observation.operator, Masking | None) or self.downsampling != "task":
