@@ -247,19 +247,14 @@ def test_a_network_that_is_shown_pictures_only_is_shown_noise_of_as_many_channel
     assert noise.shape == (1, 3, 20, 24) and 0.09 < float(noise.max()) < 0.1
 
 
+FEW = "steps, channels and pixels must be at least 1, lr above 0 and jitter at least 0"
+"""Said of each number that is too small."""
 WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
-    "no steps": ("denoise", {"steps": 0}, "steps and channels must be at least 1, lr above 0 and jitter at least 0"),
-    "no channels": (
-        "denoise",
-        {"channels": 0},
-        "steps and channels must be at least 1, lr above 0 and jitter at least 0",
-    ),
-    "no rate": ("denoise", {"lr": 0.0}, "steps and channels must be at least 1, lr above 0 and jitter at least 0"),
-    "less than no jitter": (
-        "denoise",
-        {"jitter": -1.0},
-        "steps and channels must be at least 1, lr above 0 and jitter at least 0",
-    ),
+    "no steps": ("denoise", {"steps": 0}, FEW),
+    "no channels": ("denoise", {"channels": 0}, FEW),
+    "no rate": ("denoise", {"lr": 0.0}, FEW),
+    "less than no jitter": ("denoise", {"jitter": -1.0}, FEW),
+    "no pixels": ("inpaint", {"pixels": 0}, FEW),
     "quality": (
         "denoise",
         {"quality": "best"},
