@@ -97,6 +97,7 @@ FAST: Plans = {
     "": Plan(network=PYRAMID, start="smoothed", channels=8, steps=150, jitter=CALM, optimiser="muon"),
     "denoise": Plan(network=FINE, start="masked", steps=100, optimiser="muon"),
     "jpeg": Plan(network=PYRAMID, start="smoothed", channels=8, steps=180, jitter=CALM),
+    "dots": Plan(network=FINE, start="masked", steps=100, optimiser="muon"),
     "strokes": Plan(network=PYRAMID, steps=200, jitter=CALM, optimiser="muon"),
     "wide": Plan(network=PYRAMID | ACROSS, start="mesh-grid", steps=500, pixels=100_000),
 }

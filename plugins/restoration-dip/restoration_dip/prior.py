@@ -141,6 +141,8 @@ class DeepImagePrior:
             return plan
         if not isinstance(observation.operator, Masking | None) or self.downsampling != "task":
             return replace(plan, start="smoothed")
+        if observation.operator is not None:
+            return plan
         unstopped = self._noise(observation) < LITTLE or self._norm(observation) == "l1"
         return replace(plan, stop="none") if unstopped and "stop" not in self.given else plan
 

@@ -67,10 +67,16 @@ def test_the_published_networks_for_holes_suit_their_width(holes: Holes, number:
 
 @pytest.mark.parametrize("quality", ["fast", "balanced"])
 def test_what_is_around_wide_holes_goes_on_in_them(quality: Quality) -> None:
-    wide, narrow = (plan_for("inpaint", quality, Masking(mask(holes))) for holes in ("wide", "dots"))
+    wide, narrow = (plan_for("inpaint", quality, Masking(mask(holes))) for holes in ("wide", "strokes"))
     assert (wide.network, wide.start) == (PYRAMID | ACROSS, "mesh-grid")
-    assert (narrow.network, narrow.start) == (PYRAMID, {"fast": "smoothed", "balanced": "noise"}[quality])
+    assert (narrow.network, narrow.start) == (PYRAMID, "noise")
     assert wide.steps >= 500, "what is far away arrives late"
+
+
+def test_missing_pixels_are_filled_as_noise_is_taken_away_but_what_is_held_out_says_when() -> None:
+    seen = faint(Masking(mask("dots")))
+    plan = method("inpaint", quality="fast").plan(seen)
+    assert (plan.network, plan.start, plan.steps, plan.stop) == (FINE, "masked", 100, "held-out")
 
 
 def test_strokes_are_filled_from_noise_however_few_the_steps() -> None:
