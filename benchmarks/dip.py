@@ -1,7 +1,7 @@
 """How fast is Deep Image Prior, side by side with its published code, in one run on one machine.
 
     python benchmarks/dip.py F16_GT.png --size 256            # half an hour to an hour on two cores
-    python benchmarks/dip.py F16_GT.png --size 512 --ways "masked input" balanced fast    # three hours
+    python benchmarks/dip.py F16_GT.png --size 512 --ways "+ masked input" balanced fast    # three hours
     python benchmarks/dip.py F16_GT.png --size 256 --rates    # steps a second and memory only: minutes
 
 With --keep DIR, each way that is done is kept there, and not run again when the same command is given again.
@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1800, help="of the published code")
     parser.add_argument("--rates", action="store_true", help="the same network only: iterations a second, memory")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="a folder for what is done")
-    parser.add_argument("--ways", nargs="+", choices=[name.strip("+ ") for name in OURS], help="only these of ours")
+    parser.add_argument("--ways", nargs="+", choices=OURS, default=list(OURS), help="only these of ours")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.only:
@@ -141,8 +141,7 @@ def main() -> None:
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)  # torch takes 130 MB more to end
         return
     print(f"{chosen.picture.name}, {chosen.size}x{chosen.size}")
-    ways = [name for name in OURS if not chosen.ways or name.strip("+ ") in chosen.ways]
-    speeds, memories = rates((OFFICIAL, *([SAME] if chosen.rates else ways)), chosen)
+    speeds, memories = rates((OFFICIAL, *([SAME] if chosen.rates else chosen.ways)), chosen)
     for name, speed in speeds.items():
         times = f"{speed / speeds[OFFICIAL]:.2f} x the published code's"
         print(f"{name:18}{speed:7.2f} steps/s{memories[name]:8.0f} MB   {times}", flush=True)
@@ -154,7 +153,7 @@ def main() -> None:
     limit = best["step"] / speeds[OFFICIAL]
     show(OFFICIAL, lines, "psnr", speeds[OFFICIAL], memory, best["psnr"], limit)
     show(AVERAGE, lines, "averaged", speeds[OFFICIAL], memory, best["psnr"], limit)
-    for name in ways:
+    for name in chosen.ways:
         lines, memory = run(name, chosen, chosen.steps, chosen.keep)
         show(name, lines, "psnr", speeds[name], memory, best["psnr"], limit)
 

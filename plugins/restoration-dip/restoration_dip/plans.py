@@ -99,7 +99,7 @@ FAST: Plans = {
     "jpeg": Plan(network=PYRAMID, start="smoothed", channels=8, steps=180, jitter=CALM),
     "dots": Plan(network=FINE, start="masked", steps=100, optimiser="muon"),
     "strokes": Plan(network=PYRAMID, steps=200, jitter=CALM, optimiser="muon"),
-    "wide": Plan(network=PYRAMID | ACROSS, start="mesh-grid", steps=500, pixels=100_000),
+    "wide": Plan(network=PYRAMID | ACROSS, start="mesh-grid", steps=500, pixels=256 * 256),
 }
 """Blocks of JPEG look like a picture: with large steps a fit has them before it is stopped. What is far from a wide
 hole arrives late in it, and a blurred picture is empty there too.

@@ -42,6 +42,8 @@ LITTLE = 20 / 255
 """Noise below which a masked fit is not stopped: what is seen helps there more than what is held out can tell."""
 VEIL = 0.6
 """Jitter of blurred copies of a noisy picture, as a share of its noise: some of that is left in them."""
+BETWEEN = 1.0
+"""Seconds until a large picture is filled again from a smaller one: 12 megapixels take a third of that."""
 
 
 class DeepImagePrior:
@@ -96,13 +98,18 @@ class DeepImagePrior:
             log.info("for noise that is new in each pixel, Zero-Shot Noise2Noise (arXiv:2303.11253) takes seconds")
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
-        """Yield the best answer so far after each step, `1 c h w`."""
+        """Yield the best answer so far after each step, `1 c h w`; where a smaller picture is fitted, now and then."""
         plan = self.plan(observation)
         small = shrunk(observation, plan.pixels)
+        if small is observation:
+            yield from self._fit(observation, plan, rng)
+            return
+        last = -math.inf
         for guess in self._fit(small, plan, rng):
-            if guess.shape != observation.y.shape:
-                self.told["filled at"] = "{1}x{0}".format(*guess.shape[-2:])
-            yield filled(observation, guess)
+            self.told["filled at"] = "{1}x{0}".format(*guess.shape[-2:])
+            if "stopped by" in self.told or time.perf_counter() - last > BETWEEN:
+                yield filled(observation, guess)
+                last = time.perf_counter()
 
     def _fit(self, observation: Observation, plan: Plan, rng: Generator) -> Iterator[Tensor]:
         """Yield the best answer so far after each step, `1 c h w`."""
@@ -135,8 +142,10 @@ class DeepImagePrior:
         if self.make_network.name not in SETTINGS or self.flash is not None:
             plan = by_adam(plan)
         plan = replace(plan, **self.given)
-        if self.flash is not None or not self.make_network.free:
-            return replace(plan, start="noise", pixels=None if self.flash is not None else plan.pixels)
+        if self.flash is not None:
+            return replace(plan, start="noise", pixels=None)
+        if not self.make_network.free:
+            return replace(plan, start="noise")
         if plan.start != "masked":
             return plan
         if not isinstance(observation.operator, Masking | None) or self.downsampling != "task":

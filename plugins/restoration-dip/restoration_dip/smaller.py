@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from restoration.operators import Masking
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 def shrunk(observation: Observation, pixels: int | None) -> Observation:
-    """Return a picture with holes, made smaller by a whole number until it has at most so many pixels.
+    """Return a picture with holes in a smaller copy of at most so many pixels; what has fewer, or no holes, as it is.
 
-    Only what is known counts in a mean; it is known in turn if at least half of its pixels are. Returns what is no
-    larger, or has no holes, as it is.
+    Only what is known counts in a mean; it is known in turn if at least half of its pixels are.
     """
-    operator, area = observation.operator, observation.y.shape[-2] * observation.y.shape[-1]
-    if pixels is None or area <= pixels or not isinstance(operator, Masking):
+    y, operator = observation.y, observation.operator
+    ratio = math.sqrt((pixels or math.inf) / (y.shape[-2] * y.shape[-1]))
+    if ratio >= 1 or not isinstance(operator, Masking):
         return observation
-    factor = math.ceil(math.sqrt(area / pixels))
-    known = operator.mask.to(observation.y)
-    share = avg_pool2d(known, factor, ceil_mode=True)
-    mean = avg_pool2d(observation.y * known, factor, ceil_mode=True) / share.clamp(min=1e-6)
-    mask = (share >= 0.5).to(mean)
-    return replace(observation, y=mean * mask, operator=Masking(mask), measured=None)
+    size = max(1, int(y.shape[-2] * ratio)), max(1, int(y.shape[-1] * ratio))
+    known = operator.mask.to(y)
+    share = adaptive_avg_pool2d(known, size)
+    mask = (share >= 0.5).to(y)
+    mean = mask * adaptive_avg_pool2d(y * known, size) / share.clamp(min=0.5)
+    return replace(observation, y=mean, operator=Masking(mask), measured=None)
 
 
 def filled(observation: Observation, guess: Tensor) -> Tensor:
@@ -41,6 +41,5 @@ def filled(observation: Observation, guess: Tensor) -> Tensor:
     y, operator = observation.y, observation.operator
     if guess.shape == y.shape or not isinstance(operator, Masking):
         return guess
-    factor = max(-(-large // small) for large, small in zip(y.shape[-2:], guess.shape[-2:], strict=True))
-    large = interpolate(guess, scale_factor=factor, mode="bicubic", align_corners=False)
-    return large[..., : y.shape[-2], : y.shape[-1]].lerp_(y, operator.mask.to(y))
+    large = interpolate(guess, y.shape[-2:], mode="bicubic", align_corners=False)
+    return large.lerp_(y, operator.mask.to(y))
