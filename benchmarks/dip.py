@@ -80,7 +80,7 @@ def ours(path: Path, size: int, steps: int, name: str) -> Iterator[Line]:
     x, y = noisy(path, size)
     lines: list[Line] = []
     limit = {"steps": steps} if name == SAME or steps == FEW else {}
-    made = restoration.Restoration("dip", "denoise", options=OURS[name] | limit)
+    made = restoration.Restoration("dip", "denoise", options=OURS[name] | limit, device="cpu")
     begin = time.perf_counter()
 
     def see(guess: Tensor) -> None:

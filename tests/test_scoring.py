@@ -45,7 +45,7 @@ class Mix:
         for _ in range(self.steps):
             soft = torch.nn.functional.avg_pool2d(y, 3, 1, 1, count_include_pad=False)
             y = y + self.blur * (soft - y)
-            yield y + self.noise * torch.randn(y.shape, generator=rng)
+            yield y + self.noise * torch.randn(y.shape, generator=rng).to(y)
 
 
 @hookimpl

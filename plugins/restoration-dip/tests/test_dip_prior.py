@@ -32,9 +32,10 @@ class TestDip(RestorerContract):
 
 
 def dip(task: str, network: Mapping[str, Any], *, time_limit: float | None = None, **options: Any) -> Restoration:
-    """Return the method with a network of its own kind, in float32."""
+    """Return the method with a network of its own kind, in float32 on the CPU, where the same seed gives the same."""
     of_network = {f"network.{name}": value for name, value in network.items()}
-    return Restoration("dip", task, options={**of_network, **options}, time_limit=time_limit, precision="fp32")
+    chosen: dict[str, Any] = {"options": {**of_network, **options}, "time_limit": time_limit}
+    return Restoration("dip", task, precision="fp32", device="cpu", **chosen)
 
 
 def gain(restoration: Restoration, seen: Observation, x: Tensor, before: Tensor) -> float:
@@ -148,7 +149,8 @@ def test_outside_inference_mode_and_mixed_precision_it_works_as_inside() -> None
     y = picture().pixels
     *_, outside = made.restorer(Observation(y=y), generator(3))
     assert torch.equal(inside, outside.clamp(0, 1)) and not outside.requires_grad
-    mixed = Restoration("dip", "denoise", options=changed(TINY, steps=5, stop="none"), precision="bf16")
+    options = changed(TINY, steps=5, stop="none")
+    mixed = Restoration("dip", "denoise", options=options, precision="bf16", device="cpu")
     assert psnr(mixed(picture(), seed=3).picture.pixels, inside) > 25
 
 
