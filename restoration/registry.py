@@ -52,6 +52,13 @@ class Plugin:
     error: str = ""
     cards: list[Card] = field(default_factory=list)
 
+    @property
+    def package(self) -> str:
+        """The name that Python knows its code by, without what follows the first dot."""
+        return (
+            Path(self.module).stem if self.module.endswith(".py") else self.module.replace(":", ".").partition(".")[0]
+        )
+
 
 class Registry:
     """The plugins of this process and the cards they brought.

@@ -284,3 +284,30 @@ def test_a_plugin_of_one_file_works_for_one_run(restore, rainy, tmp_path):
     assert restore("--plugin", tmp_path / "negative.py", *run).returncode == 0
     assert torch.allclose(read(tmp_path / "out.png").pixels, 1 - read(rainy).pixels, atol=1e-6)
     assert restore(*run).returncode == 2
+
+
+CARELESS = """
+import torch
+from restoration import RestorerCard, hookimpl
+
+
+class Careless:
+    def __call__(self, observation, rng):
+        yield torch.nn.functional.{mistake}
+
+
+@hookimpl
+def register_restorers():
+    yield RestorerCard(name="careless", factory='careless:Careless', summary='x', needs_weights=False)
+"""
+
+
+@pytest.mark.parametrize(
+    ("mistake", "whose"),
+    [("relu(observation.y).view(7)", "the plugin careless"), ("relu(observation.y)[0, 0, 0]", "the toolbox")],
+)
+def test_an_error_says_whose_code_it_came_out_of(restore, rainy, tmp_path, mistake, whose):
+    (tmp_path / "careless.py").write_text(CARELESS.format(mistake=mistake))
+    done = restore("--plugin", tmp_path / "careless.py", "run", rainy, "--method", "careless", "--task", "denoise")
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert done.stderr.endswith(f"(a fault of {whose}; --debug shows where)\n")

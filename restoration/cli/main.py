@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 import click
@@ -147,8 +148,20 @@ def _call(arguments: list[str]) -> int:
         if debug:
             raise
         first = (str(error).splitlines() or [""])[0]
-        click.echo(f"error: {type(error).__name__}: {first} (a fault of the toolbox; --debug shows where)", err=True)
+        click.echo(
+            f"error: {type(error).__name__}: {first} (a fault of {_whose(error)}; --debug shows where)", err=True
+        )
         return 1
+
+
+def _whose(error: Exception) -> str:
+    """Say whose code an error came out of: the innermost that is of a plugin or of the toolbox, not of a library."""
+    from restoration.registry import registry
+
+    plugins = {plugin.package: plugin.name for plugin in registry().plugins}
+    modules = [frame.f_globals.get("__name__", "").split(".")[0] for frame, _ in walk_tb(error.__traceback__)]
+    known = [module for module in modules if module in plugins]
+    return f"the plugin {plugins[known[-1]]}" if known and known[-1] != "restoration" else "the toolbox"
 
 
 def _one_line(error: click.ClickException) -> str:
