@@ -174,7 +174,7 @@ def _cards_of(module: ModuleType) -> Iterable[tuple[type[Card], Card]]:
         for card in getattr(module, hook, tuple)() or ():
             if not isinstance(card, kind):
                 raise BadPlugin(f"{hook} brought {card!r}, which is not a {kind.__name__}")
-            if not isinstance(card.name, str) or not card.name or ":" not in card.factory:
+            if not isinstance(card.name, str) or not card.name or ":" not in str(card.factory):
                 raise BadPlugin(
                     f"{hook} brought a card {card.name!r} without a name or a factory 'package.module:name'"
                 )
