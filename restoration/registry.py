@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -55,9 +56,7 @@ class Plugin:
     @property
     def package(self) -> str:
         """The name that Python knows its code by, without what follows the first dot."""
-        return (
-            Path(self.module).stem if self.module.endswith(".py") else self.module.replace(":", ".").partition(".")[0]
-        )
+        return re.split("[.:]", Path(self.module).name)[0]
 
 
 class Registry:
@@ -174,7 +173,8 @@ def _cards_of(module: ModuleType) -> Iterable[tuple[type[Card], Card]]:
         for card in getattr(module, hook, tuple)() or ():
             if not isinstance(card, kind):
                 raise BadPlugin(f"{hook} brought {card!r}, which is not a {kind.__name__}")
-            if not isinstance(card.name, str) or not card.name or ":" not in str(card.factory):
+            named = isinstance(card.name, str) and card.name
+            if not named or not isinstance(card.factory, str) or ":" not in card.factory:
                 raise BadPlugin(
                     f"{hook} brought a card {card.name!r} without a name or a factory 'package.module:name'"
                 )

@@ -76,6 +76,11 @@ def test_a_plugin_that_cannot_be_imported_is_kept_with_its_error(install: Instal
     assert registry.card(RestorerCard, "goodness")
 
 
+def test_a_factory_that_is_no_name_is_told(install: Install) -> None:
+    install("bad", card("x").replace('"collections:UserDict"', "dict"))
+    assert "a factory 'package.module:name'" in plugin(Registry(), "bad").error
+
+
 @pytest.mark.parametrize(
     "code",
     [

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from traceback import walk_tb
 from typing import Any
 
 import click
@@ -156,12 +155,15 @@ def _call(arguments: list[str]) -> int:
 
 def _whose(error: Exception) -> str:
     """Say whose code an error came out of: the innermost that is of a plugin or of the toolbox, not of a library."""
+    from traceback import walk_tb
+
     from restoration.registry import registry
 
-    plugins = {plugin.package: plugin.name for plugin in registry().plugins}
-    modules = [frame.f_globals.get("__name__", "").split(".")[0] for frame, _ in walk_tb(error.__traceback__)]
-    known = [module for module in modules if module in plugins]
-    return f"the plugin {plugins[known[-1]]}" if known and known[-1] != "restoration" else "the toolbox"
+    owners = {plugin.package: f"the plugin {plugin.name}" for plugin in registry().plugins}
+    owners["restoration"] = "the toolbox"
+    names = ["restoration", *(str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__))]
+    packages = [name.partition(".")[0] for name in names]
+    return [owners[package] for package in packages if package in owners][-1]
 
 
 def _one_line(error: click.ClickException) -> str:
