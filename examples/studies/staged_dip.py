@@ -5,11 +5,11 @@
     python examples/studies/staged_dip.py --compare --data Set14/
 
 The runs are every beta_max, schedule, network and loss of a report on staged DIP, whose means are printed beside ours.
-The full settings, 24 runs of 1,531 to 2,047 steps at 512x512, are for a GPU, 20 minutes of an H100; a processor takes
-days. What is done stays in `runs.jsonl`, and a second start goes on after it. Each run draws its curve, `run-07.svg`:
-PSNR after every epoch, of what the network says to the noisy target of the stage and to the clean picture, and of the
-running average to the clean one. `--fast` cuts 64x64 pixels out of the picture and makes 150 steps. `--compare` gives
-staged DIP as many steps of the same network as plain DIP made until it stopped by itself, which is the same time.
+The full settings, 24 runs of 1,531 to 2,047 steps at 512x512, are for a GPU; a processor takes days. What is done stays
+in `runs.jsonl`, and a second start goes on after it. Each run draws its curve, `run-07.svg`: PSNR after every epoch, of
+what the network says to the noisy target of the stage and to the clean picture, and of the running average to the clean
+one. `--fast` cuts 64x64 pixels out of the picture and makes 150 steps. `--compare` gives staged DIP as many steps of
+the same network as plain DIP made until it stopped by itself, which is the same time.
 """
 
 from __future__ import annotations

@@ -33,9 +33,8 @@ class TestDip(RestorerContract):
 
 def dip(task: str, network: Mapping[str, Any], *, time_limit: float | None = None, **options: Any) -> Restoration:
     """Return the method with a network of its own kind, in float32 on the CPU, where the same seed gives the same."""
-    of_network = {f"network.{name}": value for name, value in network.items()}
-    chosen: dict[str, Any] = {"options": {**of_network, **options}, "time_limit": time_limit}
-    return Restoration("dip", task, precision="fp32", device="cpu", **chosen)
+    options = {f"network.{name}": value for name, value in network.items()} | options
+    return Restoration("dip", task, options=options, time_limit=time_limit, precision="fp32", device="cpu")
 
 
 def gain(restoration: Restoration, seen: Observation, x: Tensor, before: Tensor) -> float:
