@@ -11,6 +11,7 @@ from torch.nn import functional
 from restoration_dip.downsampler import Downsampler
 from restoration_dip.norm import BatchNorm
 from restoration_dip.padding import mirrored
+from restoration_dip.winograd import Conv
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ class Layer(nn.Module):
             raise ValueError(f"a kernel must have odd sides, not {kernel}")
         self.border = kernel // 2 if pad == "reflection" else 0
         zeros, stride = kernel // 2 - self.border, 2 if halve == "stride" else 1
-        self.conv = nn.Conv2d(inner, outer, kernel, stride, zeros, bias=bias)
+        self.conv = Conv(inner, outer, kernel, stride, zeros, bias=bias)
         self.shrink = _shrink(halve)
         self.norm = _norm(norm, outer)
         self.act = _act(act)
