@@ -71,6 +71,8 @@ class Trainer:
         )
         task = build_task(recipe)
         self.rng = torch.Generator().manual_seed(settings.seed)
+        self.ahead: tuple[Tensor, Tensor] | None = None
+        self.drawn_at = self.rng.get_state()
         training, held_out = split(pairs_in(data), settings.held_out, settings.seed)
         seen = {"channels": len(recipe.channels), "working_size": recipe.working_size}
         self.patches = Patches(training, task, size=settings.patch, **seen)
@@ -82,11 +84,14 @@ class Trainer:
             torch.manual_seed(settings.seed + processes.rank)  # each has its own rows to drop out from
 
     def advance(self) -> None:
-        """Make one step: a batch, a gradient, an update of the weights and of their average."""
+        """Make one step: a batch, a gradient, an update of the weights and of their average.
+
+        The next batch is drawn while a GPU is still at work on this one.
+        """
         settings, objective = self.settings, self.parts.objective
         assert objective is not None
         begin = time.perf_counter()
-        x, y = (side.to(self.device) for side in self.patches.batch(settings.batch, self.rng))
+        x, y = (side.to(self.device) for side in self.ahead or self.draw())
         for group in self.optimiser.param_groups:
             group["lr"] = settings.rate(self.step)
         try:
@@ -105,11 +110,17 @@ class Trainer:
             for mine, theirs in zip(self.average.buffers(), self.network.buffers(), strict=True):
                 mine.copy_(theirs)
         self.step += 1
+        self.ahead = self.draw() if self.step < settings.steps else None
         value = float(loss.detach())
         if not math.isfinite(value):
             raise RestorationError(f"the loss of step {self.step} is {value}; lower --lr, or use --precision fp32")
         self.loss += (value - self.loss) * max(0.01, 1 / self.step)
         self.seconds += time.perf_counter() - begin
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        """Draw a batch, `b c h w` each; a state has the generator as it is before."""
+        self.drawn_at = self.rng.get_state()
+        return self.patches.batch(self.settings.batch, self.rng)
 
     @torch.inference_mode()
     def validate(self) -> float:
@@ -152,7 +163,7 @@ class Trainer:
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "rng": self.rng.get_state(),
+            "rng": self.rng.get_state() if self.ahead is None else self.drawn_at,
             "generators": self.processes.gather(checkpoint.generators(self.device)),
             "start": self.start,
             "begun": self.begun,
@@ -168,6 +179,7 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.rng.set_state(state["rng"])
+        self.ahead = None
         generators = state.get("generators", [])
         if len(generators) == self.processes.number:
             checkpoint.set_generators(generators[self.processes.rank], self.device)
