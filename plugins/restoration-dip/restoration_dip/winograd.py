@@ -50,8 +50,9 @@ class _Winograd(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.biased = bias is not None
-        whole, kernels = _whole(x, over=2), _evaluated(weight)
+        whole = _whole(x, over=2)
         answer = whole.new_empty(len(x), whole.shape[1] - 2, whole.shape[2] - 2, len(weight))
+        kernels = _evaluated(weight)  # after what is large, or it would take the place in memory that this fits in
         for tiles, out in zip(_tiles(whole), _blocks(answer), strict=True):
             products = torch.bmm(_points(IN, tiles), kernels)
             if bias is not None:
@@ -63,8 +64,10 @@ class _Winograd(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         x, weight = ctx.saved_tensors
-        whole, kernels, grads = _whole(x, over=2), _evaluated(weight), _whole(grad, over=0)
-        of_x, of_kernels, of_bias = torch.empty_like(whole), torch.zeros_like(kernels), grad.new_zeros(len(weight))
+        whole, grads = _whole(x, over=2), _whole(grad, over=0)
+        of_x = torch.empty_like(whole)
+        kernels = _evaluated(weight)
+        of_kernels, of_bias = torch.zeros_like(kernels), grad.new_zeros(len(weight))
         of_x[:, -2:], of_x[:, :, -2:] = 0, 0
         parts = list(zip(_tiles(whole), _blocks(grads), _tiles(of_x), strict=True))
         for tiles, out, into in reversed(parts):  # for each adds to the tiles after it
