@@ -9,7 +9,7 @@ from einops import repeat
 from torch.nn import functional
 
 from restoration_tasks.drawing import uniform
-from restoration_tasks.jpeg import JPEG
+from restoration_tasks.jpeg import compressed
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -23,7 +23,7 @@ BLEND = {"green": ((0, 1, 0), (1, 4, 1), (0, 1, 0)), "other": ((1, 2, 1), (2, 4,
 """Bilinear demosaicing, as kernels on the grid of each colour."""
 
 
-def photographed(x: Tensor, gain: Tensor, rng: Generator) -> Tensor:
+def photographed(x: Tensor, gain: Tensor, rng: Generator, wanted: Tensor | None = None) -> Tensor:
     """Return pictures, `b c h w`, as a camera stores them: with noise of its sensor that went through its processing.
 
     In linear light the noise has the variance `gain x + floor^2` (Foi et al., "Practical Poissonian-Gaussian Noise
@@ -31,20 +31,32 @@ def photographed(x: Tensor, gain: Tensor, rng: Generator) -> Tensor:
     mosaic, which mixes the noise of neighbours; some is smoothed, then the tone curve and, for 70 %, JPEG of quality 60
     to 100 follow: in the order of Guo et al., "Toward Convolutional Blind Denoising of Real Photographs", CVPR 2019.
     Only the noise is mixed and smoothed, so that taking it away does not mean sharpening.
+
+    `wanted`, `b` of True and False, says which of the pictures to return; the same is drawn for all.
     """
     batch, channels = x.shape[:2]
-    light = x.clamp(0, 1) ** GAMMA
     balance = torch.ones(batch, channels, 1, 1)
     if channels == 3:
         low, high = BALANCE
         balance[:, ::2] = low + (high - low) * torch.rand(batch, 2, 1, 1, generator=rng)
     floor = log_uniform(batch, *FLOOR, rng)
-    noise = (balance * gain * light + (balance * floor) ** 2).sqrt() * torch.randn(x.shape, generator=rng)
-    if channels == 3:
-        noise = torch.where(uniform(batch, 0, 1, rng) < 0.8, demosaiced(noise), noise)
-    noise = torch.lerp(noise, _blurred(noise), uniform(batch, 0, 1, rng) * (uniform(batch, 0, 1, rng) < 0.5))
-    y = (light + noise).clamp(0, 1) ** (1 / GAMMA)
-    return torch.where(uniform(batch, 0, 1, rng) < 0.7, JPEG(quality=(60, 100))(y, rng), (y * 255).round() / 255)
+    noise = torch.randn(x.shape, generator=rng)
+    mosaic = uniform(batch, 0, 1, rng) < 0.8 if channels == 3 else None
+    smooth = uniform(batch, 0, 1, rng) * (uniform(batch, 0, 1, rng) < 0.5)
+    stored, quality = uniform(batch, 0, 1, rng) < 0.7, uniform(batch, 60, 100, rng).round()
+
+    def of(drawn: Tensor) -> Tensor:
+        return drawn if wanted is None else drawn[wanted]
+
+    light = of(x).clamp(0, 1) ** GAMMA
+    noise = (of(balance * gain) * light + of(balance * floor) ** 2).sqrt() * of(noise)
+    if mosaic is not None:
+        noise = torch.where(of(mosaic), demosaiced(noise), noise)
+    noise = torch.lerp(noise, _blurred(noise), of(smooth))
+    y = ((light + noise).clamp(0, 1) ** (1 / GAMMA) * 255).round() / 255
+    files = of(stored).flatten()
+    y[files] = compressed(y[files], of(quality)[files])
+    return y
 
 
 def demosaiced(x: Tensor) -> Tensor:

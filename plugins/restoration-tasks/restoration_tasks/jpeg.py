@@ -22,6 +22,13 @@ class JPEG:
 
     def __call__(self, x: Tensor, rng: Generator) -> Tensor:
         """Return compressed pictures, `b c h w` of 1 or 3 channels, for clean ones."""
-        qualities = uniform(x.shape[0], *self.quality, rng).round().flatten().tolist()
-        pairs = zip(x, qualities, strict=True)
-        return torch.cat([decode(encode(Picture(pixels=one[None]), ".jpg", int(q)), "JPEG").pixels for one, q in pairs])
+        return compressed(x, uniform(x.shape[0], *self.quality, rng).round())
+
+
+def compressed(x: Tensor, qualities: Tensor) -> Tensor:
+    """Encode and decode pictures, `b c h w`, each in its own quality, `b` whole numbers of 1 to 100."""
+    files = (
+        encode(Picture(pixels=one[None]), ".jpg", int(quality))
+        for one, quality in zip(x, qualities.flatten(), strict=True)
+    )
+    return torch.cat([x[:0], *(decode(file, "JPEG").pixels for file in files)])

@@ -64,8 +64,9 @@ class Noise:
         if self.kind in ("impulse", "mixed"):
             wrong = torch.rand(x.shape, generator=rng)
             y = torch.where(kind == 2, torch.where(wrong < share, (wrong < share / 2).to(x), x), y)
-        if bool((kind == 3).any()):
-            y = torch.where(kind == 3, photographed(x, log_uniform(batch, *self.camera_gain, rng), rng), y)
+        camera = kind.flatten() == KINDS.index("camera")
+        if bool(camera.any()):
+            y[camera] = photographed(x, log_uniform(batch, *self.camera_gain, rng), rng, camera)
         if self.clipped:
             y = torch.where(uniform(batch, 0, 1, rng) < self.clipped, (y.clamp(0, 1) * 255).round() / 255, y)
         return y
