@@ -30,7 +30,7 @@ class Conv(nn.Conv2d):
         plain = (self.kernel_size, self.stride, self.padding, self.groups) == ((3, 3), (1, 1), (0, 0), 1)
         large = min(self.weight.shape[:2]) >= CHANNELS and x[0, 0].numel() >= PIXELS
         single = x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-        return plain and large and single and x.device.type == "cpu"
+        return plain and large and single and x.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def winograd(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -1,5 +1,5 @@
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -62,6 +62,14 @@ def test_many_channels_of_a_large_picture_go_this_way_and_nothing_else() -> None
         assert not goes_through_winograd(conv(64, 96), x)
 
 
+def test_a_compiled_network_is_left_to_the_compiler() -> None:
+    layer, x = conv(64, 64), random(1, 64, 34, 34, dtype=torch.float32)
+    compiled = torch.compile(layer, backend="aot_eager")
+    torch.testing.assert_close(compiled(x), layer(x), rtol=1e-4, atol=1e-4)
+    compiled(x).sum().backward()
+    assert layer.weight.grad is not None
+
+
 def test_a_network_has_the_gradients_that_it_has_in_double_precision() -> None:
     torch.manual_seed(0)
     smooth = "swish"  # without a kink that rounding falls on either side of
@@ -79,6 +87,15 @@ def test_a_network_has_the_gradients_that_it_has_in_double_precision() -> None:
         assert (one - exact).norm() < 1e-4 * exact.norm()
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_it_is_faster_than_the_direct_sum() -> None:
     layer, x = conv(132, 128), random(1, 132, 130, 130, dtype=torch.float32)
     x = x.contiguous(memory_format=torch.channels_last).requires_grad_()
