@@ -203,14 +203,15 @@ def test_the_recipe_beside_shipped_weights_says_all_that_a_training_asks_for(car
 
 
 def test_a_recipe_is_followed_from_the_weights_that_it_began_with(restore, tmp_path, pictures):
-    recipe = bundled(next(card for card in registry().cards(WeightsCard) if card.name == "ir-sde/derain")).path / CONFIG
+    card = next(card for card in registry().cards(WeightsCard) if card.name == "ir-sde/inpaint")
+    recipe = bundled(card).path / CONFIG
     quick = ("--steps", 1, "--batch", 1, "--patch", 16, "--lr", 1e-12, "--device", "cpu")
-    command = ("train", "ir-sde", "--task", "derain", "--data", pictures, "--recipe")
+    command = ("train", "ir-sde", "--task", "inpaint", "--data", pictures, "--recipe")
     done = restore(*command, recipe, *quick, "--out", tmp_path / "again")
     assert done.returncode == 0, done.stderr
-    start = bundled(next(card for card in registry().cards(WeightsCard) if card.name == "regression/derain"))
+    start = bundled(next(card for card in registry().cards(WeightsCard) if card.name == "regression/inpaint"))
     made = Folder(path=tmp_path / "again", origin="again").recipe()
-    assert made.training["start"] == "regression/derain"
+    assert made.training["start"] == "regression/inpaint"
     weights, before = (load_file(folder / MODEL) for folder in (tmp_path / "again", start.path))
     for name, value in before.items():
         assert torch.allclose(weights[name].float(), value.float(), atol=1e-3), name
@@ -218,8 +219,8 @@ def test_a_recipe_is_followed_from_the_weights_that_it_began_with(restore, tmp_p
     assert plain.returncode == 0, plain.stderr
     assert "start" not in Folder(path=tmp_path / "plain", origin="plain").recipe().training
     lost = tmp_path / "lost.json"
-    for name in ("somewhere", "regression/derain 0.0.1"):
-        lost.write_text(recipe.read_text().replace('"regression/derain"', f'"{name}"'))
+    for name in ("somewhere", "regression/inpaint 0.0.1"):
+        lost.write_text(recipe.read_text().replace('"regression/inpaint"', f'"{name}"'))
         asked = restore(*command, lost, *quick, "--out", tmp_path / "lost")
         assert asked.returncode == 2
         assert f"the recipe begins with weights '{name}': no set of weights is named" in asked.stderr
