@@ -28,7 +28,7 @@ class Conv(nn.Conv2d):
 
     def _is_worth_it(self, x: Tensor) -> bool:
         plain = (self.kernel_size, self.stride, self.padding, self.groups) == ((3, 3), (1, 1), (0, 0), 1)
-        large = min(self.weight.shape[:2]) >= CHANNELS and x[0, 0].numel() >= PIXELS
+        large = min(self.weight.shape[:2]) >= CHANNELS and x.shape[2] * x.shape[3] >= PIXELS
         single = x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
         return plain and large and single and x.device.type == "cpu" and not torch.compiler.is_compiling()
 
@@ -49,7 +49,6 @@ class _Winograd(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.biased = bias is not None
         whole = _whole(x, over=2)
         answer = whole.new_empty(len(x), whole.shape[1] - 2, whole.shape[2] - 2, len(weight))
         kernels = _evaluated(weight)  # after what is large, or it would take the place in memory that this fits in
@@ -80,7 +79,7 @@ class _Winograd(torch.autograd.Function):
             into[:4, 4:] += found[:4, 4:]
             into[4:, 4:] += found[4:, 4:]
         of_weight = rearrange(KERNEL.T.to(grad) @ of_kernels.flatten(1), "(i j) (c d) -> d c i j", i=3, d=len(weight))
-        return _cut(of_x, *x.shape[-2:]), of_weight, of_bias if ctx.biased else None
+        return _cut(of_x, *x.shape[-2:]), of_weight, of_bias if ctx.needs_input_grad[2] else None
 
 
 def _whole(x: Tensor, over: int) -> Tensor:
@@ -119,7 +118,9 @@ def _points(matrix: Tensor, values: Tensor) -> Tensor:
 
 def _values(matrix: Tensor, points: Tensor, like: Tensor) -> Tensor:
     """Turn `36 n c` into values as `like`, `i j rows columns c`."""
-    return (matrix.to(points) @ points.flatten(1)).view(*like.shape[:4], points.shape[-1])
+    i, j, h, w, _ = like.shape
+    flat = rearrange(points, "p n c -> p (n c)")
+    return rearrange(matrix.to(flat) @ flat, "(i j) (h w c) -> i j h w c", i=i, j=j, h=h, w=w)
 
 
 def _evaluated(weight: Tensor) -> Tensor:
@@ -155,7 +156,8 @@ KERNEL = _square(
         [0, 0, 1],
     ]
 )
+"""Kernels at the same points, divided by what each point is multiplied by on the way."""
 OUT = _square([[1, 0, 0, 0], [1, 1, 1, 1], [1, -1, 1, -1], [1, 2, 4, 8], [1, -2, 4, -8], [0, 0, 0, 1]])
-"""The way back is its transpose: sums of powers of each point."""
+"""Powers of the points; its transpose makes values of what stands at them."""
 ONE = 7
 """The point 1 of rows and of columns: what is added there is added to all values."""
