@@ -64,7 +64,7 @@ class Noise:
         if self.kind in ("impulse", "mixed"):
             wrong = torch.rand(x.shape, generator=rng)
             y = torch.where(kind == 2, torch.where(wrong < share, (wrong < share / 2).to(x), x), y)
-        camera = kind.flatten() == KINDS.index("camera")
+        camera = kind.flatten() == 3
         if bool(camera.any()):
             y[camera] = photographed(x, log_uniform(batch, *self.camera_gain, rng), rng, camera)
         if self.clipped:

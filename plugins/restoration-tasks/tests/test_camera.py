@@ -58,6 +58,15 @@ def test_dark_places_are_noisier_than_bright_ones() -> None:
     assert float(noise[:40].std()) > 1.5 * float(noise[40:].std())
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_some_pictures_of_a_batch_are_photographed_as_they_are_among_all(channels: int) -> None:
+    x, gain = torch.rand(6, channels, 16, 16, generator=seeded()), torch.full((6, 1, 1, 1), 0.01)
+    rngs = seeded(1), seeded(1)
+    wanted = torch.tensor([True, False, False, True, True, False])
+    assert torch.equal(photographed(x, gain, rngs[0], wanted), photographed(x, gain, rngs[1])[wanted])
+    assert torch.equal(rngs[0].get_state(), rngs[1].get_state())
+
+
 @pytest.mark.parametrize("shape", [(1, 3, 1, 1), (1, 1, 7, 3), (5, 3, 2, 9)])
 def test_small_and_grey_pictures_are_photographed_too(shape: tuple[int, ...]) -> None:
     y = Noise(kind="camera")(torch.full(shape, 0.4), seeded())
