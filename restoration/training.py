@@ -72,7 +72,7 @@ class Trainer:
         task = build_task(recipe)
         self.rng = torch.Generator().manual_seed(settings.seed)
         self.ahead: tuple[Tensor, Tensor] | None = None
-        self.drawn_at = self.rng.get_state()
+        self.before_ahead = self.rng.get_state()
         training, held_out = split(pairs_in(data), settings.held_out, settings.seed)
         seen = {"channels": len(recipe.channels), "working_size": recipe.working_size}
         self.patches = Patches(training, task, size=settings.patch, **seen)
@@ -91,7 +91,7 @@ class Trainer:
         settings, objective = self.settings, self.parts.objective
         assert objective is not None
         begin = time.perf_counter()
-        x, y = (side.to(self.device) for side in self.ahead or self.draw())
+        x, y = (side.to(self.device) for side in self.ahead or self.patches.batch(settings.batch, self.rng))
         for group in self.optimiser.param_groups:
             group["lr"] = settings.rate(self.step)
         try:
@@ -110,17 +110,13 @@ class Trainer:
             for mine, theirs in zip(self.average.buffers(), self.network.buffers(), strict=True):
                 mine.copy_(theirs)
         self.step += 1
-        self.ahead = self.draw() if self.step < settings.steps else None
+        self.before_ahead = self.rng.get_state()
+        self.ahead = self.patches.batch(settings.batch, self.rng) if self.step < settings.steps else None
         value = float(loss.detach())
         if not math.isfinite(value):
             raise RestorationError(f"the loss of step {self.step} is {value}; lower --lr, or use --precision fp32")
         self.loss += (value - self.loss) * max(0.01, 1 / self.step)
         self.seconds += time.perf_counter() - begin
-
-    def draw(self) -> tuple[Tensor, Tensor]:
-        """Draw a batch, `b c h w` each; a state has the generator as it is before."""
-        self.drawn_at = self.rng.get_state()
-        return self.patches.batch(self.settings.batch, self.rng)
 
     @torch.inference_mode()
     def validate(self) -> float:
@@ -163,7 +159,7 @@ class Trainer:
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "rng": self.rng.get_state() if self.ahead is None else self.drawn_at,
+            "rng": self.before_ahead,
             "generators": self.processes.gather(checkpoint.generators(self.device)),
             "start": self.start,
             "begun": self.begun,
@@ -179,7 +175,7 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.rng.set_state(state["rng"])
-        self.ahead = None
+        self.ahead, self.before_ahead = None, state["rng"]
         generators = state.get("generators", [])
         if len(generators) == self.processes.number:
             checkpoint.set_generators(generators[self.processes.rank], self.device)
