@@ -49,7 +49,7 @@ def noisy(path: Path, size: int) -> tuple[Tensor, Tensor]:
     """Return the clean and the noisy picture, `1 3 size size`."""
     import numpy as np
     import torch
-    from restoration_dip.padding import middle
+    from restoration_dip.fast.padding import middle
 
     import restoration
 
@@ -62,7 +62,7 @@ def noisy(path: Path, size: int) -> tuple[Tensor, Tensor]:
 def official(path: Path, size: int, steps: int) -> Iterator[Line]:
     """Run the published loop, and our running average beside its own."""
     from official_dip import denoise
-    from restoration_dip.average import RunningAverage
+    from restoration_dip.fit.average import RunningAverage
 
     x, y = noisy(path, size)
     average = RunningAverage()
@@ -74,7 +74,7 @@ def official(path: Path, size: int, steps: int) -> Iterator[Line]:
 def ours(path: Path, size: int, steps: int, name: str) -> Iterator[Line]:
     """Run ours as `restore run` does."""
     import restoration
-    from restoration.hardware import prepare
+    from restoration.engine.hardware import prepare
 
     prepare()
     x, y = noisy(path, size)

@@ -24,7 +24,7 @@ from PIL import Image
 from torch import Tensor
 
 import restoration
-from restoration.hardware import prepare
+from restoration.engine.hardware import prepare
 
 
 @dataclass(frozen=True, kw_only=True)

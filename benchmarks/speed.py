@@ -20,7 +20,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-RESTORE = [sys.executable, "-m", "restoration.cli.main"]
+RESTORE = [sys.executable, "-m", "restoration"]
 TASK = ["--task", "derain", "--offline", "--overwrite"]
 PICTURE = """
 import sys, torch

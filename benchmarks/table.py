@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from restoration import Restoration, read, write
-from restoration.data import pictures_in
-from restoration.hardware import prepare
-from restoration.measures import choose
+from restoration.engine.hardware import prepare
+from restoration.images.folders import pictures_in
 from restoration.operators import Resampling
-from restoration.scoring import Scoring
+from restoration.scoring.measures import choose
+from restoration.scoring.score import Scoring
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,24 +6,16 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from restoration.version import __version__
+
 if TYPE_CHECKING:
-    from restoration.adapter import NetworkMaker as NetworkMaker
-    from restoration.cards import CommandOption as CommandOption
-    from restoration.cards import NetworkCard as NetworkCard
-    from restoration.cards import ObjectiveCard as ObjectiveCard
-    from restoration.cards import RestorerCard as RestorerCard
-    from restoration.cards import SamplerCard as SamplerCard
-    from restoration.cards import ScheduleCard as ScheduleCard
-    from restoration.cards import TaskCard as TaskCard
-    from restoration.cards import WeightsCard as WeightsCard
+    from restoration.engine.adapter import NetworkMaker as NetworkMaker
     from restoration.errors import BadOption as BadOption
     from restoration.errors import BadPicture as BadPicture
     from restoration.errors import BadPlugin as BadPlugin
     from restoration.errors import BadWeights as BadWeights
     from restoration.errors import RestorationError as RestorationError
     from restoration.errors import UnknownName as UnknownName
-    from restoration.hookspecs import hookimpl as hookimpl
-    from restoration.images import Picture as Picture
     from restoration.images import read as read
     from restoration.images import write as write
     from restoration.interfaces import KnowingTask as KnowingTask
@@ -33,42 +25,52 @@ if TYPE_CHECKING:
     from restoration.interfaces import Observation as Observation
     from restoration.interfaces import Operator as Operator
     from restoration.interfaces import Restorer as Restorer
+    from restoration.interfaces import Result as Result
     from restoration.interfaces import Sampler as Sampler
     from restoration.interfaces import Task as Task
     from restoration.metrics import ms_ssim as ms_ssim
     from restoration.metrics import psnr as psnr
     from restoration.metrics import ssim as ssim
+    from restoration.picture import Picture as Picture
     from restoration.recipe import Part as Part
     from restoration.recipe import Recipe as Recipe
+    from restoration.registry.cards import CommandOption as CommandOption
+    from restoration.registry.cards import NetworkCard as NetworkCard
+    from restoration.registry.cards import ObjectiveCard as ObjectiveCard
+    from restoration.registry.cards import RestorerCard as RestorerCard
+    from restoration.registry.cards import SamplerCard as SamplerCard
+    from restoration.registry.cards import ScheduleCard as ScheduleCard
+    from restoration.registry.cards import TaskCard as TaskCard
+    from restoration.registry.cards import WeightsCard as WeightsCard
+    from restoration.registry.hookspecs import hookimpl as hookimpl
     from restoration.runtime import Restoration as Restoration
-    from restoration.runtime import Result as Result
     from restoration.runtime import restore as restore
-    from restoration.scoring import score as score
-    from restoration.settings import Training as Training
-    from restoration.summary import compare as compare
-    from restoration.training import train as train
+    from restoration.scoring.score import score as score
+    from restoration.scoring.summary import compare as compare
+    from restoration.training.loop import train as train
+    from restoration.training.settings import Training as Training
     from restoration.weights import resolve as resolve
-
-__version__ = "0.5.0"
 
 if "OMP_WAIT_POLICY" not in os.environ:  # torch must find these when it is imported
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that wait sleep, or they are in the way of other programs,
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")  # but only after a moment, for waking takes long
 
 _WHERE = {
-    "adapter": "NetworkMaker",
-    "cards": "CommandOption NetworkCard ObjectiveCard RestorerCard SamplerCard ScheduleCard TaskCard WeightsCard",
+    "engine.adapter": "NetworkMaker",
     "errors": "BadOption BadPicture BadPlugin BadWeights RestorationError UnknownName",
-    "hookspecs": "hookimpl",
-    "images": "Picture read write",
-    "interfaces": "KnowingTask Network NoiseSchedule Objective Observation Operator Restorer Sampler Task",
+    "images": "read write",
+    "interfaces": "KnowingTask Network NoiseSchedule Objective Observation Operator Restorer Result Sampler Task",
     "metrics": "ms_ssim psnr ssim",
+    "picture": "Picture",
     "recipe": "Part Recipe",
-    "runtime": "Restoration Result restore",
-    "scoring": "score",
-    "summary": "compare",
-    "settings": "Training",
-    "training": "train",
+    "registry.cards": "CommandOption NetworkCard ObjectiveCard RestorerCard SamplerCard ScheduleCard TaskCard "
+    "WeightsCard",
+    "registry.hookspecs": "hookimpl",
+    "runtime": "Restoration restore",
+    "scoring.score": "score",
+    "scoring.summary": "compare",
+    "training.loop": "train",
+    "training.settings": "Training",
     "weights": "resolve",
 }
 _PUBLIC = {name: module for module, names in _WHERE.items() for name in names.split()}

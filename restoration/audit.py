@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
-from restoration.data import CLEAN, pairs_in
 from restoration.images import read
+from restoration.images.folders import CLEAN, pairs_in
 from restoration.keypoints import SYMMETRIES, find, inverse, turned, turned_places
 from restoration.registration import register
 from restoration.retrieval import AGREEING, Candidate, Retrieval

@@ -10,8 +10,9 @@ import msgspec
 import torch
 
 from restoration.errors import BadOption, RestorationError
-from restoration.images import Picture, write, write_bytes
+from restoration.images import write, write_bytes
 from restoration.operators import Convolution, Masking
+from restoration.picture import Picture
 from restoration.tasks import make_task, observe
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Degradation(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
 
     def facts(self) -> dict[str, Any]:
         """Return it as plain data, with the version that runs now."""
-        from restoration import __version__
+        from restoration.version import __version__
 
         return {**msgspec.to_builtins(self), "restoration": __version__}
 

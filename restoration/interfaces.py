@@ -6,15 +6,15 @@ the place on the path (0 is clean), `n` standard normal noise. Images are float 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from torch import Generator, Tensor
 
-    from restoration.images import Picture
+    from restoration.picture import Picture
 
     Clean = Callable[[Tensor, Tensor], Tensor]
     """`clean(x_t, t)`: the clean image as the network sees it from a state `b c h w` at a time `1`."""
@@ -128,3 +128,29 @@ class Observation:
     operator: Operator | None = None
     sigma: float | None = None
     measured: Tensor | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A restored picture and how it came about; `tile` is the window that was used, 0 for the whole picture.
+
+    `ended` is "done", or "time limit" or "Ctrl-C" if it was cut short; `told` what the method says about its work.
+    """
+
+    picture: Picture
+    method: str
+    task: str
+    weights: str | None
+    seed: int
+    device: str
+    precision: str
+    tile: int
+    evaluations: int
+    seconds: float
+    ended: str = "done"
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, Any]:
+        """Return all but the picture, as plain data, with its size as `[width, height]`."""
+        height, width = self.picture.pixels.shape[-2:]
+        return {**{k: v for k, v in vars(self).items() if k != "picture"}, "size": [width, height]}

@@ -13,14 +13,22 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from restoration.cards import Card, NetworkCard, ObjectiveCard, RestorerCard, SamplerCard, ScheduleCard, TaskCard
 from restoration.errors import BadOption, BadPlugin, BadWeights, UnknownName
 from restoration.registry import C, registry
+from restoration.registry.cards import (
+    Card,
+    NetworkCard,
+    ObjectiveCard,
+    RestorerCard,
+    SamplerCard,
+    ScheduleCard,
+    TaskCard,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from restoration.adapter import Adapted, NetworkMaker
+    from restoration.engine.adapter import Adapted, NetworkMaker
     from restoration.interfaces import NoiseSchedule, Objective, Restorer, Sampler, Task
 
 REQUIRED = Parameter.empty
@@ -41,7 +49,7 @@ class Part(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_default
 class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
     """What a restoration is made of. `channels` are in the order red, green, blue, or one for grey.
 
-    Pictures are seen in copies of `working_size` squared pixels, 0 for as they are, see `restoration.shrinking`.
+    Pictures are seen in copies of `working_size` squared pixels, 0 for as they are, see `restoration.engine.shrinking`.
     `requires` says what to install where a name is missing; `restoration` the version that wrote it; `training` how the
     weights were made.
     """
@@ -97,7 +105,7 @@ class Parts:
 
 def default_recipe(method: str, task: str) -> Recipe:
     """Return what training of a method on a task starts from: the defaults on the method's card."""
-    from restoration import __version__
+    from restoration.version import __version__
 
     card = registry().card(RestorerCard, method)
     size = registry().card(TaskCard, task).working_size
@@ -171,11 +179,11 @@ def build_parts(recipe: Recipe) -> Parts:
     sampler_card = _find(SamplerCard, recipe.sampler, recipe) if recipe.sampler else None
     network = make_network = None
     if network_card and recipe.network and "make_network" in _find(RestorerCard, recipe.method, recipe).options():
-        from restoration.adapter import NetworkMaker
+        from restoration.engine.adapter import NetworkMaker
 
         make_network = NetworkMaker(network_card, recipe.network.options, len(recipe.channels))
     elif network_card and recipe.network:
-        from restoration.adapter import build_network
+        from restoration.engine.adapter import build_network
 
         network = build_network(
             network_card,

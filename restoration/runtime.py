@@ -6,7 +6,6 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,7 @@ import torch
 from msgspec.structs import replace
 
 from restoration import weights as folders
-from restoration.cards import NetworkCard, RestorerCard, TaskCard
-from restoration.errors import BadOption, BadWeights, RestorationError
-from restoration.hardware import (
+from restoration.engine.hardware import (
     MMAP_MAX,
     MMAP_THRESHOLD,
     find_device,
@@ -25,14 +22,18 @@ from restoration.hardware import (
     prepare,
     tune_allocator,
 )
-from restoration.images import Picture, colours, read
-from restoration.interfaces import Observation
+from restoration.engine.shrinking import carry_over, shrink
+from restoration.engine.tiling import SMALLEST, Tiled, auto_tile
+from restoration.errors import BadOption, BadWeights, RestorationError
+from restoration.images import read
+from restoration.interfaces import Observation, Result
+from restoration.memory import is_out_of_memory
 from restoration.operators import Masking
+from restoration.picture import Picture, colours
 from restoration.recipe import Parts, Recipe, build_parts, build_restorer, changed, default_recipe
 from restoration.registry import hook, registry
-from restoration.shrinking import carry_over, shrink
+from restoration.registry.cards import NetworkCard, RestorerCard, TaskCard
 from restoration.tasks import check_options, describe, make_task
-from restoration.tiling import SMALLEST, Tiled, auto_tile, is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,32 +41,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 log = logging.getLogger("restoration")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """A restored picture and how it came about; `tile` is the window that was used, 0 for the whole picture.
-
-    `ended` is "done", or "time limit" or "Ctrl-C" if it was cut short; `told` what the method says about its work.
-    """
-
-    picture: Picture
-    method: str
-    task: str
-    weights: str | None
-    seed: int
-    device: str
-    precision: str
-    tile: int
-    evaluations: int
-    seconds: float
-    ended: str = "done"
-    told: Mapping[str, Any] = field(default_factory=dict)
-
-    def facts(self) -> dict[str, Any]:
-        """Return all but the picture, as plain data, with its size as `[width, height]`."""
-        height, width = self.picture.pixels.shape[-2:]
-        return {**{k: v for k, v in vars(self).items() if k != "picture"}, "size": [width, height]}
 
 
 class Restoration:

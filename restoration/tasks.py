@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restoration.cards import TaskCard
-from restoration.data import pictures_in
 from restoration.errors import BadOption, did_you_mean
+from restoration.images.folders import pictures_in
 from restoration.interfaces import KnowingTask, Observation
 from restoration.registry import registry
+from restoration.registry.cards import TaskCard
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from restoration.images import Picture
     from restoration.interfaces import Task
+    from restoration.picture import Picture
 
 
 def make_task(name: str, options: Mapping[str, Any] | None = None) -> Task:

@@ -15,14 +15,14 @@ import torch
 from msgspec import structs
 from torch import Generator, Tensor
 
-from restoration import cards, weights
 from restoration import recipe as recipes
-from restoration.adapter import Adapted, build_network
-from restoration.images import Picture
+from restoration import weights
+from restoration.engine.adapter import Adapted, build_network
 from restoration.interfaces import KnowingTask, Observation
 from restoration.metrics import psnr
 from restoration.operators import Masking
-from restoration.registry import C, registry
+from restoration.picture import Picture
+from restoration.registry import C, cards, registry
 from restoration.runtime import Restoration
 from restoration.tasks import observe
 

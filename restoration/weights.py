@@ -16,10 +16,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restoration.cards import RestorerCard, TaskCard, WeightsCard
 from restoration.errors import BadWeights, RestorationError, UnknownName
 from restoration.recipe import Recipe
 from restoration.registry import registry
+from restoration.registry.cards import RestorerCard, TaskCard, WeightsCard
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -98,8 +98,8 @@ def pull(name: str, *, offline: bool, known: list[str], about: Mapping[str, str]
     from huggingface_hub import errors as hub
     from huggingface_hub import hf_hub_download
 
-    from restoration import __version__
     from restoration.errors import did_you_mean
+    from restoration.version import __version__
 
     repository, _, revision = name.partition("@")
     fetch = partial(

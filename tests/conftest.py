@@ -38,7 +38,7 @@ def restore() -> Restore:
     """Run `restore` as a process; keywords are those of `subprocess.run`."""
 
     def run(*arguments: object, **keywords: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "restoration.cli.main", *map(str, arguments)]
+        command = [sys.executable, "-m", "restoration", *map(str, arguments)]
         settings: dict[str, object] = {"capture_output": True, "text": True, "timeout": 300}
         return subprocess.run(command, check=False, **{**settings, **keywords})  # type: ignore[call-overload,no-any-return]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from msgspec.structs import replace
 
-from restoration.images import Picture
+from restoration.picture import Picture
 from restoration.recipe import Part, build_parts, default_recipe
 from restoration.weights import save
 

@@ -17,11 +17,11 @@ from small import SMALL, picture
 
 import restoration.cli.preview
 from restoration import BadOption, NetworkMaker, Restoration, RestorationError
-from restoration.cards import NetworkCard, RestorerCard
 from restoration.cli.options import Duration
 from restoration.cli.preview import previewed
 from restoration.images import read, write
 from restoration.registry import registry
+from restoration.registry.cards import NetworkCard, RestorerCard
 
 PLUGIN = '''
 import time
@@ -377,7 +377,7 @@ def test_with_a_preview_only_the_result_is_left(run, rainy):
 
 def interrupted(plugin, folder, method, *arguments, ready):
     """Press Ctrl-C once `ready` exists; return the code, stdout and the lines of stderr."""
-    command = [sys.executable, "-m", "restoration.cli.main", "--plugin", str(plugin), "run", *arguments]
+    command = [sys.executable, "-m", "restoration", "--plugin", str(plugin), "run", *arguments]
     process = subprocess.Popen(
         [*command, "-m", method, "-t", "denoise", "--steps", "1000000", "--set", "pause=0.01", "--preview"],
         cwd=folder,

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from small import picture
 
-from restoration.cards import RestorerCard, TaskCard
 from restoration.images import read, write
 from restoration.registry import registry
+from restoration.registry.cards import RestorerCard, TaskCard
 from restoration.weights import CONFIG, MODEL
 
 LISTS = ("methods", "tasks", "networks", "schedules", "objectives", "samplers")

@@ -12,7 +12,8 @@ import pytest
 import torch
 from small import picture
 
-from restoration.images import Picture, read, write
+from restoration.images import read, write
+from restoration.picture import Picture
 
 HOW = ("--method", "ir-sde", "--task", "derain")
 
@@ -228,7 +229,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_part_of_a_file(restore, weights, 
 def test_ctrl_c_in_a_batch_keeps_what_is_done_and_exits_with_130(weights, tmp_path):
     for index in range(30):
         write(picture(96, 96, index), tmp_path / f"{index:02}.png")
-    command = [sys.executable, "-m", "restoration.cli.main", "run", str(tmp_path), *HOW, "--weights", str(weights)]
+    command = [sys.executable, "-m", "restoration", "run", str(tmp_path), *HOW, "--weights", str(weights)]
     process = subprocess.Popen(
         [*command, "--steps", "50", "-o", f"{tmp_path}/out/"],
         stdout=subprocess.PIPE,

@@ -11,7 +11,10 @@ import torch
 from torch import Generator, Tensor
 
 from restoration import testing
-from restoration.cards import (
+from restoration.interfaces import Observation
+from restoration.picture import Picture
+from restoration.registry import registry
+from restoration.registry.cards import (
     Card,
     NetworkCard,
     ObjectiveCard,
@@ -21,9 +24,6 @@ from restoration.cards import (
     TaskCard,
     WeightsCard,
 )
-from restoration.images import Picture
-from restoration.interfaces import Observation
-from restoration.registry import registry
 
 CONTRACTS: dict[type[Card], type[testing.Contract]] = {
     NetworkCard: testing.NetworkContract,

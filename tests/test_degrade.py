@@ -13,11 +13,12 @@ import torch
 from forking import commands
 from small import picture
 
-from restoration.cards import TaskCard
 from restoration.degradation import Degradation
-from restoration.images import Picture, read, write
+from restoration.images import read, write
 from restoration.operators import Resampling
+from restoration.picture import Picture
 from restoration.registry import registry
+from restoration.registry.cards import TaskCard
 from restoration.tasks import make_task
 
 TASKS = ("deblur", "dehaze", "denoise", "derain", "inpaint", "jpeg", "sr")

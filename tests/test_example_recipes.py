@@ -13,12 +13,12 @@ from safetensors.torch import load_file
 from small import picture
 from test_contracts import HOW
 
-from restoration.cards import NetworkCard, RestorerCard, TaskCard
 from restoration.images import write
 from restoration.recipe import Part, Recipe, build_parts
 from restoration.registry import registry
-from restoration.settings import Training
-from restoration.training import Trainer
+from restoration.registry.cards import NetworkCard, RestorerCard, TaskCard
+from restoration.training.loop import Trainer
+from restoration.training.settings import Training
 
 FOLDER = Path(__file__).parents[1] / "examples" / "recipes"
 FILES = sorted(FOLDER.glob("*.json"))

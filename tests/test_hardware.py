@@ -10,8 +10,8 @@ import time
 import pytest
 import torch
 
+from restoration.engine.hardware import has_bf16, has_fast_bf16, precision, precision_name
 from restoration.errors import BadOption
-from restoration.hardware import has_bf16, has_fast_bf16, precision, precision_name
 from restoration.runtime import Restoration
 
 CPU = torch.device("cpu")

@@ -12,7 +12,9 @@ import pyvips
 import torch
 
 from restoration.errors import BadPicture, RestorationError
-from restoration.images import SUFFIXES, Picture, decode, encode, read, write
+from restoration.images import decode, encode, read, write
+from restoration.images.codec import SUFFIXES
+from restoration.picture import Picture
 
 
 def noise(channels: int, bits: int, height: int = 9, width: int = 13) -> torch.Tensor:

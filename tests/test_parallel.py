@@ -22,7 +22,7 @@ from waiting import die, refuse, wait
 
 from restoration.cli.processes import free_port, launch
 from restoration.errors import BadOption, RestorationError
-from restoration.parallel import own_device, place, whole_batch
+from restoration.training.parallel import own_device, place, whole_batch
 from restoration.weights import MODEL
 
 pytest.importorskip("accelerate")
@@ -72,7 +72,7 @@ def test_two_machines_under_accelerate_launch_train_as_one_process(pictures, tmp
     machines = []
     for rank in range(2):
         here = ("--data", str(pictures), "--out", str(tmp_path / f"machine{rank}"))
-        arguments = [*command, "--machine_rank", str(rank), "-m", "restoration.cli.main", *TRAIN, *here]
+        arguments = [*command, "--machine_rank", str(rank), "-m", "restoration", *TRAIN, *here]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         machines.append(subprocess.Popen(arguments, env=environment, **pipes))
     alone = restore(*TRAIN, "--data", pictures, "--out", tmp_path / "alone", env=environment)

@@ -18,8 +18,8 @@ from torch import Generator, Tensor
 
 from restoration import perceptual
 from restoration.errors import BadOption, UnknownName
-from restoration.measures import DEFAULT, MEASURES, choose
 from restoration.perceptual import Trunk, frechet
+from restoration.scoring.measures import DEFAULT, MEASURES, choose
 
 
 def pair(height: int = 96, width: int = 80) -> tuple[Tensor, Tensor]:

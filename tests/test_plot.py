@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from restoration.plot import line_plot, log_ticks, stack, ticks
+from restoration.training.plot import line_plot, log_ticks, stack, ticks
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -89,7 +89,7 @@ def test_the_command_line_restores_with_it(python: Path, tmp_path: Path) -> None
     draw = torch.rand(clean.shape, generator=torch.Generator().manual_seed(0))
     noisy = clean.masked_fill(draw < 0.05, 0.0).masked_fill(draw > 0.95, 1.0)
     write(Picture(pixels=noisy), tmp_path / "in.png")
-    restore = (python, "-m", "restoration.cli.main")
+    restore = (python, "-m", "restoration")
     assert NAME in call(*restore, "methods", cwd=tmp_path)
     call(*restore, "run", "--method", NAME, "--task", "denoise", "in.png", "-o", "out.png", cwd=tmp_path)
     assert psnr(read(tmp_path / "out.png").pixels, clean) > psnr(noisy, clean) + 6

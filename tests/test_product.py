@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from test_contracts import HOW
 
 from restoration import Observation
-from restoration.cards import Card, NetworkCard, ObjectiveCard, SamplerCard, ScheduleCard
 from restoration.recipe import Part, Parts, Recipe, build_parts, build_restorer
 from restoration.registry import registry
+from restoration.registry.cards import Card, NetworkCard, ObjectiveCard, SamplerCard, ScheduleCard
 from restoration.testing import generator, picture
 
 ONE_PATH = {"euler-matching": ("mean-reverting", "Euler's step needs a mean-reverting path, not [A-Za-z]+$")}

@@ -13,11 +13,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from restoration import weights
-from restoration.adapter import build_network
-from restoration.cards import NetworkCard, RestorerCard
+from restoration.engine.adapter import build_network
 from restoration.errors import BadOption, BadPlugin, BadWeights, UnknownName
 from restoration.recipe import Part, Parts, Recipe, build_parts, build_restorer, build_task, default_recipe
 from restoration.registry import registry
+from restoration.registry.cards import NetworkCard, RestorerCard
 
 SMALL = {"width": 8, "encoder": [1], "middle": 1, "decoder": [1]}
 RECIPE = Recipe(

@@ -18,9 +18,9 @@ from small import SMALL
 from restoration.cli.watch import chart, numbers
 from restoration.images import read
 from restoration.recipe import Part, default_recipe
-from restoration.records import BOARD, CHECKPOINT, CURVES, LOG, PREVIEW, Records, curves, grid, read_log
-from restoration.settings import Training
-from restoration.training import train
+from restoration.training.loop import train
+from restoration.training.records import BOARD, CHECKPOINT, CURVES, LOG, PREVIEW, Records, curves, grid, read_log
+from restoration.training.settings import Training
 from restoration.weights import FILES
 
 QUICK = Training(
@@ -147,7 +147,7 @@ def watched(pictures: Path, out: Path) -> list[str]:
     words = ["train", "regression", "--task", "denoise", "--data", str(pictures), "--out", str(out), "--watch"]
     words += ["--steps", "6", "--batch", "1", "--patch", "16", "--network", "dncnn", "--set", "network.depth=2"]
     words += ["--log-every", "2", "--validate-every", "3", "--checkpoint-every", "3", "--device", "cpu"]
-    return [sys.executable, "-m", "restoration.cli.main", *words]
+    return [sys.executable, "-m", "restoration", *words]
 
 
 def test_watching_without_a_terminal_is_a_line_for_each_of_the_log(pictures, tmp_path):

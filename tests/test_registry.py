@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from restoration.cards import NetworkCard, RestorerCard, SamplerCard
 from restoration.errors import BadPlugin, UnknownName
 from restoration.registry import Plugin, Registry
+from restoration.registry.cards import NetworkCard, RestorerCard, SamplerCard
 
 CARD = """
 from restoration import {kind}, hookimpl

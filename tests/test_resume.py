@@ -16,10 +16,10 @@ import pytest
 import torch
 from small import picture
 
-from restoration import checkpoint
 from restoration.errors import RestorationError
 from restoration.images import write
-from restoration.records import CHECKPOINT, LOG, read_log
+from restoration.training import checkpoint
+from restoration.training.records import CHECKPOINT, LOG, read_log
 from restoration.weights import FILES, MODEL
 
 STEPS = 100
@@ -60,7 +60,7 @@ def start(place: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     started = []
 
     def run(out: Path, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "restoration.cli.main", "--plugin", str(place / "dropping.py"), *TRAIN]
+        command = [sys.executable, "-m", "restoration", "--plugin", str(place / "dropping.py"), *TRAIN]
         command += ["--data", str(place / "pictures"), "--out", str(out), *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -18,15 +18,16 @@ from torch import Generator, Tensor
 
 import restoration
 from restoration.errors import BadOption
-from restoration.images import Picture, read, write
+from restoration.images import read, write
 from restoration.interfaces import Observation
-from restoration.measures import Measure, choose
 from restoration.metrics import psnr, ssim
 from restoration.perceptual import frechet
+from restoration.picture import Picture
 from restoration.runtime import Restoration
-from restoration.scoring import Scoring, inner, measured, rounded
-from restoration.summary import compare, summarise
-from restoration.tables import FORMATS, render
+from restoration.scoring.measures import Measure, choose
+from restoration.scoring.score import Scoring, inner, measured, rounded
+from restoration.scoring.summary import compare, summarise
+from restoration.scoring.tables import FORMATS, render
 from restoration.tasks import make_task
 
 PLUGIN = '''

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from restoration.cards import WeightsCard
-from restoration.images import Picture, read
+from restoration.images import read
 from restoration.metrics import psnr
+from restoration.picture import Picture
 from restoration.registry import registry
+from restoration.registry.cards import WeightsCard
 from restoration.runtime import Restoration
 from restoration.tasks import make_task, observe
 from restoration.weights import bundled

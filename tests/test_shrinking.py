@@ -10,17 +10,19 @@ import pytest
 import torch
 from small import picture
 
-from restoration.data import Pair, Patches
+from restoration.engine.shrinking import carry_over, shrink
 from restoration.errors import BadWeights
-from restoration.images import Picture, read, write
+from restoration.images import read, write
+from restoration.images.folders import Pair
 from restoration.interfaces import Observation
 from restoration.metrics import psnr
 from restoration.operators import Masking
+from restoration.picture import Picture
 from restoration.recipe import default_recipe
 from restoration.runtime import Restoration
-from restoration.shrinking import carry_over, shrink
 from restoration.tasks import make_task
-from restoration.validation import Validation
+from restoration.training.patches import Patches
+from restoration.training.validation import Validation
 from restoration.weights import CONFIG, resolve
 
 HOPPER = Path(__file__).parent.parent / "examples" / "derain" / "clean" / "hopper.png"

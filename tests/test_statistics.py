@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Generator
 
-from restoration.statistics import bootstrap_interval, mean, paired_test, sign_flip_p
+from restoration.scoring.statistics import bootstrap_interval, mean, paired_test, sign_flip_p
 
 
 def drawn(number: int, seed: int = 0) -> list[float]:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from restoration.measures import Measure, choose
-from restoration.scoring import Compared
-from restoration.statistics import PairedTest
-from restoration.summary import Column, Difference, Mean, Summary
-from restoration.tables import FORMATS, format_for, render
+from restoration.scoring.measures import Measure, choose
+from restoration.scoring.score import Compared
+from restoration.scoring.statistics import PairedTest
+from restoration.scoring.summary import Column, Difference, Mean, Summary
+from restoration.scoring.tables import FORMATS, format_for, render
 
 (PSNR,) = choose(["psnr"])
 GAP = Measure(name="gap", title="Gap", how="a gap", of=lambda image, clean: 0.0, less_is_better=True)

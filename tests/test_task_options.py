@@ -9,12 +9,13 @@ import torch
 from forking import commands
 from small import picture
 
-from restoration.cards import RestorerCard, TaskCard
 from restoration.errors import BadOption, RestorationError
-from restoration.images import Picture, read, write
+from restoration.images import read, write
 from restoration.interfaces import Observation
 from restoration.operators import Convolution, Masking, Resampling
+from restoration.picture import Picture
 from restoration.registry import registry
+from restoration.registry.cards import RestorerCard, TaskCard
 from restoration.runtime import finished
 from restoration.tasks import check_options, describe, make_task, observe, options_of
 

@@ -7,10 +7,10 @@ import logging
 import pytest
 import torch
 
-from restoration.adapter import build_network
-from restoration.cards import NetworkCard
+from restoration.engine.adapter import build_network
+from restoration.engine.tiling import SMALLEST, Tiled, auto_tile, windows
 from restoration.registry import registry
-from restoration.tiling import SMALLEST, Tiled, auto_tile, windows
+from restoration.registry.cards import NetworkCard
 
 
 def compact() -> torch.nn.Module:

@@ -12,17 +12,18 @@ from msgspec.structs import replace
 from safetensors.torch import load_file
 from small import SMALL, picture
 
-from restoration import checkpoint
-from restoration.cards import WeightsCard
-from restoration.data import Pair, Patches, pairs_in, pictures_in, split
 from restoration.errors import BadOption, BadPicture, RestorationError
 from restoration.images import write
-from restoration.parallel import join
+from restoration.images.folders import Pair, pairs_in, pictures_in
 from restoration.recipe import Part, Recipe, build_parts, default_recipe
-from restoration.records import CHECKPOINT, read_log
 from restoration.registry import registry
-from restoration.settings import FREE, Training
-from restoration.training import Trainer, train
+from restoration.registry.cards import WeightsCard
+from restoration.training import checkpoint
+from restoration.training.loop import Trainer, train
+from restoration.training.parallel import join
+from restoration.training.patches import Patches, split
+from restoration.training.records import CHECKPOINT, read_log
+from restoration.training.settings import FREE, Training
 from restoration.weights import CONFIG, MODEL, Folder, bundled, load
 
 QUICK = Training(

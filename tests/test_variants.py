@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from restoration.cards import NetworkCard
 from restoration.errors import BadOption, BadPlugin, UnknownName
 from restoration.registry import Registry
+from restoration.registry.cards import NetworkCard
 
 MANY = """
 from restoration import NetworkCard, hookimpl

@@ -13,10 +13,10 @@ from small import SMALL
 from torch import Tensor
 
 from restoration.errors import RestorationError
-from restoration.parallel import join
 from restoration.recipe import Part, Parts, Recipe, default_recipe
-from restoration.settings import Training
-from restoration.training import Trainer
+from restoration.training.loop import Trainer
+from restoration.training.parallel import join
+from restoration.training.settings import Training
 
 STEPS = 10
 ALL = Training(steps=100, batch=5, patch=16, warmup=3, lr=1e-3, held_out=1, precision="fp32", clip=1e6)

@@ -13,14 +13,14 @@ import argparse
 from pathlib import Path
 
 import torch
-from restoration_dip.fitting import Fitting
-from restoration_dip.inputs import noise
-from restoration_dip.skip import SkipNet
+from restoration_dip.fit.fitting import Fitting
+from restoration_dip.fit.inputs import noise
+from restoration_dip.networks.skip import SkipNet
 
 from restoration import read
-from restoration.adapter import Adapted
-from restoration.hardware import find_device, prepare
-from restoration.plot import line_plot
+from restoration.engine.adapter import Adapted
+from restoration.engine.hardware import find_device, prepare
+from restoration.training.plot import line_plot
 
 PICTURE = Path(__file__).parents[1] / "derain" / "clean" / "hopper.png"
 CHANNELS = (8, 16, 32, 64, 128)

@@ -15,10 +15,10 @@ import torch
 from reverse_process import PAIRS, observation
 
 import restoration
-from restoration.data import pairs_in
-from restoration.hardware import prepare
-from restoration.plot import line_plot
+from restoration.engine.hardware import prepare
+from restoration.images.folders import pairs_in
 from restoration.tasks import make_task
+from restoration.training.plot import line_plot
 
 SAMPLERS = ("dpmpp-2m", "dpmpp-2m-sde", "ddim", "posterior", "euler-ode", "euler-sde")
 STEPS = (1, 2, 5, 10, 20, 50, 100)

@@ -14,11 +14,11 @@ from pathlib import Path
 import torch
 
 import restoration
-from restoration.data import pairs_in
-from restoration.hardware import precision, prepare
-from restoration.plot import line_plot
+from restoration.engine.hardware import precision, prepare
+from restoration.images.folders import pairs_in
 from restoration.sampling import drawing, first_state
 from restoration.tasks import describe, make_task, observe
+from restoration.training.plot import line_plot
 
 PAIRS = Path(__file__).parents[1] / "derain"
 

@@ -16,10 +16,10 @@ import torch
 from reverse_process import PAIRS
 
 import restoration
-from restoration.data import pictures_in
-from restoration.hardware import prepare
-from restoration.plot import line_plot
+from restoration.engine.hardware import prepare
+from restoration.images.folders import pictures_in
 from restoration.tasks import make_task, observe
+from restoration.training.plot import line_plot
 
 COLUMNS = {
     "regression": ("regression", None),

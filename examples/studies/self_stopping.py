@@ -17,19 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from restoration_dip.average import RunningAverage
-from restoration_dip.padding import middle
+from restoration_dip.fast.padding import middle
+from restoration_dip.fit.average import RunningAverage
+from restoration_dip.fit.stopping import AveragedVariance, Moment, MovingVariance, Stopping
 from restoration_dip.prior import DeepImagePrior
-from restoration_dip.stopping import AveragedVariance, Moment, MovingVariance, Stopping
 from reverse_process import PAIRS
 
 import restoration
 from restoration import NetworkCard, NetworkMaker
-from restoration.data import pictures_in
-from restoration.hardware import find_device, precision, prepare
-from restoration.plot import line_plot
+from restoration.engine.hardware import find_device, precision, prepare
+from restoration.images.folders import pictures_in
 from restoration.registry import registry
 from restoration.tasks import make_task, observe
+from restoration.training.plot import line_plot
 
 NOISES = {
     "gaussian 25": {"sigma": 25.0},

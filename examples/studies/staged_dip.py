@@ -24,18 +24,18 @@ from pathlib import Path
 
 import torch
 from msgspec.structs import replace
-from restoration_dip.average import RunningAverage
-from restoration_dip.padding import middle
-from restoration_dip.plans import PYRAMID
+from restoration_dip.fast.padding import middle
+from restoration_dip.fit.average import RunningAverage
+from restoration_dip.fit.plans import PYRAMID
 from reverse_process import PAIRS
 
 import restoration
 from restoration import Part
-from restoration.data import pictures_in
-from restoration.hardware import find_device, precision, prepare
-from restoration.plot import line_plot
+from restoration.engine.hardware import find_device, precision, prepare
+from restoration.images.folders import pictures_in
 from restoration.recipe import build_parts, build_restorer, default_recipe
 from restoration.tasks import make_task, observe
+from restoration.training.plot import line_plot
 
 FACTORS = {
     "beta_max": (0.01, 0.005),

@@ -17,9 +17,9 @@ from pathlib import Path
 import msgspec
 
 from restoration import Part, Training, train
-from restoration.hardware import prepare
-from restoration.plot import line_plot
+from restoration.engine.hardware import prepare
 from restoration.recipe import default_recipe
+from restoration.training.plot import line_plot
 
 CLEAN = Path(__file__).parents[1] / "derain" / "clean"
 NOISE = {"name": "noise-matching"}

@@ -11,23 +11,23 @@ from typing import Any
 
 import click
 
-from restoration import __version__
 from restoration.errors import RestorationError
+from restoration.version import __version__
 
 COMMANDS = {
-    "run": ("restoration.cli.run:run", "Restore pictures."),
-    "degrade": ("restoration.cli.degrade:degrade", "Damage clean pictures as a task does."),
-    "score": ("restoration.cli.score:score", "Score methods on pictures with known clean versions."),
-    "audit": ("restoration.cli.audit:audit", "Look for test pictures inside a training set."),
-    "train": ("restoration.cli.train:train", "Train a method on a folder of pictures."),
-    "methods": ("restoration.cli.lists:methods", "List the methods."),
-    "tasks": ("restoration.cli.lists:tasks", "List the tasks: what can be repaired."),
-    "networks": ("restoration.cli.lists:networks", "List the networks."),
-    "schedules": ("restoration.cli.lists:schedules", "List the noise schedules."),
-    "objectives": ("restoration.cli.lists:objectives", "List the training objectives."),
-    "samplers": ("restoration.cli.lists:samplers", "List the samplers."),
-    "weights": ("restoration.cli.weights:weights", "List weights, or show a set of them."),
-    "plugins": ("restoration.cli.plugins:plugins", "List plugins, check them, or begin a new one."),
+    "run": ("restoration.cli.commands.run:run", "Restore pictures."),
+    "degrade": ("restoration.cli.commands.degrade:degrade", "Damage clean pictures as a task does."),
+    "score": ("restoration.cli.commands.score:score", "Score methods on pictures with known clean versions."),
+    "audit": ("restoration.cli.commands.audit:audit", "Look for test pictures inside a training set."),
+    "train": ("restoration.cli.commands.train:train", "Train a method on a folder of pictures."),
+    "methods": ("restoration.cli.commands.lists:methods", "List the methods."),
+    "tasks": ("restoration.cli.commands.lists:tasks", "List the tasks: what can be repaired."),
+    "networks": ("restoration.cli.commands.lists:networks", "List the networks."),
+    "schedules": ("restoration.cli.commands.lists:schedules", "List the noise schedules."),
+    "objectives": ("restoration.cli.commands.lists:objectives", "List the training objectives."),
+    "samplers": ("restoration.cli.commands.lists:samplers", "List the samplers."),
+    "weights": ("restoration.cli.commands.weights:weights", "List weights, or show a set of them."),
+    "plugins": ("restoration.cli.commands.plugins:plugins", "List plugins, check them, or begin a new one."),
 }
 
 

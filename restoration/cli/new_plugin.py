@@ -7,10 +7,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from restoration.cards import RestorerCard
 from restoration.errors import RestorationError
 from restoration.images import write_bytes
 from restoration.registry import registry
+from restoration.registry.cards import RestorerCard
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable

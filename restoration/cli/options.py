@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import click
 
-from restoration.cards import Card, NetworkCard, RestorerCard, SamplerCard, TaskCard, WeightsCard
+from restoration.console import threads_option
+from restoration.registry.cards import Card, NetworkCard, RestorerCard, SamplerCard, TaskCard, WeightsCard
 
 SEED = click.IntRange(0, 2**62)
 """What a generator takes, with room for the numbers of many pictures."""
@@ -111,7 +112,7 @@ how_to_restore = grouped(
         click.option(
             "--tile", default="auto", show_default=True, help="A window's side, 0 for none, auto by free memory."
         ),
-        click.option("--threads", type=click.IntRange(1), help="Of the processor.  [default: all]"),
+        threads_option,
         click.option("--offline", is_flag=True, help="Never ask the network; the Hub's cache is used."),
     ]
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from restoration.images import SUFFIXES
+from restoration.images.codec import SUFFIXES
 
 STREAM = "-"
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from restoration.errors import RestorationError
-from restoration.images import Picture, write
+from restoration.images import write
+from restoration.picture import Picture
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,35 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-from restoration.cli.output import progress_wanted, say
+from restoration.console import progress_bar, progress_wanted, say
 
 if TYPE_CHECKING:
-    from restoration import training
-    from restoration.settings import Training
-
-
-def bar(console: Console | None = None) -> Progress:
-    """Return a bar with a count, times and a text of ours, on stderr if not on a console given."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[remark]}"),
-        console=console or Console(stderr=True),
-        transient=True,
-    )
+    from restoration.training import loop
+    from restoration.training.settings import Training
 
 
 @contextmanager
 def picture_bar(total: int) -> Iterator[Callable[[str, Any], None]]:
     """A bar over pictures; the remark counts the guesses of the present one."""
     guesses = 0
-    with bar() as drawn:
+    with progress_bar() as drawn:
         task = drawn.add_task("restoring", total=total, remark="")
 
         def step(name: str, guess: Any) -> None:
@@ -49,7 +32,7 @@ def picture_bar(total: int) -> Iterator[Callable[[str, Any], None]]:
 @contextmanager
 def training_progress(
     out: Path, settings: Training, *, quiet: bool, watch: bool
-) -> Iterator[Callable[[training.Progress], None]]:
+) -> Iterator[Callable[[loop.Progress], None]]:
     """Show a training: as a bar, with `watch` live from its log in `out`, or as lines where there is no terminal."""
     terminal = progress_wanted(quiet)
     if quiet:
@@ -60,20 +43,20 @@ def training_progress(
         with watching(out, settings.steps) as see:
             yield see
     elif terminal:
-        with bar() as drawn:
+        with progress_bar() as drawn:
             task = drawn.add_task("training", total=settings.steps, remark="")
             yield lambda progress: drawn.update(task, completed=progress.step, remark=remark(progress))
     else:
         every = settings.log_every if watch else settings.validate_every
 
-        def tell(progress: training.Progress) -> None:
+        def tell(progress: loop.Progress) -> None:
             if progress.step % every == 0:
                 say(f"step {progress.step} of {settings.steps}: {remark(progress)}, {progress.seconds:.0f} s")
 
         yield tell
 
 
-def remark(progress: training.Progress) -> str:
+def remark(progress: loop.Progress) -> str:
     """Return the latest loss and PSNR of a training."""
     psnr = "" if progress.psnr is None else f", PSNR {progress.psnr:.2f} dB"
     return f"loss {progress.loss:.4f}{psnr}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from restoration.cards import CommandOption, RestorerCard, TaskCard
+from restoration.registry.cards import CommandOption, RestorerCard, TaskCard
 
 
 class Numbers(click.ParamType):  # type: ignore[type-arg]  # it is generic in new releases of click

@@ -14,11 +14,11 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from restoration.cli.progress import bar
-from restoration.records import LOG, read_log
+from restoration.console import progress_bar
+from restoration.training.records import LOG, read_log
 
 if TYPE_CHECKING:
-    from restoration.training import Progress
+    from restoration.training.loop import Progress
 
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Of a braille letter, by row and column, as Unicode numbers them from U+2800 on."""
@@ -31,7 +31,7 @@ WIDTH, HEIGHT = 34, 8
 def watching(out: Path, total: int, console: Console | None = None) -> Iterator[Callable[[Progress], None]]:
     """Show a training of `total` steps whose log lies in `out`; the function that it gives takes its progress."""
     console = console or Console(stderr=True)
-    drawn = bar(console)
+    drawn = progress_bar(console)
     task = drawn.add_task("training", total=total, remark="")
     lines: list[dict[str, Any]] = []
     size = -1

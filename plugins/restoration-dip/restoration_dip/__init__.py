@@ -18,7 +18,7 @@ def register_networks() -> Iterable[NetworkCard]:
     """
     yield NetworkCard(
         name="skip",
-        factory="restoration_dip.skip:SkipNet",
+        factory="restoration_dip.networks.skip:SkipNet",
         summary="the hourglass with skips of Deep Image Prior; 2.2 million parameters",
         source="Ulyanov et al. 2018, arXiv:1711.10925",
         bytes_per_pixel=3000,
@@ -26,7 +26,7 @@ def register_networks() -> Iterable[NetworkCard]:
     )
     yield NetworkCard(
         name="dip-unet",
-        factory="restoration_dip.unet:UNet",
+        factory="restoration_dip.networks.unet:UNet",
         summary="the U-Net of Deep Image Prior, batch norm on the way down only; 2.2 million parameters",
         source="Ulyanov et al. 2018, arXiv:1711.10925",
         bytes_per_pixel=800,
@@ -34,7 +34,7 @@ def register_networks() -> Iterable[NetworkCard]:
     )
     yield NetworkCard(
         name="resnet18",
-        factory="restoration_dip.resnet18:ResNet18",
+        factory="restoration_dip.networks.resnet18:ResNet18",
         summary="the blocks of ResNet-18 with a way back to full size; 3 million parameters",
         source="after He et al. 2016, arXiv:1512.03385",
         bytes_per_pixel=900,

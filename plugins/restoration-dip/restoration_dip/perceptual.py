@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from restoration import BadOption
-from restoration_dip.padding import grown
+from restoration_dip.fast.padding import grown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,14 +14,14 @@ import torch
 from restoration import read
 from restoration.noise_level import estimate_sigma
 from restoration.operators import Masking
-from restoration_dip.average import RunningAverage
 from restoration_dip.downsampler import Downsampler
-from restoration_dip.fitting import Fitting, Optimiser, check_memory, untrained
-from restoration_dip.inputs import Masked, Shaken, mesh_grid, noise, smoothed
-from restoration_dip.plans import SETTINGS, Plan, Quality, Start, Stop, by_adam, plan_for, settings_for
-from restoration_dip.problem import Norm, Problem, measured, norm_for
-from restoration_dip.smaller import filled, shrunk
-from restoration_dip.stopping import AveragedVariance, Fixed, HeldOut, Moment, MovingVariance, Stopping
+from restoration_dip.fit.average import RunningAverage
+from restoration_dip.fit.fitting import Fitting, Optimiser, check_memory, untrained
+from restoration_dip.fit.inputs import Masked, Shaken, mesh_grid, noise, smoothed
+from restoration_dip.fit.plans import SETTINGS, Plan, Quality, Start, Stop, by_adam, plan_for, settings_for
+from restoration_dip.fit.problem import Norm, Problem, measured, norm_for
+from restoration_dip.fit.smaller import filled, shrunk
+from restoration_dip.fit.stopping import AveragedVariance, Fixed, HeldOut, Moment, MovingVariance, Stopping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

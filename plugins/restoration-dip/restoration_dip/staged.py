@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from restoration_dip.average import RunningAverage
-from restoration_dip.fitting import Fitting, Optimiser, check_memory, untrained
-from restoration_dip.inputs import Shaken, noise
+from restoration_dip.fit.average import RunningAverage
+from restoration_dip.fit.fitting import Fitting, Optimiser, check_memory, untrained
+from restoration_dip.fit.inputs import Shaken, noise
+from restoration_dip.fit.plans import PYRAMID, settings_for
+from restoration_dip.fit.problem import Problem, measured
 from restoration_dip.perceptual import Features, Perceptual
-from restoration_dip.plans import PYRAMID, settings_for
-from restoration_dip.problem import Problem, measured
 from restoration_dip.stages import Form, Order, Stage, stages
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from math import comb
 
 import pytest
 import torch
-from restoration_dip.average import RunningAverage
+from restoration_dip.fit.average import RunningAverage
 from torch import Tensor
 
 

@@ -155,7 +155,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
 
 def test_ctrl_c_keeps_the_best_picture_so_far_and_leaves_no_preview(folder: Path) -> None:
     write(Picture(pixels=scene(20, 24, seed=1)), folder / "second.png")
-    command = [sys.executable, "-m", "restoration.cli.main", *DENOISE, "second.png", "--preview", "--steps", "10000000"]
+    command = [sys.executable, "-m", "restoration", *DENOISE, "second.png", "--preview", "--steps", "10000000"]
     process = subprocess.Popen(
         [*command, "--stop", "none", *TINY],
         cwd=folder,

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from restoration_dip.fitting import FALL, Fitting, check_memory
-from restoration_dip.inputs import Shaken
+from restoration_dip.fit.fitting import FALL, Fitting, check_memory
+from restoration_dip.fit.inputs import Shaken
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
@@ -237,7 +237,7 @@ def test_parameters_that_are_frozen_stay() -> None:
     assert values[-1] < values[0]
 
 
-SKIP = NetworkMaker(NetworkCard(name="skip", factory="restoration_dip.skip:SkipNet", summary=""), {})
+SKIP = NetworkMaker(NetworkCard(name="skip", factory="restoration_dip.networks.skip:SkipNet", summary=""), {})
 
 
 def test_a_picture_that_needs_more_memory_than_is_free_is_refused_before_it_is_begun() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import torch
-from restoration_dip.skip import SkipNet
+from restoration_dip.networks.skip import SkipNet
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / "examples" / "noise-impedance" / "noise_impedance.py"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from restoration_dip.inputs import Masked, mesh_grid, noise, smoothed
+from restoration_dip.fit.inputs import Masked, mesh_grid, noise, smoothed
 from safetensors.torch import load_file
 from torch import Generator, Tensor
 

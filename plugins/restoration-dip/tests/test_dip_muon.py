@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from restoration_dip.adam import Adam
-from restoration_dip.muon import RATIO, Muon, orthogonal
+from restoration_dip.fast.adam import Adam
+from restoration_dip.fast.muon import RATIO, Muon, orthogonal
 from torch import Generator, Tensor, nn
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 from restoration_dip import register_networks
-from restoration_dip.padding import grown, middle
-from restoration_dip.skip import SkipNet
-from restoration_dip.unet import UNet
+from restoration_dip.fast.padding import grown, middle
+from restoration_dip.networks.skip import SkipNet
+from restoration_dip.networks.unet import UNet
 from torch import Tensor, nn
 
 from restoration import BadOption
-from restoration.adapter import build_network
+from restoration.engine.adapter import build_network
 from restoration.testing import NetworkContract
 
 CARDS = {card.name: card for card in register_networks()}

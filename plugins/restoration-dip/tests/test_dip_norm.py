@@ -5,8 +5,8 @@ from subprocess import run
 
 import pytest
 import torch
-from restoration_dip.norm import BatchNorm, joined
-from restoration_dip.padding import mirrored
+from restoration_dip.fast.norm import BatchNorm, joined
+from restoration_dip.fast.padding import mirrored
 from torch import Tensor, nn
 from torch.nn import functional
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from restoration_dip.official import renamed
-from restoration_dip.skip import SkipNet
-from restoration_dip.unet import UNet
+from restoration_dip.networks.official import renamed
+from restoration_dip.networks.skip import SkipNet
+from restoration_dip.networks.unet import UNet
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import mse_loss

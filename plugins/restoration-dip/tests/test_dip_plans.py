@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from restoration_dip.downsampler import Downsampler
-from restoration_dip.plans import (
+from restoration_dip.fit.plans import (
     ACROSS,
     FINE,
     PAPER,
@@ -20,8 +20,8 @@ from restoration_dip.plans import (
     plan_for,
     settings_for,
 )
+from restoration_dip.networks.skip import SkipNet
 from restoration_dip.prior import DeepImagePrior
-from restoration_dip.skip import SkipNet
 from torch import Tensor
 
 from restoration import NetworkCard, NetworkMaker, Observation, Operator
@@ -172,8 +172,8 @@ class Residual(torch.nn.Module):
 
 
 def test_the_published_step_is_for_its_own_network_and_others_take_smaller_ones() -> None:
-    skip = NetworkMaker(NetworkCard(name="skip", factory="restoration_dip.skip:SkipNet", summary=""), {})
-    unet = NetworkMaker(NetworkCard(name="dip-unet", factory="restoration_dip.unet:UNet", summary=""), {})
+    skip = NetworkMaker(NetworkCard(name="skip", factory="restoration_dip.networks.skip:SkipNet", summary=""), {})
+    unet = NetworkMaker(NetworkCard(name="dip-unet", factory="restoration_dip.networks.unet:UNet", summary=""), {})
     assert settings_for(skip).lr == 0.01 > settings_for(unet).lr
     assert settings_for(skip).options == settings_for(unet).options == {}
 

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
-from restoration_dip.inputs import Masked, smoothed
+from restoration_dip.fit.inputs import Masked, smoothed
 from restoration_dip.prior import DeepImagePrior
 from torch import Tensor
 
 from restoration import BadOption, Observation, Picture, Restoration, psnr, write
-from restoration.adapter import Adapted
+from restoration.engine.adapter import Adapted
 from restoration.operators import Masking
 from restoration.tasks import make_task, observe
 from restoration.testing import RestorerContract, generator, scene

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 import torch
-from restoration_dip.problem import Problem, beside, norm_for
+from restoration_dip.fit.problem import Problem, beside, norm_for
 from torch import Generator, Tensor
 
 from restoration.operators import Convolution, Masking, Resampling

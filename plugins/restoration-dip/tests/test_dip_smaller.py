@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from restoration_dip.smaller import filled, shrunk
+from restoration_dip.fit.smaller import filled, shrunk
 from torch import Tensor
 
 from restoration import Observation, Restoration, psnr

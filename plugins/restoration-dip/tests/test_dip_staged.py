@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
-from restoration_dip.average import RunningAverage
+from restoration_dip.fit.average import RunningAverage
 from restoration_dip.staged import StagedDeepImagePrior
 from restoration_dip.stages import levels_of, spread, stages
 from torch import Generator, Tensor, nn
@@ -22,9 +22,9 @@ from restoration.testing import RestorerContract, scene
 
 TINY = {"down": [8, 8], "up": [8, 8], "skip": [2, 2]}
 FACTORIES = {
-    "skip": "restoration_dip.skip:SkipNet",
-    "dip-unet": "restoration_dip.unet:UNet",
-    "resnet18": "restoration_dip.resnet18:ResNet18",
+    "skip": "restoration_dip.networks.skip:SkipNet",
+    "dip-unet": "restoration_dip.networks.unet:UNet",
+    "resnet18": "restoration_dip.networks.resnet18:ResNet18",
     "pixels": f"{__name__}:Pixels",
     "adding": f"{__name__}:Adding",
 }

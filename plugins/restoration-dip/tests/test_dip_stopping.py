@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from restoration_dip.stopping import AveragedVariance, Fixed, HeldOut, Moment, MovingVariance, Stopping
+from restoration_dip.fit.stopping import AveragedVariance, Fixed, HeldOut, Moment, MovingVariance, Stopping
 from safetensors.torch import load_file
 from torch import Tensor
 

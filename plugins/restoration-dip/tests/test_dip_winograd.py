@@ -3,8 +3,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from restoration_dip.skip import SkipNet
-from restoration_dip.winograd import Conv, winograd
+from restoration_dip.fast.winograd import Conv, winograd
+from restoration_dip.networks.skip import SkipNet
 from torch import Tensor, nn
 from torch.nn import functional
 

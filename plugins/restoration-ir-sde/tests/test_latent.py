@@ -16,10 +16,10 @@ from torch import Generator, Tensor, nn
 from torch.testing import assert_close
 
 from restoration import Observation, psnr
-from restoration.adapter import Adapted
+from restoration.engine.adapter import Adapted
+from restoration.engine.tiling import Tiled
 from restoration.sampling import dpmpp_2m, posterior
 from restoration.testing import scene
-from restoration.tiling import Tiled
 
 
 class Folded(nn.Module):

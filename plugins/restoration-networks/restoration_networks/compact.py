@@ -10,33 +10,15 @@ Against the published NAFNet (Chen et al., "Simple Baselines for Image Restorati
 from __future__ import annotations
 
 import torch
-from einops import rearrange
 from torch import Tensor, nn
-from torch.nn import functional
 
 from restoration.framing import pad_to_multiple, to_picture
+from restoration_networks.nafnet import gate
 from restoration_networks.norm import layer_norm
-from restoration_networks.time import SinusoidalEmbedding
+from restoration_networks.time import SinusoidalEmbedding, modulated
 
 FAR = 11
 """The side of wide kernels."""
-
-
-def modulated(conv: nn.Conv2d, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """`conv(x * (1 + scale) + shift)` for a 1x1 convolution; one time for all is folded into its weights."""
-    if scale.shape[0] > 1:
-        answer: Tensor = conv(x * (1 + rearrange(scale, "b c -> b c 1 1")) + rearrange(shift, "b c -> b c 1 1"))
-        return answer
-    weight = conv.weight * (1 + rearrange(scale, "1 c -> 1 c 1 1"))
-    assert conv.bias is not None
-    bias = conv.bias + conv.weight[:, :, 0, 0] @ shift[0]
-    return functional.conv2d(x, weight, bias)
-
-
-def gate(x: Tensor) -> Tensor:
-    """Multiply the first half of the channels by the second: `b 2c h w` to `b c h w`."""
-    first, second = x.chunk(2, dim=1)
-    return first * second
 
 
 class Block(nn.Module):

@@ -11,10 +11,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from restoration_networks.compact import gate, modulated
-from restoration_networks.nafnet import Block, Levels
+from restoration_networks.nafnet import Block, Levels, gate
 from restoration_networks.norm import GainNorm
-from restoration_networks.time import SinusoidalEmbedding
+from restoration_networks.time import SinusoidalEmbedding, modulated
 
 
 class Gate(nn.Module):

@@ -14,11 +14,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from restoration.framing import pad_to_multiple, part_to_mend, to_picture
-from restoration_networks.compact import gate
 from restoration_networks.norm import BiasNorm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def gate(x: Tensor) -> Tensor:
+    """Multiply the first half of the channels by the second: `b 2c h w` to `b c h w`."""
+    first, second = x.chunk(2, dim=1)
+    return first * second
 
 
 class Block(nn.Module):

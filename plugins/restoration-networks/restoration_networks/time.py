@@ -1,11 +1,13 @@
-"""Where on the path a network is: the time as a vector of sines."""
+"""The time as a vector of sines, and how it scales and shifts features."""
 
 from __future__ import annotations
 
 import math
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class SinusoidalEmbedding(nn.Module):
@@ -25,3 +27,14 @@ class SinusoidalEmbedding(nn.Module):
         exponents = torch.arange(half, device=t.device, dtype=torch.float32) / (half - 1)
         angles = (t.float() * self.scale).reshape(-1, 1) * torch.exp(-math.log(10000.0) * exponents)
         return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+def modulated(conv: nn.Conv2d, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """`conv(x * (1 + scale) + shift)` for a 1x1 convolution; one time for all is folded into its weights."""
+    if scale.shape[0] > 1:
+        answer: Tensor = conv(x * (1 + rearrange(scale, "b c -> b c 1 1")) + rearrange(shift, "b c -> b c 1 1"))
+        return answer
+    weight = conv.weight * (1 + rearrange(scale, "1 c -> 1 c 1 1"))
+    assert conv.bias is not None
+    bias = conv.bias + conv.weight[:, :, 0, 0] @ shift[0]
+    return functional.conv2d(x, weight, bias)

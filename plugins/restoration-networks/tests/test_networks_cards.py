@@ -9,9 +9,9 @@ import torch
 from restoration_networks import register_networks
 from torch import Tensor, nn
 
-from restoration.adapter import build_network
-from restoration.cards import NetworkCard
+from restoration.engine.adapter import build_network
 from restoration.errors import BadOption
+from restoration.registry.cards import NetworkCard
 
 CARDS = {card.name: card for card in register_networks()}
 SMALL: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ import torch
 from restoration_networks.compact import CompactNAFNet
 from torch import Tensor
 
-from restoration.tiling import Tiled
+from restoration.engine.tiling import Tiled
 
 
 def looking(**options: int) -> CompactNAFNet:

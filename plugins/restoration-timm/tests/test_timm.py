@@ -16,11 +16,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from restoration import Part, Picture, Recipe, Restoration, psnr, weights, write
-from restoration.adapter import Adapted, build_network
-from restoration.cards import NetworkCard
+from restoration.engine.adapter import Adapted, build_network
 from restoration.errors import BadOption, BadWeights, UnknownName
 from restoration.recipe import build_parts, required
 from restoration.registry import registry
+from restoration.registry.cards import NetworkCard
 from restoration.testing import NetworkContract
 
 SMALL = {"width": 4}
@@ -245,7 +245,7 @@ def test_the_command_line_trains_one_by_name_and_restores_with_it(tmp_path: Path
         write(Picture(pixels=x), tmp_path / "pictures" / f"{seed}.png")
     options = ("--network", "timm:test_resnet", "--set", "network.width=4", "--steps", "1", "--batch", "2")
     command = ("train", "regression", "--task", "denoise", "--data", tmp_path / "pictures", "--out", tmp_path / "out")
-    run = [sys.executable, "-m", "restoration.cli.main", *map(str, command), *options, "--patch", "32", "--quiet"]
+    run = [sys.executable, "-m", "restoration", *map(str, command), *options, "--patch", "32", "--quiet"]
     done = subprocess.run(run, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert '"timm:test_resnet"' in (tmp_path / "out" / "config.json").read_text()

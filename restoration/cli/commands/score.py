@@ -1,0 +1,185 @@
+"""`restore score`: methods' numbers on pictures whose clean versions are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from restoration.cli.options import how_to_restore, keywords, names
+from restoration.cli.task_options import TaskCommand, split
+from restoration.console import (
+    debug_option,
+    interruptible,
+    json_option,
+    progress_wanted,
+    quiet_option,
+    say,
+    show_warnings,
+)
+from restoration.registry.cards import RestorerCard, TaskCard
+
+if TYPE_CHECKING:
+    from restoration.runtime import Restoration
+    from restoration.scoring.score import Compared, Scoring
+
+
+@click.command(cls=TaskCommand)
+@click.option(
+    "-m",
+    "--method",
+    "methods",
+    multiple=True,
+    metavar="NAME[@STEPS][,KEY=VALUE]",
+    shell_complete=names(RestorerCard),
+    help="A method; several are put side by side. NAME@100 or NAME@sampler=ddim,weights=DIR has options of its own.",
+)
+@click.option("-t", "--task", shell_complete=names(TaskCard), help="What, see `restore tasks`.")
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Two sub-folders with pairs, one called clean; or clean pictures, which the task degrades.",
+)
+@click.option(
+    "--metrics",
+    default="psnr_y,psnr,ssim_y,ssim",
+    show_default=True,
+    metavar="LIST",
+    help="Also ms_ssim, ms_ssim_y; gmsd, haarpsi, lpips, fid with the extra `score`.",
+)
+@click.option("--border", type=click.IntRange(0), default=0, show_default=True, help="Pixels left out at each edge.")
+@click.option("--limit", type=click.IntRange(0), default=0, help="Only the first so many pictures.  [default: all]")
+@how_to_restore
+@click.option("--pictures", is_flag=True, help="A row for each picture too; CSV, JSON and HTML always have them.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "csv", "json", "markdown", "html"]),
+    help="How to print.  [default: by the suffix of -o, else text]",
+)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@click.option("--overwrite", is_flag=True, help="Write over a file that is already there.")
+@json_option
+@quiet_option
+@debug_option
+def score(
+    methods: tuple[str, ...],
+    task: str | None,
+    data: Path,
+    metrics: str,
+    border: int,
+    limit: int,
+    pictures: bool,
+    form: str | None,
+    output: Path | None,
+    overwrite: bool,
+    task_options: dict[str, Any],
+    options: dict[str, Any],
+    seed: int,
+    threads: int | None,
+    as_json: bool,
+    quiet: bool,
+    **how: Any,
+) -> int:
+    """Score methods: the metrics of each, their 95 % intervals, and whether they differ from the first.
+
+    \b
+    Examples:
+      restore score -m ir-sde -t derain --data Rain100H/
+      restore score -m regression -m ir-sde@1 -m ir-sde@100 -t derain --data Rain100H/ -o table.html
+      restore score -m regression -t denoise --sigma 25 --data CBSD68/ --metrics psnr,lpips --format markdown
+      restore score --data pairs/
+
+    All methods are given the same degraded pictures. Without a method, these themselves are scored.
+    """
+    show_warnings(quiet)
+    form = _format(form, as_json, output, overwrite)
+    own, rest = split(options, task_options)
+    from restoration.engine.hardware import prepare
+    from restoration.scoring import tables
+    from restoration.scoring.measures import choose
+    from restoration.scoring.score import Scoring
+    from restoration.scoring.summary import summarise
+
+    measures = choose(metrics.split(","))
+    prepare(threads)
+    chosen = _restorations(methods, task, {**how, "task_options": rest}, own)
+    scoring = Scoring(
+        chosen, data, task=task, task_options=rest, measures=measures, border=border, seed=seed, limit=limit
+    )
+    with interruptible() as check:
+        for one in scoring:
+            if progress_wanted(quiet):
+                say(_progress(one, scoring))
+            check()
+    text = tables.render(summarise(scoring), form, pictures=pictures)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        from restoration.images import write_bytes
+
+        write_bytes(text.encode(), output)
+        click.echo(str(output))
+    return 0
+
+
+def _format(form: str | None, as_json: bool, output: Path | None, overwrite: bool) -> str:
+    """Settle the format, and refuse before the work what could not be written after it."""
+    if as_json and form not in (None, "json"):
+        raise click.UsageError(f"--json is --format json, not {form}")
+    form = "json" if as_json else form
+    if output is None:
+        return form or "text"
+    if output.exists() and not overwrite:
+        raise click.UsageError(f"{output} is already there; use --overwrite, or another -o")
+    if not output.parent.is_dir():
+        raise click.UsageError(f"cannot write {output}: there is no folder {output.parent}")
+    from restoration.scoring.tables import SUFFIXES, format_for
+
+    form = form or format_for(output)
+    if form is None:
+        raise click.UsageError(f"the name {output} says no format; use {', '.join(SUFFIXES)}, or --format")
+    return form
+
+
+def _restorations(
+    specs: tuple[str, ...], task: str | None, how: dict[str, Any], options: dict[str, Any]
+) -> dict[str, Restoration]:
+    """Make the methods that are asked for, by what they are asked for with."""
+    from restoration.runtime import Restoration
+
+    if specs and task is None:
+        raise click.UsageError("say what the methods are for: --task T")
+    made: dict[str, Restoration] = {}
+    for spec in specs:
+        if spec in made:
+            raise click.UsageError(f"--method {spec} is there twice")
+        name, special = _variant(spec)
+        settings = {key: special.pop(key, value) for key, value in how.items()}
+        made[spec] = Restoration(name, str(task), options={**options, **special}, **settings)
+    return made
+
+
+def _variant(spec: str) -> tuple[str, dict[str, Any]]:
+    """Read NAME@STEPS,KEY=VALUE: the name of a method, and what is special about this one."""
+    name, at, rest = spec.partition("@")
+    if not at:
+        return name, {}
+    first, *others = rest.split(",")
+    words = [f"steps={first}" if first.isdecimal() else first, *others]
+    special = keywords(click.get_current_context(), click.Option(["--method"]), tuple(words))
+    if not isinstance(special.get("steps", 1), int) or special.get("steps", 1) < 1:
+        raise click.UsageError(f"--method {spec}: steps are a number from 1")
+    return name, special
+
+
+def _progress(one: Compared, scoring: Scoring) -> str:
+    """One line about one picture: the first metric of all."""
+    first = next((measure for measure in scoring.measures if measure.of is not None), None)
+    if first is None:
+        return f"{len(scoring.done)}/{len(scoring)} {one.name}"
+    numbers = {"input": one.input, **one.restored}
+    words = ", ".join(f"{label} {first.number(values[first.name])}" for label, values in numbers.items())
+    return f"{len(scoring.done)}/{len(scoring)} {one.name}: {first.title} {words}"

@@ -1,0 +1,90 @@
+"""Makes every network fit every method: what it does not take comes to it as further channels, or not at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from einops import repeat
+from torch import Tensor, nn
+
+from restoration.errors import BadOption
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from restoration.registry.cards import NetworkCard
+
+
+class Adapted(nn.Module):
+    """A network called as `network(x, y, t)`, whatever it takes itself.
+
+    `path`: states of a noise path come in, not just degraded pictures; `uses_y`: the path depends on the degraded
+    picture.
+    """
+
+    def __init__(self, network: nn.Module, takes: tuple[str, ...], *, path: bool = True, uses_y: bool = True) -> None:
+        super().__init__()
+        self.network = network
+        self.takes, self.path, self.uses_y = takes, path, uses_y
+
+    def forward(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        """Map a state and a degraded picture, `b c h w`, at times `t`, `b` or `1`, to `b c h w`."""
+        if not self.uses_y:
+            y = x
+        inputs = [x]
+        if self.path and self.uses_y and "y" not in self.takes:
+            inputs.append(y)
+        if self.path and "t" not in self.takes:
+            inputs.append(repeat(t.to(x.dtype).expand(x.shape[0]), "b -> b 1 h w", h=x.shape[2], w=x.shape[3]))
+        arguments = [torch.cat(inputs, dim=1) if len(inputs) > 1 else x]
+        arguments += [y] * ("y" in self.takes) + [t] * ("t" in self.takes)
+        answer: Tensor = self.network(*arguments)
+        return answer
+
+
+class NetworkMaker:
+    """Makes networks of one kind, for methods that fit a new one to each picture: `name` and `options` as chosen.
+
+    It is `free` if its networks can be shown another number of channels than a picture has.
+    """
+
+    def __init__(self, card: NetworkCard, options: Mapping[str, Any], channels: int = 3) -> None:
+        self.card, self.options, self.channels = card, options, channels
+        self.name, self.free = card.name, "in_channels" in card.options()
+
+    def __call__(self, in_channels: int | None = None, defaults: Mapping[str, Any] | None = None) -> Adapted:
+        """Make one that maps `b in_channels h w` to pictures; `defaults` are options that were not chosen otherwise.
+
+        Raises `BadOption`.
+        """
+        options = {**(defaults or {}), **self.options}
+        return build_network(self.card, options, channels=self.channels, in_channels=in_channels, path=False)
+
+
+def build_network(
+    card: NetworkCard,
+    options: Mapping[str, Any],
+    *,
+    channels: int = 3,
+    in_channels: int | None = None,
+    path: bool = True,
+    uses_y: bool = True,
+) -> Adapted:
+    """Build a network from its card, for pictures of `channels`, and adapt it. Raises `BadOption`.
+
+    It is shown `in_channels`, those of a picture if None.
+    """
+    offered = {"channels": channels, "in_channels": channels if in_channels is None else in_channels}
+    if path and uses_y and "y" not in card.takes:
+        offered["in_channels"] += channels
+    if path and "t" not in card.takes:
+        offered["in_channels"] += 1
+    known = card.options()
+    if in_channels not in (None, channels) and "in_channels" not in known:
+        raise BadOption(f"network {card.name!r} is shown pictures of {channels} channels only, not {in_channels}")
+    if offered["in_channels"] != channels and "in_channels" not in known:
+        lacks = " and ".join(name for name in ("y", "t") if name not in card.takes)
+        raise BadOption(f"network {card.name!r} takes no {lacks} and has no in_channels: it cannot serve on a path")
+    network = card.build(options, {name: value for name, value in offered.items() if name in known})
+    return Adapted(network, card.takes, path=path, uses_y=uses_y)

@@ -1,0 +1,109 @@
+"""A network in overlapping windows: bounded memory, no seams, the same for every method.
+
+A tile is what a window answers for; around it the window sees as far as the network looks (its card's `reach`). Windows
+start at multiples of what networks halve, so that each has the grid of the whole picture. Neighbours fade into one
+another, and all weights at a pixel sum to one.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from restoration.memory import free_memory, is_out_of_memory
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from restoration.interfaces import Network
+
+MULTIPLE = 32
+"""Windows start at multiples of this many pixels."""
+FADE = 16
+"""Pixels to both sides of the line between two tiles in which one fades into the other."""
+SMALLEST = 64
+log = logging.getLogger("restoration")
+
+
+class Tiled(nn.Module):
+    """A network that answers for one tile of `tile` pixels a side at a time; 0 is the whole picture.
+
+    `reach` is how far its answer at a pixel depends on others. Out of memory, it halves the tile, says so, and tries
+    again.
+    """
+
+    def __init__(self, network: Network, tile: int, reach: int = 64) -> None:
+        super().__init__()
+        if tile and tile < SMALLEST:
+            raise ValueError(f"tile must be 0, for none, or at least {SMALLEST}, not {tile}")
+        self.network = network
+        self.tile = tile // MULTIPLE * MULTIPLE
+        self.halo = halo(reach)
+
+    def forward(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        """Evaluate the network on `b c h w` at times `t`, `1` or `b`: `b c h w`."""
+        while True:
+            try:
+                return self._evaluate(x, y, t)
+            except RuntimeError as error:
+                smaller = min(self.tile or math.inf, max(x.shape[-2:])) / 2
+                if not is_out_of_memory(error) or smaller < SMALLEST:
+                    raise
+                self.tile = int(smaller) // MULTIPLE * MULTIPLE
+                log.warning("out of memory: going on in tiles of %d pixels", self.tile)
+
+    def _evaluate(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        if not self.tile or max(height, width) <= self.tile + self.halo:
+            answer: Tensor = self.network(x, y, t)
+            return answer
+        whole = torch.zeros_like(x)
+        columns = windows(width, self.tile, self.halo, x)
+        for rows, tall in windows(height, self.tile, self.halo, x):
+            for across, wide in columns:
+                part = (..., rows, across)
+                one = self.network(x[part].contiguous(), y[part].contiguous(), t)
+                whole[part] += one * (tall[:, None] * wide[None, :])
+        return whole
+
+
+def halo(reach: int) -> int:
+    """Return how many pixels a window sees around its tile: enough that what fades in is right."""
+    return math.ceil((reach + FADE) / MULTIPLE) * MULTIPLE
+
+
+def windows(length: int, tile: int, halo: int, like: Tensor) -> list[tuple[slice, Tensor]]:
+    """Return the windows along one side of a picture, each with its weights; at every pixel the weights sum to 1."""
+    lines = [0, *range(tile, length - halo, tile)]
+    places = torch.arange(length, device=like.device, dtype=torch.float32) + 0.5
+    arrived = [_rise((places - line) / (2 * FADE) + 0.5) if line else torch.ones_like(places) for line in lines]
+    result = []
+    for index, line in enumerate(lines):
+        last = index == len(lines) - 1
+        weight = arrived[index] * (1 if last else 1 - arrived[index + 1])
+        span = slice(max(0, line - halo), length if last else lines[index + 1] + halo)
+        result.append((span, weight[span].to(like.dtype)))
+    return result
+
+
+def _rise(place: Tensor) -> Tensor:
+    """Go smoothly from 0 to 1 as the place does."""
+    place = place.clamp(0, 1)
+    return place * place * (3 - 2 * place)
+
+
+def auto_tile(height: int, width: int, bytes_per_pixel: float, halo: int, device: torch.device) -> int:
+    """Choose a tile for a picture: none if an evaluation fits into a share of the free memory, else what does.
+
+    It is twice the `halo` or more, so that windows see no pixel much more often than four times.
+    """
+    memory = free_memory(device)
+    budget = 0.6 * memory if device.type == "cuda" else min(0.4 * memory, 150e6)
+    if height * width * bytes_per_pixel <= budget:
+        return 0
+    side = int(math.sqrt(budget / bytes_per_pixel)) - 2 * halo
+    return max(side // MULTIPLE * MULTIPLE, 2 * halo, 2 * SMALLEST)

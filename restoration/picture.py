@@ -1,0 +1,39 @@
+"""A picture: its pixels as a tensor, and all that its file said beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture: `pixels`, `1 c h w` in [0, 1] with 1 or 3 channels, and all that its file said beside them.
+
+    `alpha` is `1 1 h w` or None; `bits` 8 or 16; `metadata` the raw ICC, EXIF, XMP and IPTC blocks by libvips' names.
+    """
+
+    pixels: Tensor
+    alpha: Tensor | None = None
+    bits: int = 8
+    suffix: str = ".png"
+    metadata: dict[str, bytes] = field(default_factory=dict)
+
+    def with_pixels(self, pixels: Tensor) -> Picture:
+        """Return the same picture with other pixels; if their size is another, alpha is resized to it."""
+        alpha = self.alpha
+        if alpha is not None and pixels.shape[-2:] != alpha.shape[-2:]:
+            from torch.nn import functional
+
+            alpha = functional.interpolate(alpha, pixels.shape[-2:], mode="bilinear", antialias=True).clamp(0, 1)
+        return replace(self, pixels=pixels, alpha=alpha)
+
+
+def colours(pixels: Tensor, channels: int) -> Tensor:
+    """Return `b c h w` with as many channels as asked for: grey repeated, or colours averaged."""
+    if pixels.shape[1] == channels:
+        return pixels
+    return pixels.expand(-1, channels, -1, -1) if pixels.shape[1] == 1 else pixels.mean(dim=1, keepdim=True)

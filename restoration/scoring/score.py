@@ -1,0 +1,229 @@
+"""Methods against pictures whose clean versions are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from restoration.errors import BadOption
+from restoration.images import read
+from restoration.images.folders import Pair, pairs_in
+from restoration.interfaces import Observation
+from restoration.picture import colours
+from restoration.scoring.measures import DEFAULT, Measure, choose
+from restoration.tasks import describe, make_task, observe, options_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from restoration.interfaces import Result
+    from restoration.runtime import Restoration
+
+INPUT, CLEAN = "input", "clean"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One picture: what the degraded and the restored version score, by metric, and the seconds it took."""
+
+    name: str
+    before: dict[str, float]
+    after: dict[str, float]
+    seconds: float
+
+    def row(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """One picture and several methods: what the degraded version scores, and by method what came of it."""
+
+    name: str
+    input: dict[str, float]
+    restored: dict[str, dict[str, float]]
+    seconds: dict[str, float]
+    evaluations: dict[str, int]
+
+
+def score(
+    restoration: Restoration,
+    data: Path,
+    *,
+    metrics: Sequence[str] = DEFAULT,
+    border: int = 0,
+    seed: int = 0,
+    limit: int = 0,
+) -> Iterator[Score]:
+    """Score a method on every picture of a folder: see `Scoring`. Metrics of a whole set are left out."""
+    label = restoration.method
+    for one in Scoring({label: restoration}, data, measures=choose(metrics), border=border, seed=seed, limit=limit):
+        yield Score(name=one.name, before=one.input, after=one.restored[label], seconds=one.seconds[label])
+
+
+class Scoring:
+    """Scores methods, by label, on every pair in a folder; of clean pictures alone the task makes the degraded ones.
+
+    All methods get the same degraded picture, drawn with `seed` plus its place; they themselves draw with `seed`.
+    Iterate over it, picture by picture; then `done` holds all of them, and `distances` the metrics of whole sets.
+    Without methods the degraded pictures alone are scored: only then `task` and its options are asked for, else they
+    are those of the methods. Raises `RestorationError` for pictures or options that do not fit.
+    """
+
+    def __init__(
+        self,
+        methods: Mapping[str, Restoration],
+        data: Path,
+        *,
+        task: str | None = None,
+        task_options: Mapping[str, Any] | None = None,
+        measures: Sequence[Measure] = (),
+        border: int = 0,
+        seed: int = 0,
+        limit: int = 0,
+    ) -> None:
+        self.methods, self.data, self.border, self.seed = dict(methods), data, border, seed
+        self.measures = list(measures) or choose(DEFAULT)
+        first = next(iter(self.methods.values()), None)
+        self.task, self.task_options = (first.task, first.task_options) if first else (task, dict(task_options or {}))
+        if any(one.task != self.task for one in self.methods.values()):
+            raise BadOption("methods for different tasks cannot be compared")
+        pairs = pairs_in(data)
+        self.found, self.pairs = len(pairs), pairs[:limit] if limit else pairs
+        if self.task is None and self.pairs[0].degraded is None:
+            raise BadOption(f"{data} holds clean pictures alone; say with --task how to degrade them")
+        self.channels = max((len(one.recipe.channels) for one in self.methods.values()), default=3)
+        self.done: list[Compared] = []
+        self.results: dict[str, Result] = {}
+        self._features: dict[tuple[str, str], list[Tensor]] = {}
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __iter__(self) -> Iterator[Compared]:
+        self.done, self._features = [], {}
+        for place, pair in enumerate(self.pairs):
+            self.done.append(self._compared(place, pair))
+            yield self.done[-1]
+
+    def distances(self) -> dict[str, dict[str, float]]:
+        """Return the metrics of whole sets, by method (or "input") and metric."""
+        return {
+            label: {
+                one.name: one.distance(*(torch.stack(self._features[one.name, who]) for who in (label, CLEAN)))
+                for one in self.measures
+                if one.distance is not None
+            }
+            for label in (INPUT, *self.methods)
+        }
+
+    def protocols(self) -> dict[str, str]:
+        """Return what the numbers of each metric mean: how they were taken, and of which pictures."""
+        return {one.name: f"{one.protocol(self.border)}; {self.pictures()}" for one in self.measures}
+
+    def pictures(self) -> str:
+        """Return in words which pictures these are and how they were degraded."""
+        limited = f"the first {len(self)} of " if len(self) < self.found else ""
+        grey = "" if self.channels == 3 else ", in grey"
+        given = ", ".join(f"{key}={value}" for key, value in self.task_options.items())
+        paired = self.pairs[0].degraded is not None
+        kind = ("pair" if paired else "clean picture") + ("s" if self.found > 1 else "")
+        words = f"{self.data.resolve().name}: {limited}{self.found} {kind}{grey}"
+        if paired:
+            task = f", task {self.task}{given and f' ({given})'}" if self.task else ""
+            return words + task + (f", seed {self.seed}" if self.methods else "")
+        seeds = f"seed {self.seed}" if len(self) == 1 else f"seeds {self.seed} to {self.seed + len(self) - 1}"
+        return f"{words}, degraded by task {self.task} ({given or 'its defaults'}), not rounded, {seeds}"
+
+    def how(self, label: str) -> str:
+        """Return in words what a method was: its options, sampler, weights, device and seed."""
+        result, recipe = self.results[label], self.methods[label].recipe
+        options = ", ".join(f"{key}={value}" for key, value in recipe.method.options.items())
+        parts = [f"{result.method} ({options})" if options else result.method]
+        parts += [f"sampler {recipe.sampler.name}"] if recipe.sampler else []
+        parts += [f"weights {result.weights}"] if result.weights else []
+        return ", ".join([*parts, f"{result.precision} on {result.device}", f"seed {self.seed}"])
+
+    def _compared(self, place: int, pair: Pair) -> Compared:
+        clean = colours(read(pair.clean).pixels, self.channels)
+        observation = self._degraded(place, pair, clean)
+        if not same_scene(observation, clean):
+            raise BadOption(f"{pair.clean} and {pair.degraded or 'its degraded version'} have different sizes")
+        height, width = (min(a, b) for a, b in zip(observation.y.shape[-2:], clean.shape[-2:], strict=True))
+        clean = clean[..., :height, :width]
+        results = {label: self._restored(one, observation) for label, one in self.methods.items()}
+        self.results = self.results or results
+        for one in self.measures:
+            if one.features is not None:
+                self._features.setdefault((one.name, CLEAN), []).append(one.features(inner(clean, self.border)))
+        return Compared(
+            name=pair.clean.name,
+            input=self._measured(INPUT, observation.y, clean),
+            restored={label: self._measured(label, one.picture.pixels, clean) for label, one in results.items()},
+            seconds={label: one.seconds for label, one in results.items()},
+            evaluations={label: one.evaluations for label, one in results.items()},
+        )
+
+    def _degraded(self, place: int, pair: Pair, clean: Tensor) -> Observation:
+        """What all methods are given: of a pair the degraded picture, or what the task makes of the clean one."""
+        source = pair.degraded or pair.clean
+        options = options_of(self.task, self.task_options, source, place) if self.task else {}
+        if pair.degraded is None:
+            assert self.task is not None
+            return observe(make_task(self.task, options), clean, torch.Generator().manual_seed(self.seed + place))
+        picture = read(pair.degraded)
+        picture = picture.with_pixels(colours(picture.pixels, self.channels))
+        return describe(make_task(self.task, options), picture) if self.task else Observation(y=picture.pixels)
+
+    def _restored(self, restoration: Restoration, observation: Observation) -> Result:
+        return restoration(observation, seed=self.seed)
+
+    def _measured(self, label: str, image: Tensor, clean: Tensor) -> dict[str, float]:
+        """Measure an image, `1 c h w`; what compares sets is kept for `distances`."""
+        image = image[..., : clean.shape[-2], : clean.shape[-1]]
+        for one in self.measures:
+            if one.features is not None:
+                features = one.features(inner(rounded(image), self.border))
+                self._features.setdefault((one.name, label), []).append(features)
+        return measured(image, clean, self.border, self.measures)
+
+
+def same_scene(observation: Observation, clean: Tensor) -> bool:
+    """Say whether an observation may be one of a clean picture: of its size, or, enlarged, of nearly its size.
+
+    A picture whose sides the scale does not divide has lost less than `scale` pixels when it was made smaller.
+    """
+    if observation.measured is None or observation.measured.shape == observation.y.shape:
+        return observation.y.shape == clean.shape
+    scale = round(observation.y.shape[-1] / observation.measured.shape[-1])
+    sides = zip(observation.y.shape[-2:], clean.shape[-2:], strict=True)
+    return observation.y.shape[:2] == clean.shape[:2] and all(abs(a - b) < scale for a, b in sides)
+
+
+def measured(image: Tensor, clean: Tensor, border: int, measures: Sequence[Measure]) -> dict[str, float]:
+    """Return the metrics of an image, `1 c h w`, rounded to 8 bits; NaN for pictures too small for one."""
+    first, second = inner(rounded(image), border), inner(clean, border)
+    small = min(first.shape[-2:])
+    return {
+        one.name: one.of(first, second) if small >= one.smallest else float("nan")
+        for one in measures
+        if one.of is not None
+    }
+
+
+def rounded(image: Tensor) -> Tensor:
+    """Return `b c h w` as a file of 8 bits holds it."""
+    return (image.clamp(0, 1) * 255).round() / 255
+
+
+def inner(image: Tensor, border: int) -> Tensor:
+    """Return `b c h w` without a border. Raises `BadOption` if that leaves nothing."""
+    height, width = image.shape[-2:]
+    if not 0 <= 2 * border < min(height, width):
+        raise BadOption(f"a border of {border} leaves nothing of {width}x{height} pixels; use a smaller --border")
+    return image[..., border : height - border, border : width - border]

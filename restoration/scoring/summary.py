@@ -1,0 +1,181 @@
+"""What scores of pictures come to: means with intervals, and differences of methods with tests."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from restoration.scoring import statistics
+from restoration.scoring.measures import DEFAULT, Measure, choose
+from restoration.scoring.score import INPUT, Compared, Scoring
+from restoration.scoring.statistics import EXACT, FLIPS, RESAMPLES, PairedTest
+
+if TYPE_CHECKING:
+    from restoration.runtime import Restoration
+
+FEW = 10
+"""With fewer pictures a bootstrap interval holds the mean in less than 90 of 100 cases."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mean:
+    """The mean of a metric over pictures and its 95 % interval, NaN where there is none."""
+
+    mean: float
+    low: float
+    high: float
+    pictures: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One method, or the input, on all pictures: its means by metric, and the means of seconds and evaluations."""
+
+    label: str
+    how: str
+    means: dict[str, Mean]
+    seconds: float | None = None
+    evaluations: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """What a method has more of a metric than another, on the same pictures."""
+
+    label: str
+    against: str
+    measure: Measure
+    test: PairedTest
+
+    def __str__(self) -> str:
+        """Say it in words: "b against a, PSNR: difference +0.12 dB [0.05, 0.19], p = 0.003"."""
+        number, unit = self.measure.number, f" {self.measure.unit}" if self.measure.unit else ""
+        who = f"{self.label} against {self.against}, {self.measure.title}"
+        if math.isnan(self.test.p):
+            return f"{who}: difference {number(self.test.difference, sign=True)}{unit}, not finite, so not tested"
+        interval = f" [{number(self.test.low)}, {number(self.test.high)}]" if not math.isnan(self.test.low) else ""
+        p = "p < 0.0001" if self.test.p < 0.0001 else f"p = {self.test.p:.2g}"
+        return f"{who}: difference {number(self.test.difference, sign=True)}{unit}{interval}, {p}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """All that a table of scores says. `protocols` stand beside the numbers of each metric, `notes` under the table."""
+
+    title: str
+    measures: list[Measure]
+    protocols: dict[str, str]
+    columns: list[Column]
+    differences: list[Difference]
+    pictures: list[Compared]
+    notes: list[str]
+
+
+def compare(
+    methods: Mapping[str, Restoration],
+    data: Path,
+    *,
+    metrics: Sequence[str] = DEFAULT,
+    border: int = 0,
+    seed: int = 0,
+    limit: int = 0,
+) -> Summary:
+    """Score methods, by label, on the same degraded pictures, and compare each with the first: see `Scoring`."""
+    scoring = Scoring(methods, data, measures=choose(metrics), border=border, seed=seed, limit=limit)
+    for _ in scoring:
+        pass
+    return summarise(scoring)
+
+
+def summarise(scoring: Scoring) -> Summary:
+    """Return the summary of a scoring that is done. Its resamples are drawn with the seed of the scoring."""
+    values = {
+        (label, one.name): [_value(picture, label, one.name) for picture in scoring.done]
+        for label in (INPUT, *scoring.methods)
+        for one in scoring.measures
+        if one.of is not None
+    }
+    distances = scoring.distances()
+    first, *others = list(scoring.methods) or [INPUT]
+    tested = [one for one in scoring.measures if one.of is not None]
+    differences = [
+        Difference(
+            label=label,
+            against=first,
+            measure=one,
+            test=statistics.paired_test(values[first, one.name], values[label, one.name], seed=scoring.seed),
+        )
+        for label in others
+        for one in tested
+    ]
+    return Summary(
+        title=scoring.pictures(),
+        measures=scoring.measures,
+        protocols=scoring.protocols(),
+        columns=[_column(scoring, label, values, distances[label]) for label in distances],
+        differences=differences,
+        pictures=scoring.done,
+        notes=[*_left_out(scoring), *_method(len(scoring.done), scoring.seed, bool(differences))],
+    )
+
+
+def _value(picture: Compared, label: str, name: str) -> float:
+    return (picture.input if label == INPUT else picture.restored[label])[name]
+
+
+def _column(
+    scoring: Scoring, label: str, values: Mapping[tuple[str, str], list[float]], distances: Mapping[str, float]
+) -> Column:
+    """The means of one method, or of the input, with their intervals."""
+    means = {}
+    for one in scoring.measures:
+        if one.of is None:
+            means[one.name] = Mean(mean=distances[one.name], low=math.nan, high=math.nan, pictures=len(scoring.done))
+            continue
+        column = values[label, one.name]
+        low, high = statistics.bootstrap_interval(column, seed=scoring.seed)
+        present = sum(not math.isnan(value) for value in column)
+        means[one.name] = Mean(mean=statistics.mean(column), low=low, high=high, pictures=present)
+    if label == INPUT:
+        return Column(label=INPUT, how="the degraded pictures as they are", means=means)
+    return Column(
+        label=label,
+        how=scoring.how(label),
+        means=means,
+        seconds=round(statistics.mean([one.seconds[label] for one in scoring.done]), 4),
+        evaluations=statistics.mean([one.evaluations[label] for one in scoring.done]),
+    )
+
+
+def _left_out(scoring: Scoring) -> list[str]:
+    """Say which metrics have no number for some pictures."""
+    notes = []
+    for one in scoring.measures:
+        small = sum(one.of is not None and math.isnan(picture.input[one.name]) for picture in scoring.done)
+        if small:
+            notes.append(
+                f"{one.title}: {small} of {len(scoring.done)} pictures are smaller than {one.smallest} pixels "
+                "a side, and left out"
+            )
+    return notes
+
+
+def _method(number: int, seed: int, compared: bool) -> list[str]:
+    """Say how intervals and tests were made."""
+    notes = [
+        f"[low, high]: 95 % interval of the mean over pictures, percentile bootstrap of {RESAMPLES} resamples, "
+        f"seed {seed}"
+    ]
+    if number < FEW:
+        notes.append(
+            f"{number} picture{'s are' if number > 1 else ' is'} too few: such intervals are too narrow, or missing"
+        )
+    if compared:
+        notes.append(
+            f"p: two-sided paired test by flips of signs, all of them up to {EXACT} pictures, else {FLIPS} drawn with "
+            f"seed {seed}; not corrected for the number of comparisons"
+        )
+    return notes

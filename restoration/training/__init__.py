@@ -1,0 +1,1 @@
+"""`restore train`: from a recipe and pictures to a folder of weights."""
