@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restoration.errors import BadWeights, RestorationError, UnknownName
+from restoration.errors import BadWeights, RestorationError
 from restoration.recipe import Recipe
 from restoration.registry import registry
 from restoration.registry.cards import RestorerCard, TaskCard, WeightsCard
@@ -74,7 +74,7 @@ def resolve(name: str | None, method: str, task: str, *, offline: bool = False) 
         return bundled(cards[name])
     if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*(@\S+)?", name, re.ASCII):
         return pull(name, offline=offline, known=list(cards), about={"method": method, "task": task})
-    raise UnknownName("set of weights", name, cards)
+    raise registry().unknown(WeightsCard, name)
 
 
 def _default(method: str, task: str) -> Folder | None:
@@ -82,7 +82,7 @@ def _default(method: str, task: str) -> Folder | None:
     if not card.needs_weights:
         return None
     registry().card(TaskCard, task)
-    of_method = [weights for weights in registry().cards(WeightsCard) if weights.method == method]
+    of_method = [weights for weights in registry().arrived(WeightsCard) if weights.method == method]
     for weights in of_method:
         if weights.task == task and weights.default:
             return bundled(weights)
