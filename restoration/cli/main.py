@@ -149,9 +149,9 @@ def _failed(error: BaseException) -> int:
 
 
 def _thread_failed(failure: threading.ExceptHookArgs) -> None:
-    """Tell in one line what a thread, which nobody waits for, has raised."""
+    """Tell in one line what a thread has raised that nobody waits for."""
     if failure.exc_value is not None:
-        say(f"error: {one_line(failure.exc_value)} (in a thread of {_whose(failure.exc_value)}; --debug shows where)")
+        say(f"error: {one_line(failure.exc_value)} (in a thread; --debug shows where)")
 
 
 def _whose(error: BaseException) -> str:
