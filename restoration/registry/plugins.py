@@ -28,6 +28,7 @@ from restoration.registry.cards import (
     TaskCard,
     WeightsCard,
 )
+from restoration.registry.distributions import TOOLBOX, advice
 
 GROUP = "restoration"
 HOOKS: dict[type[Card], str] = {
@@ -70,7 +71,7 @@ class Registry:
         self.hooks.add_hookspecs(hookspecs)
         self.plugins: list[Plugin] = []
         self._cards: dict[tuple[type[Card], str], Card] = {}
-        self._add(Plugin(name="core", distribution="restoration-toolbox", module=builtin.__name__), builtin)
+        self._add(Plugin(name="core", distribution=TOOLBOX, module=builtin.__name__), builtin)
         wanted = None if only is None else set(only)
         for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
             if wanted is None or entry.name in wanted:
@@ -117,10 +118,12 @@ class Registry:
         if isinstance(card, kind) and card.variants and variant:
             return replace(card, name=name)
         broken = [plugin.name for plugin in self.plugins if plugin.error]
-        hint = f"could not load: {', '.join(broken)}, see `restore plugins`" if broken else ""
+        hints = [f"could not load: {', '.join(broken)}, see `restore plugins`"] if broken else []
+        if install := advice(stem):
+            hints.append(f"not all plugins are installed: {install}")
         many = f":{variant or 'NAME'}" if colon else ""
         known = [card.name + (many if card.variants else "") for card in self.cards(kind)]
-        raise UnknownName(kind.kind, name, known, hint)
+        raise UnknownName(kind.kind, name, known, "; ".join(hints))
 
     def _load(self, entry: metadata.EntryPoint) -> None:
         distribution = entry.dist

@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import click
 
-from restoration.console import debug_option, echo_json, json_option, print_table
-from restoration.registry import registry
+from restoration.console import debug_option, echo_json, json_option, print_table, say
+from restoration.registry import advice, registry
 from restoration.registry.cards import (
     Card,
     NetworkCard,
@@ -30,6 +30,8 @@ def _command(name: str, kind: type[Card], help: str) -> click.Command:
             echo_json([{**asdict(card), "name": card.title, **_weights_of(card)} for card in cards])
         else:
             print_table((kind.kind, "summary", *_more(kind)), [(c.title, c.summary, *_more(kind, c)) for c in cards])
+        if not cards and (install := advice()):
+            say(f"no {kind.kind} is installed: {install}")
 
     return show
 
