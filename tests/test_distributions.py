@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -88,9 +89,14 @@ def imports(folder: Path) -> set[str]:
         if "plugin_template" not in path.parts:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 modules |= {name.partition(".")[0] for name in named(node)}
-    known = metadata.packages_distributions()
     foreign = {name for name in modules - sys.stdlib_module_names if not re.fullmatch(r"restoration\w*", name)}
-    return {canonicalize_name(known.get(name, [name])[0]) for name in foreign}
+    return {canonicalize_name(distributions().get(name, [name])[0]) for name in foreign}
+
+
+@cache
+def distributions() -> Mapping[str, list[str]]:
+    """Return which distributions bring a module."""
+    return metadata.packages_distributions()
 
 
 def named(node: ast.AST) -> set[str]:
