@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restoration.errors import BadWeights, RestorationError
+from restoration.errors import BadWeights, RestorationError, did_you_mean
 from restoration.recipe import Recipe
 from restoration.registry import registry
 from restoration.registry.cards import RestorerCard, TaskCard, WeightsCard
@@ -98,10 +98,11 @@ def pull(name: str, *, offline: bool, known: list[str], about: Mapping[str, str]
     from huggingface_hub import errors as hub
     from huggingface_hub import hf_hub_download
 
-    from restoration.errors import did_you_mean
     from restoration.version import __version__
 
     repository, _, revision = name.partition("@")
+    missing = registry().hint(repository.partition("/")[0])
+    hint = did_you_mean(name, known) or (missing and f"; {missing}")
     fetch = partial(
         hf_hub_download,
         repository,
@@ -120,16 +121,12 @@ def pull(name: str, *, offline: bool, known: list[str], about: Mapping[str, str]
     except hub.GatedRepoError as error:
         raise BadWeights(f"{name} on the Hub is gated: ask for access on its page, then `hf auth login`") from error
     except hub.RepositoryNotFoundError as error:
-        raise BadWeights(
-            f"{name} is not on the Hub, or is private (then `hf auth login`){did_you_mean(name, known)}"
-        ) from error
+        raise BadWeights(f"{name} is not on the Hub, or is private (then `hf auth login`){hint}") from error
     except hub.HfHubHTTPError as error:
         raise BadWeights(f"the Hub did not give {name}: {str(error).splitlines()[0]}") from error
     except (hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled, OSError) as error:
         why = "--offline was given" if offline else "the Hub cannot be reached"
-        raise BadWeights(
-            f"{name} is not in the Hub's cache on this machine, and {why}{did_you_mean(name, known)}"
-        ) from error
+        raise BadWeights(f"{name} is not in the Hub's cache on this machine, and {why}{hint}") from error
     return Folder(path=config.parent, origin=f"{repository}@{config.parent.name}")
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 from restoration.errors import one_line
 from restoration.registry.cards import Card
+from restoration.registry.distributions import belonging, canonical
 
 GROUP = "restoration"
 """The group of entry points that plugins declare."""
-TOOLBOX, EVERYTHING = "restoration-toolbox", "all"
-"""The distribution of the core, and its extra that names the distributions which belong to the toolbox."""
 UNKNOWN = float("inf")
 
 
@@ -81,26 +79,6 @@ def _plugins(distribution: metadata.Distribution) -> list[Plugin]:
     ] or [Plugin(name=name or "?", distribution=name, version=version, error=why, order=(*order, name))]
 
 
-@cache
-def belonging() -> frozenset[str]:
-    """Return the distributions that belong to the toolbox: those that its extra `all` installs."""
-    try:
-        requires = metadata.requires(TOOLBOX) or []
-    except Exception:
-        return frozenset()
-    wanted = re.compile(rf"extra\s*==\s*['\"]{EVERYTHING}['\"]")
-    names = (re.match(r"[\w.-]+", text) for text in requires if wanted.search(text))
-    return frozenset(canonical(name[0]) for name in names if name)
-
-
-def is_installed(distribution: str) -> bool:
-    """Say whether a distribution is installed."""
-    try:
-        return bool(metadata.version(distribution))
-    except Exception:
-        return False
-
-
 def unmet_requirement(requires: list[str]) -> str:
     """Return, of the requirements of an installed plugin, the first that this environment does not meet."""
     from packaging.requirements import Requirement
@@ -116,11 +94,6 @@ def unmet_requirement(requires: list[str]) -> str:
         if not requirement.specifier.contains(version, prereleases=True):
             return f"needs {requirement.name}{requirement.specifier}, but {version} is installed"
     return ""
-
-
-def canonical(name: str) -> str:
-    """Return the name of a distribution as indexes compare it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _since(distribution: metadata.Distribution, name: str, version: str) -> float:

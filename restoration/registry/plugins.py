@@ -31,17 +31,8 @@ from restoration.registry.cards import (
     TaskCard,
     WeightsCard,
 )
-from restoration.registry.discovery import (
-    EVERYTHING,
-    GROUP,
-    TOOLBOX,
-    Plugin,
-    belonging,
-    canonical,
-    installed,
-    is_installed,
-    unmet_requirement,
-)
+from restoration.registry.discovery import GROUP, Plugin, installed, unmet_requirement
+from restoration.registry.distributions import TOOLBOX, advice, belonging, canonical, is_installed
 from restoration.registry.guard import guarded
 from restoration.registry.validation import checked
 
@@ -139,15 +130,22 @@ class Registry:
         """Say why a name may not be there: what is broken, and what to install, unless one of the `known` is near."""
         broken = [plain(plugin.name) for plugin in self.plugins if plugin.error]
         hints = [f"could not load: {', '.join(broken)}, see `restore plugins`"] if broken else []
-        lacking = belonging() - {canonical(plugin.distribution) for plugin in self.plugins}
-        own = f"restoration-{name}"
-        if own in lacking:
-            hints.append(f"pip install {own}")
-        elif lacking and not nearest(name, known):
-            hints.append(f"pip install '{TOOLBOX}[{EVERYTHING}]' brings all of the toolbox")
-        if lacking and VARIABLE in os.environ and any(map(is_installed, lacking)):
-            hints.append(f"{VARIABLE}={plain(os.environ[VARIABLE])!r} leaves out some that are installed")
+        lacking = self.lacking(name)
+        if lacking and not nearest(name, known):
+            hints.append(lacking if lacking.startswith(VARIABLE) else f"not all plugins are installed: {lacking}")
         return "; ".join(hints)
+
+    def lacking(self, name: str = "") -> str:
+        """Return the command that installs a plugin by name, or all of the toolbox; nothing if all are there.
+
+        Where they are installed and not loaded, it says that too.
+        """
+        lacking = belonging() - {canonical(plugin.distribution) for plugin in self.plugins}
+        absent = [one for one in lacking if not is_installed(one)]
+        if lacking and not absent and VARIABLE in os.environ:
+            value = plain(os.environ[VARIABLE])
+            return f"{VARIABLE}={value!r} leaves plugins out; where they are not installed, {advice(name, lacking)}"
+        return advice(name, absent)
 
     def owner(self, card: Card) -> Plugin:
         """Return the plugin that brought a card."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import distribution
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,8 +29,10 @@ class Lpips:
     SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 
     def __init__(self) -> None:
-        heads = distribution("lpips").locate_file("lpips/weights/v0.1/alex.pth")  # to import it takes long
-        read = torch.load(str(heads), map_location="cpu", weights_only=True)
+        spec = find_spec("lpips")  # it is not imported, for that takes long
+        assert spec is not None and spec.submodule_search_locations is not None
+        heads = Path(spec.submodule_search_locations[0]) / "weights" / "v0.1" / "alex.pth"
+        read = torch.load(heads, map_location="cpu", weights_only=True)
         self.heads = [read[f"lin{layer}.model.1.weight"] for layer in range(len(self.ENDS))]
         trunk = torch.load(ALEXNET.find("lpips"), map_location="cpu", weights_only=True)
         with torch.device("meta"):

@@ -40,15 +40,15 @@ def _command(name: str, kind: type[Card], help: str) -> click.Command:
             columns = (kind.kind, "summary", *MORE.get(kind, ("source",)))
             print_table(columns, [(card.label, card.summary, *_more(card)) for card in cards])
         if not cards:
-            say(nothing(name))
+            say(nothing(kind.kind))
 
     return show
 
 
 def nothing(what: str) -> str:
-    """Return what to say where a list is empty: of `what`, and what to install."""
-    hint = registry().hint()
-    return f"no {what} are installed{hint and f' ({hint})'}"
+    """Return what to say where a list is empty: that none is installed, and what would be to install."""
+    lacking = registry().lacking()
+    return f"no {what} is installed{lacking and f': {lacking}'}"
 
 
 def _weights_of(card: Card) -> dict[str, list[str]]:

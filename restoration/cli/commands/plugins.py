@@ -58,7 +58,7 @@ def plugins(ctx: click.Context, as_json: bool, check: bool) -> int:
             [[str(row[key]) for key in ("name", "version", "state")] + [", ".join(row["brings"])] for row in rows],
         )
     if len(rows) == 1:
-        say(nothing("plugins"))
+        say(nothing("plugin"))
     return 1 if check and any(row["state"] != "ok" for row in rows) else 0
 
 

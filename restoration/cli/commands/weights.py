@@ -35,7 +35,7 @@ def list_weights(as_json: bool) -> None:
     else:
         print_table(("name", "method", "task", "MB", "license"), [[str(v) for v in row.values()] for row in rows])
     if not rows:
-        say(nothing("weights"))
+        say(nothing(WeightsCard.kind))
 
 
 @weights.command()
