@@ -10,7 +10,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from conftest import Restore
+from forking import Run
 
 Call = Callable[..., "CompletedProcess[str]"]
 HEAD = "import atexit, os, sys, threading, time, warnings\nfrom restoration import CommandCard, SamplerCard, hookimpl\n"
@@ -22,18 +22,14 @@ def register_samplers():
 
 
 @pytest.fixture
-def call(tmp_path: Path, restore: Restore) -> Call:
-    """Run `restore` where a plugin with this code is installed beside nothing else: `call(code, "methods")`."""
-    site = tmp_path / "site"
-    info = site / "fault_process-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fault-process\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[restoration]\nfault = fault_process\n")
+def call(tmp_path: Path, restore: Run) -> Call:
+    """Run `restore` with a plugin of this code, and no other: `call(code, "methods")`."""
+    file = tmp_path / "fault_process.py"
 
     def call(code: str, *arguments: str) -> CompletedProcess[str]:
-        (site / "fault_process.py").write_text(HEAD + code)
-        environment = {**os.environ, "PYTHONPATH": str(site), "RESTORATION_PLUGINS": "fault"}
-        return restore(*arguments, env={**environment, "PYTHONDONTWRITEBYTECODE": "1"}, cwd=tmp_path, timeout=60)
+        file.write_text(HEAD + code)
+        environment = {**os.environ, "RESTORATION_PLUGINS": ""}
+        return restore("--plugin", file, *arguments, env=environment, cwd=tmp_path, timeout=60)
 
     return call
 
@@ -59,7 +55,7 @@ def test_what_a_plugin_does_when_it_is_loaded_is_seen_by_the_check_alone(what: s
     assert "mine" in [card["name"] for card in json.loads(listed.stdout)]
     checked = call(code, "plugins", "--check", "--json")
     rows = {row["name"]: row["state"] for row in json.loads(checked.stdout)}
-    assert rows["fault"] == (remark or "ok")
+    assert rows["fault_process"] == (remark or "ok")
     assert checked.returncode == (1 if remark else 0)
 
 
@@ -92,8 +88,8 @@ def mine():
         ("sys.exit()", 0, ""),
         ("raise KeyboardInterrupt", 130, "interrupted"),
         ("raise click.UsageError('not so')", 2, "error: not so (see `restore mine --help`)"),
-        ("raise ValueError('\\x1b[31mx')", 1, "(a fault of the plugin fault; --debug shows where)"),
-        ("class B(BaseException): pass\n    raise B('x')", 1, "error: B: x (a fault of the plugin fault;"),
+        ("raise ValueError('\\x1b[31mx')", 1, "(a fault of the plugin fault_process; --debug shows where)"),
+        ("class B(BaseException): pass\n    raise B('x')", 1, "error: B: x (a fault of the plugin fault_process;"),
         ("from restoration import BadOption\n    raise BadOption('not this')", 2, "error: not this"),
     ],
 )

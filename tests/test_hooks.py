@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import pytest
@@ -163,7 +164,7 @@ def test_what_a_plugin_registers_is_listed(restore, mine, command):
 
 def test_weights_that_are_not_where_their_card_says_are_a_broken_plugin(restore, mine):
     assert "walk/brighten" in restore(*mine, "weights", "list").stdout
-    checked = restore(*mine, "plugins", "--check")
+    checked = restore(*mine, "plugins", "--check", env={**os.environ, "RESTORATION_PLUGINS": ""})
     assert checked.returncode == 1
     assert "weights 'walk/brighten' are not where their plugin says" in checked.stdout
 
