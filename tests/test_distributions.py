@@ -179,6 +179,20 @@ def test_the_extra_all_is_all_plugins() -> None:
     assert [Requirement(text).name for text in every] == PLUGINS
 
 
+def test_a_workspace_of_uv_takes_all_of_them_from_this_repository() -> None:
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]
+    assert tool["workspace"]["members"] == ["plugins/*"]
+    assert tool["sources"] == {name: {"workspace": True} for name in FOLDERS}
+
+
+def test_an_image_is_built_from_what_the_wheels_are_made_of() -> None:
+    target = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[0] == "!"}
+    wheel = {*target["wheel"]["packages"], *target["wheel"]["shared-data"], *project(TOOLBOX)["license-files"]}
+    assert kept == wheel | {"plugins", "pyproject.toml"}
+    assert kept - {"plugins", "pyproject.toml", "README.md", "LICENSE"} == {*target["sdist"]["only-include"]}
+
+
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_distribution_says_what_it_is(name: str) -> None:
     table, core = project(name), project(TOOLBOX)
