@@ -16,9 +16,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restoration.errors import BadWeights, RestorationError, UnknownName, did_you_mean
+from restoration.errors import BadWeights, RestorationError, did_you_mean
 from restoration.recipe import Recipe
-from restoration.registry import advice, registry
+from restoration.registry import registry
 from restoration.registry.cards import RestorerCard, TaskCard, WeightsCard
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def resolve(name: str | None, method: str, task: str, *, offline: bool = False) 
         return bundled(cards[name])
     if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*(@\S+)?", name, re.ASCII):
         return pull(name, offline=offline, known=list(cards), about={"method": method, "task": task})
-    raise UnknownName("set of weights", name, cards)
+    raise registry().unknown(WeightsCard, name)
 
 
 def _default(method: str, task: str) -> Folder | None:
@@ -82,7 +82,7 @@ def _default(method: str, task: str) -> Folder | None:
     if not card.needs_weights:
         return None
     registry().card(TaskCard, task)
-    of_method = [weights for weights in registry().cards(WeightsCard) if weights.method == method]
+    of_method = [weights for weights in registry().arrived(WeightsCard) if weights.method == method]
     for weights in of_method:
         if weights.task == task and weights.default:
             return bundled(weights)
@@ -101,8 +101,8 @@ def pull(name: str, *, offline: bool, known: list[str], about: Mapping[str, str]
     from restoration.version import __version__
 
     repository, _, revision = name.partition("@")
-    install = advice(repository.partition("/")[0])
-    hint = did_you_mean(name, known) or (install and f"; not all plugins are installed: {install}")
+    missing = registry().hint(repository.partition("/")[0])
+    hint = did_you_mean(name, known) or (missing and f"; {missing}")
     fetch = partial(
         hf_hub_download,
         repository,

@@ -1,7 +1,10 @@
-"""What of the toolbox's own distributions is not installed here, and the command that installs it."""
+"""The distributions that belong to the toolbox, and the command that installs what of them is not there."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from functools import cache
 from importlib import metadata
 
 TOOLBOX = "restoration-toolbox"
@@ -10,30 +13,38 @@ TOOLBOX = "restoration-toolbox"
 EXTRA = "all"
 """The extra of the toolbox that names the distributions of all plugins that are developed with it."""
 
+PREFIX = "restoration-"
+"""What the name of such a distribution begins with, before the name of its plugin."""
 
-def missing() -> list[str]:
-    """Return the distributions of the toolbox's own plugins that are not installed."""
-    from packaging.requirements import Requirement
 
+@cache
+def belonging() -> frozenset[str]:
+    """Return the distributions of the toolbox's own plugins, as its extra names them."""
     try:
-        requirements = [Requirement(text) for text in metadata.requires(TOOLBOX) or ()]
-    except metadata.PackageNotFoundError:  # run from a folder of sources
-        return []
-    names = [one.name for one in requirements if one.marker and one.marker.evaluate({"extra": EXTRA})]
-    return [name for name in names if not _is_installed(name)]
+        requires = metadata.requires(TOOLBOX) or []
+    except Exception:  # run from a folder of sources, or the metadata are damaged
+        return frozenset()
+    wanted = re.compile(rf"extra\s*==\s*['\"]{EXTRA}['\"]")
+    names = (re.match(r"[\w.-]+", text) for text in requires if wanted.search(text))
+    return frozenset(canonical(name[0]) for name in names if name)
 
 
-def advice(name: str = "") -> str:
-    """Return the command that installs the plugin of a name or, where none has it, all; nothing where all are here."""
-    lacking = missing()
-    if f"restoration-{name}" in lacking:
-        return f"pip install restoration-{name}"
+def advice(name: str, lacking: Iterable[str]) -> str:
+    """Return the command that installs the plugin of a name if that is lacking, else all; nothing if nothing lacks."""
+    lacking = set(lacking)
+    if f"{PREFIX}{name}" in lacking:
+        return f"pip install {PREFIX}{name}"
     return f"pip install '{TOOLBOX}[{EXTRA}]'" if lacking else ""
 
 
-def _is_installed(name: str) -> bool:
+def is_installed(distribution: str) -> bool:
+    """Say whether a distribution is installed."""
     try:
-        metadata.distribution(name)
-    except metadata.PackageNotFoundError:
+        return bool(metadata.version(distribution))
+    except Exception:
         return False
-    return True
+
+
+def canonical(name: str) -> str:
+    """Return the name of a distribution as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()

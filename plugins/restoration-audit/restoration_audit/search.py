@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
-from restoration.images import read
-from restoration.images.folders import CLEAN, pairs_in
-from restoration.keypoints import SYMMETRIES, find, inverse, turned, turned_places
-from restoration.registration import register
-from restoration.retrieval import AGREEING, Candidate, Retrieval
+from restoration.images import CLEAN, pairs_in, read
+from restoration_audit.keypoints import SYMMETRIES, find, inverse, turned, turned_places
+from restoration_audit.registration import register
+from restoration_audit.retrieval import AGREEING, Candidate, Retrieval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from restoration.keypoints import Keypoints, Symmetry
-    from restoration.registration import Registration
+    from restoration_audit.keypoints import Keypoints, Symmetry
+    from restoration_audit.registration import Registration
 
 LARGEST, SMALLEST = 1024, 256
 """Pictures with a longer side over the first are made smaller for the search, those under the second twice as large."""

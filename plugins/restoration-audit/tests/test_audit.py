@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 import pyvips
 import torch
+from restoration_audit.keypoints import SYMMETRIES, find, inverse, turned, turned_descriptors, turned_places
+from restoration_audit.registration import Placement, register
+from restoration_audit.search import Audit, Match, audit
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from restoration.audit import Audit, Match, audit
 from restoration.errors import BadPicture
 from restoration.images import read
-from restoration.keypoints import SYMMETRIES, find, inverse, turned, turned_descriptors, turned_places
-from restoration.registration import Placement, register
 
-EXAMPLES = Path(__file__).parents[1] / "examples" / "derain" / "clean"
+EXAMPLES = Path(__file__).parents[3] / "examples" / "derain" / "clean"
 HEIGHT, WIDTH = 240, 320
 KINDS = {name: symmetry for symmetry, name in SYMMETRIES.items()}
 

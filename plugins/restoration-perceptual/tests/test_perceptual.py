@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import subprocess
-import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +11,15 @@ from pathlib import Path
 import pytest
 import torch
 from einops import reduce
+from restoration_perceptual import frechet as fid
+from restoration_perceptual import learned, trunks
+from restoration_perceptual.frechet import frechet
+from restoration_perceptual.trunks import Trunk
 from scipy import linalg, ndimage
 from torch import Generator, Tensor
 
-from restoration import perceptual
-from restoration.errors import BadOption, UnknownName
-from restoration.perceptual import Trunk, frechet
-from restoration.scoring.measures import DEFAULT, MEASURES, choose
+from restoration import BadOption, testing
+from restoration.scoring.measures import choose
 
 
 def pair(height: int = 96, width: int = 80) -> tuple[Tensor, Tensor]:
@@ -50,14 +50,12 @@ def gmsd_of_the_paper(image: Tensor, clean: Tensor) -> float:
 
 
 def test_gmsd_is_that_of_the_paper() -> None:
-    pytest.importorskip("piq")
     x, y = pair()
     assert one("gmsd", y, x) == pytest.approx(gmsd_of_the_paper(y, x), abs=1e-4)
 
 
 @pytest.mark.parametrize(("name", "perfect"), [("gmsd", 0), ("haarpsi", 1)])
 def test_equal_pictures_are_perfect_and_noise_makes_it_worse_step_by_step(name: str, perfect: float) -> None:
-    pytest.importorskip("piq")
     x, y = pair()
     little = x + 0.2 * (y - x)
     assert one(name, x, x) == pytest.approx(perfect, abs=1e-4)
@@ -67,13 +65,12 @@ def test_equal_pictures_are_perfect_and_noise_makes_it_worse_step_by_step(name: 
     assert measure.how.startswith(f"{measure.title} by piq 0.")
 
 
-@pytest.mark.parametrize("name", ["gmsd", "haarpsi", "ms_ssim", "ssim", "psnr", "psnr_y"])
-def test_every_metric_takes_pictures_as_small_as_it_says_and_grey_ones(name: str) -> None:
-    pytest.importorskip("piq")
-    (measure,) = choose([name])
-    for channels in (1, 3):
-        x = torch.rand(1, channels, measure.smallest, measure.smallest + 3, generator=Generator().manual_seed(1))
-        assert math.isfinite(one(name, x * 0.9, x))
+class TestGmsd(testing.MetricContract):
+    name = "gmsd"
+
+
+class TestHaarPsi(testing.MetricContract):
+    name = "haarpsi"
 
 
 @pytest.fixture
@@ -95,7 +92,6 @@ def kept(trunk: Trunk, weights: dict[str, Tensor], cache: Path) -> Trunk:
 
 
 def test_lpips_agrees_with_its_authors_code(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("lpips")
     torch.manual_seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -104,7 +100,7 @@ def test_lpips_agrees_with_its_authors_code(cache: Path, monkeypatch: pytest.Mon
         theirs = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).requires_grad_(False)
     names = {name: value for name, value in theirs.net.state_dict().items() if name.startswith("slice")}
     trunk = {f"features.{name.partition('.')[2]}": value for name, value in names.items()}
-    monkeypatch.setattr(perceptual, "ALEXNET", kept(perceptual.ALEXNET, trunk, cache))
+    monkeypatch.setattr(learned, "ALEXNET", kept(trunks.ALEXNET, trunk, cache))
     (measure,) = choose(["lpips"])
     assert measure.of is not None
     x, y = pair()
@@ -117,12 +113,11 @@ def test_lpips_agrees_with_its_authors_code(cache: Path, monkeypatch: pytest.Mon
 
 
 def test_fid_compares_the_features_of_sets(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("piq")
     torch.manual_seed(0)
     from torchvision.models import Inception3
 
     weights = Inception3(num_classes=1008, aux_logits=False, init_weights=False).state_dict()
-    monkeypatch.setattr(perceptual, "INCEPTION", kept(perceptual.INCEPTION, weights, cache))
+    monkeypatch.setattr(fid, "INCEPTION", kept(trunks.INCEPTION, weights, cache))
     (measure,) = choose(["fid"])
     assert measure.of is None and measure.features is not None and measure.distance is not None
     x, y = pair()
@@ -154,10 +149,8 @@ def test_fewer_pictures_than_features_still_have_a_distance_and_a_single_one_has
     assert math.isnan(frechet(few[:1], few[:1]))
 
 
-@pytest.mark.parametrize(("name", "trunk"), [("lpips", perceptual.ALEXNET), ("fid", perceptual.INCEPTION)])
+@pytest.mark.parametrize(("name", "trunk"), [("lpips", trunks.ALEXNET), ("fid", trunks.INCEPTION)])
 def test_missing_weights_are_named_with_the_command_that_fetches_them(name: str, trunk: Trunk, cache: Path) -> None:
-    pytest.importorskip("lpips")
-    pytest.importorskip("piq")
     with pytest.raises(BadOption) as error:
         choose([name])
     text = str(error.value)
@@ -168,37 +161,8 @@ def test_missing_weights_are_named_with_the_command_that_fetches_them(name: str,
 
 
 def test_weights_that_are_not_those_are_refused(cache: Path) -> None:
-    (cache / perceptual.ALEXNET.file).write_bytes(b"half of it")
+    (cache / trunks.ALEXNET.file).write_bytes(b"half of it")
     with pytest.raises(
         BadOption, match=r"alexnet-owt-7be5be79.pth is damaged, its SHA-256 begins \w{8}; fetch it again"
     ):
-        perceptual.ALEXNET.find("lpips")
-
-
-@pytest.mark.parametrize(("name", "package"), [("gmsd", "piq"), ("haarpsi", "piq"), ("fid", "piq"), ("lpips", "lpips")])
-def test_a_missing_package_is_named_with_the_command_that_installs_it(name: str, package: str) -> None:
-    hide = f"import sys; sys.modules['{package}'] = None; from restoration.cli.main import main; "
-    code = f"{hide}main(['score', '--data', '.', '--metrics', '{name}'])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert f"metric '{name}' needs the package {package}" in done.stderr
-    assert done.stderr.strip().endswith("pip install 'restoration-toolbox[score]'")
-    assert len(done.stderr.splitlines()) == 1
-
-
-def test_metrics_are_chosen_by_name_in_any_spelling_and_once() -> None:
-    assert [measure.name for measure in choose(["MS-SSIM", "psnr", " ms_ssim"])] == ["ms_ssim", "psnr"]
-    assert [measure.name for measure in choose(DEFAULT)] == list(DEFAULT)
-    with pytest.raises(UnknownName, match="no metric is named 'ssmi'; did you mean 'ssim'"):
-        choose(["ssmi"])
-    with pytest.raises(BadOption, match=f"no metric was named; there are {', '.join(MEASURES)}"):
-        choose([""])
-
-
-def test_a_protocol_says_what_was_taken_of_what_and_which_way_is_better() -> None:
-    (measure,) = choose(["psnr_y"])
-    expected = "PSNR, Y (BT.601, 16-235, float), border 4, results clipped and rounded to 8 bits, more is better"
-    assert measure.protocol(4) == expected
-    assert measure.title == "PSNR-Y"
-    assert [measure.number(value) for value in (1 / 3, math.inf, math.nan)] == ["0.33", "inf", "-"]
-    assert measure.number(0.125, sign=True) == "+0.12"
+        trunks.ALEXNET.find("lpips")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from restoration.keypoints import SYMMETRIES, Keypoints, Symmetry, inverse, turned_descriptors, turned_places
-from restoration.registration import Box, Placement
+from restoration_audit.keypoints import SYMMETRIES, Keypoints, Symmetry, inverse, turned_descriptors, turned_places
+from restoration_audit.registration import Box, Placement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

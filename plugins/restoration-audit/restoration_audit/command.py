@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
-from restoration.console import (
-    debug_option,
-    echo_json,
-    interruptible,
-    json_option,
-    progress_wanted,
-    quiet_option,
-    say,
-    show_warnings,
-    threads_option,
-)
+from restoration.console import common_options, echo_json, prepare, progress, say, threads_option
 
 
 @click.command()
 @click.argument("train", type=click.Path(path_type=Path))
 @click.argument("test", type=click.Path(path_type=Path))
 @threads_option
-@json_option
-@quiet_option
-@debug_option
+@common_options
 def audit(train: Path, test: Path, threads: int | None, as_json: bool, quiet: bool) -> int:
     """Look for pictures of the folder TEST inside the folder TRAIN.
 
@@ -42,24 +29,10 @@ def audit(train: Path, test: Path, threads: int | None, as_json: bool, quiet: bo
       restore audit photos/ CBSD68/
       restore audit photos/ Rain100H/ --json
     """
-    show_warnings(quiet)
-    from restoration import audit as search
-    from restoration.engine.hardware import prepare
+    from restoration_audit import search
 
     prepare(threads)
-    with interruptible() as check, ExitStack() as shown:
-        task = None
-        if progress_wanted(quiet):
-            from restoration.console import progress_bar
-
-            drawn = shown.enter_context(progress_bar())
-            task = drawn.add_task("reading", total=None, remark="")
-
-        def observe(done: int, total: int) -> None:
-            check()
-            if task is not None:
-                drawn.update(task, completed=done, total=total)
-
+    with progress("reading", quiet=quiet) as observe:
         result = search.audit(train, test, observe=observe)
     if as_json:
         echo_json(result.row())
