@@ -179,6 +179,14 @@ def test_the_extra_all_is_all_plugins() -> None:
     assert [Requirement(text).name for text in every] == PLUGINS
 
 
+def test_the_rules_of_imports_are_for_all_packages() -> None:
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    plugins = [package(name).name for name in PLUGINS]
+    assert rules["root_packages"] == ["restoration", *plugins]
+    lists = [one for contract in rules["contracts"] for one in contract.values() if plugins[0] in str(one)]
+    assert lists == [plugins] * 3
+
+
 def test_a_workspace_of_uv_takes_all_of_them_from_this_repository() -> None:
     tool = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]
     assert tool["workspace"]["members"] == ["plugins/*"]
