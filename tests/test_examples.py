@@ -68,8 +68,8 @@ def test_every_command_under_a_picture_is_in_the_script_that_makes_it(page):
     assert len(commands) >= number
     for command in commands:
         assert command in script, command
-    for picture in re.findall(r"\((pictures/.*?)\)", text):
-        assert (ROOT / "docs" / picture).is_file(), picture
+    for shown in re.findall(r"\((pictures/.*?)\)", text):
+        assert (ROOT / "docs" / shown).is_file(), shown
 
 
 @pytest.mark.parametrize("page", GALLERIES)
