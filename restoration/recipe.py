@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from restoration.errors import BadOption, BadPlugin, BadWeights, UnknownName
+from restoration.errors import BadOption, BadPlugin, BadWeights, UnknownName, did_you_mean
 from restoration.registry import C, registry
 from restoration.registry.cards import (
     Card,
@@ -35,8 +35,15 @@ REQUIRED = Parameter.empty
 TRAINED = ("network", "schedule", "objective", "channels", "working_size")
 """Fields that belong to the weights: with another value the same numbers mean something else."""
 
-CHOSEN = ("network", "schedule")
-"""Parts whose options may be given as `PART.NAME` where no weights belong to them."""
+PARTS: dict[str, type[Card]] = {
+    "method": RestorerCard,
+    "task": TaskCard,
+    "network": NetworkCard,
+    "schedule": ScheduleCard,
+    "objective": ObjectiveCard,
+    "sampler": SamplerCard,
+}
+"""The fields of a recipe that name something with options, and the kind of card that each name stands for."""
 
 
 class Part(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
@@ -118,51 +125,60 @@ def default_recipe(method: str, task: str) -> Recipe:
         raise BadPlugin(f"the defaults of method {method!r} are not parts of a recipe: {error}") from error
 
 
-def changed(
+def with_options(
     recipe: Recipe,
     options: Mapping[str, Any],
     *,
-    network: str | None = None,
-    sampler: str | None = None,
+    parts: Mapping[str, str | None] | None = None,
     owner: str | None = None,
 ) -> Recipe:
-    """Return a recipe with other options of its method and, as `network.NAME` or `schedule.NAME`, of its parts.
+    """Return a recipe with other options: `NAME` belongs to its method, `PART.NAME` to one of its `PARTS`.
 
-    `network` and `sampler` are others by name. What belongs to the weights of an `owner` cannot be changed. Raises
-    `BadOption`.
+    `parts` replaces parts by others of these names, which begin with their own defaults; None keeps a part. If the
+    recipe comes with weights, `owner` is their name, and what they were trained with cannot be changed. Raises
+    `BadOption` for a part that the method does not have, or that belongs to the weights.
     """
-    prefixes = tuple(f"{name}." for name in CHOSEN)
-    own = {name: value for name, value in options.items() if not name.startswith(prefixes)}
-    if owner and (network or len(own) < len(options)):
-        raise BadOption(f"the network and schedule of {owner} are those of its weights; others must be trained")
-    for name in CHOSEN:
-        part: Part | None = getattr(recipe, name)
-        given = {key.partition(".")[2]: value for key, value in options.items() if key.startswith(f"{name}.")}
-        another = network if name == "network" else None
-        if part is None and (given or another):
-            raise BadOption(f"method {recipe.method.name!r} has no {name}")
-        if part is not None and (given or another):
-            kept = part.options if another in (None, part.name) else {}
-            recipe = replace(recipe, **{name: Part(another or part.name, {**kept, **given})})
-    if own:
-        recipe = replace(recipe, method=Part(recipe.method.name, {**recipe.method.options, **own}))
-    if sampler is not None:
-        if "sampler" not in registry().card(RestorerCard, recipe.method.name).options():
-            raise BadOption(f"method {recipe.method.name!r} takes no sampler")
-        recipe = replace(recipe, sampler=Part(sampler))
-    return recipe
+    others = {part: name for part, name in (parts or {}).items() if name is not None}
+    given = _by_part(options)
+    if owner and any(part in TRAINED for part in (*others, *given)):
+        raise BadOption(
+            f"the network, schedule and objective of {owner} are those of its weights; others must be trained"
+        )
+    if others:
+        takes = registry().card(RestorerCard, recipe.method.name).options()
+        for part, factories in (("network", ("network", "make_network")), ("sampler", ("sampler",))):
+            if part in others and not any(name in takes for name in factories):
+                raise BadOption(f"method {recipe.method.name!r} has no {part}")
+    fields = {part: Part(name) for part, name in others.items()}
+    for part, values in given.items():
+        old: Part | None = fields.get(part, getattr(recipe, part))
+        if old is None:
+            raise BadOption(f"method {recipe.method.name!r} has no {part}")
+        fields[part] = Part(old.name, {**old.options, **values})
+    return replace(recipe, **fields)
+
+
+def split_task_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return options without those of the task, and those of the task, `task.NAME`, by their `NAME`."""
+    own = {key: value for key, value in options.items() if not key.startswith("task.")}
+    return own, {key.removeprefix("task."): value for key, value in options.items() if key not in own}
+
+
+def _by_part(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Sort options, `NAME` or `PART.NAME`, by the part that they belong to."""
+    sorted_options: dict[str, dict[str, Any]] = {}
+    for key, value in options.items():
+        part, _, name = key.rpartition(".")
+        part = part or "method"
+        if part not in PARTS:
+            raise BadOption(f"option {key!r}: a recipe has no part {part!r}{did_you_mean(part, PARTS)}")
+        sorted_options.setdefault(part, {})[name] = value
+    return sorted_options
 
 
 def required(recipe: Recipe) -> list[str]:
     """Return what to install for a recipe: the distributions, with versions, of the plugins that bring its parts."""
-    parts: dict[type[Card], Part | None] = {
-        RestorerCard: recipe.method,
-        TaskCard: recipe.task,
-        NetworkCard: recipe.network,
-        ScheduleCard: recipe.schedule,
-        ObjectiveCard: recipe.objective,
-        SamplerCard: recipe.sampler,
-    }
+    parts: dict[type[Card], Part | None] = {kind: getattr(recipe, field) for field, kind in PARTS.items()}
     named = {(kind, part.name.partition(":")[0]) for kind, part in parts.items() if part is not None}
     return sorted(
         f"{plugin.distribution}>={plugin.version}"

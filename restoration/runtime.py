@@ -30,7 +30,15 @@ from restoration.interfaces import Observation, Result
 from restoration.memory import is_out_of_memory
 from restoration.operators import Masking
 from restoration.picture import Picture, colours
-from restoration.recipe import Parts, Recipe, build_parts, build_restorer, changed, default_recipe
+from restoration.recipe import (
+    Parts,
+    Recipe,
+    build_parts,
+    build_restorer,
+    default_recipe,
+    split_task_options,
+    with_options,
+)
 from restoration.registry import hook, registry
 from restoration.registry.cards import NetworkCard, RestorerCard, TaskCard
 from restoration.tasks import check_options, describe, make_task
@@ -76,14 +84,15 @@ class Restoration:
             raise BadOption(f"method {method!r} is made for {', '.join(card.tasks)}, not for {task}")
         self.method, self.task, self.tile, self.time_limit = method, task, checked_tile(tile), time_limit
         self.anytime = card.anytime
-        self.task_options = dict(task_options or {})
+        own, of_task = split_task_options(options or {})
+        self.task_options = {**of_task, **(task_options or {})}
         check_options(task, self.task_options)
         self.device = find_device(device)
         self.folder = folders.resolve(weights, method, task, offline=offline)
         recipe = self._recipe()
         walk = {} if steps is None else {"steps": steps}
         owner = self.folder.origin if self.folder else None
-        self.recipe = changed(recipe, {**walk, **(options or {})}, network=network, sampler=sampler, owner=owner)
+        self.recipe = with_options(recipe, {**walk, **own}, parts={"network": network, "sampler": sampler}, owner=owner)
         parts = build_parts(self.recipe)
         self.precision = precision_name(precision, self.device, fits=parts.make_network is not None)
         self.network = parts.network

@@ -11,7 +11,7 @@ import click
 
 from restoration.cli.options import how_to_restore, method_and_task
 from restoration.cli.places import Job, jobs
-from restoration.cli.task_options import TaskCommand, folders, split
+from restoration.cli.task_options import TaskCommand, folders
 from restoration.console import (
     debug_option,
     echo_json,
@@ -80,7 +80,6 @@ def run(
     Results are named NAME.restored.EXT beside their inputs; their paths are printed. Nothing is overwritten unasked.
     """
     show_warnings(quiet)
-    own, task_options = split(options, task_options)
     todo = jobs(images, output, method, task, without=folders(task_options))
     todo = _todo(todo, overwrite, skip_existing, quiet)
     if dry_run:
@@ -92,7 +91,7 @@ def run(
     from restoration.tasks import options_of
 
     prepare(threads)
-    restoration = Restoration(method, task, task_options=task_options, options=own, **how)
+    restoration = Restoration(method, task, task_options=task_options, options=options, **how)
     batch = _Batch(restoration, seed, as_json, quiet, keep=report is not None, preview=preview)
     try:
         with interruptible() as check, _bar(len(todo), quiet) as step:
