@@ -29,7 +29,7 @@ from restoration.images import read
 from restoration.interfaces import Observation, Result
 from restoration.memory import is_out_of_memory
 from restoration.operators import Masking
-from restoration.picture import Picture, colours
+from restoration.picture import Picture, with_channels
 from restoration.recipe import (
     Parts,
     Recipe,
@@ -128,7 +128,7 @@ class Restoration:
         placed = self._placed(observation)
         small = self._small(placed)
         guess, ended = self._guess(small, seed, observe)
-        pixels = colours(carry_over(placed.y, small.y, guess.float()).cpu().clamp(0, 1), picture.pixels.shape[1])
+        pixels = with_channels(carry_over(placed.y, small.y, guess.float()).cpu().clamp(0, 1), picture.pixels.shape[1])
         result = Result(
             picture=finished(picture, observation, pixels),
             method=self.method,
@@ -178,8 +178,8 @@ class Restoration:
         measured = observation.measured
         return dataclasses.replace(
             observation,
-            y=colours(observation.y, channels).to(self.device),
-            measured=None if measured is None else colours(measured, channels).to(self.device),
+            y=with_channels(observation.y, channels).to(self.device),
+            measured=None if measured is None else with_channels(measured, channels).to(self.device),
         )
 
     def _small(self, observation: Observation) -> Observation:

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restoration.errors import BadWeights, RestorationError, UnknownName
+from restoration.errors import BadWeights, UnknownName
 from restoration.recipe import Recipe
 from restoration.registry import registry
 from restoration.registry.cards import RestorerCard, TaskCard, WeightsCard
@@ -198,12 +198,9 @@ def save(path: Path, recipe: Recipe, network: nn.Module, card: str) -> Folder:
     """Write a folder of weights in half precision; each file is whole or not there."""
     from safetensors.torch import save as serialise
 
-    from restoration.images import write_bytes
+    from restoration.images import make_folder, write_bytes
 
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RestorationError(f"cannot make {path}: {error.strerror}") from error
+    make_folder(path)
     state = {name: _halved(value) for name, value in network.state_dict().items()}
     metadata = {"trained": json.dumps(recipe.trained())}  # one entry: with two, the bytes differ from run to run
     write_bytes(serialise(state, metadata=metadata), path / MODEL)

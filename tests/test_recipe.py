@@ -175,7 +175,7 @@ def test_what_weights_were_trained_with_cannot_be_changed(options: dict[str, Any
 
 def test_an_option_or_a_part_that_there_is_not_is_refused() -> None:
     with pytest.raises(
-        BadOption, match="option 'netwrok.width': a recipe has no part 'netwrok'; did you mean 'network'"
+        BadOption, match=r"option 'netwrok.width': a recipe has no part 'netwrok'; did you mean 'network'"
     ):
         with_options(RECIPE, {"netwrok.width": 8})
     plain = default_recipe("regression", "derain")

@@ -22,10 +22,10 @@ from restoration.images import read, write
 from restoration.interfaces import Observation
 from restoration.metrics import psnr, ssim
 from restoration.perceptual import frechet
-from restoration.picture import Picture
+from restoration.picture import Picture, round_to_levels
 from restoration.runtime import Restoration
 from restoration.scoring.measures import Measure, choose
-from restoration.scoring.score import Scoring, inner, measured, rounded
+from restoration.scoring.score import Scoring, inner, measured
 from restoration.scoring.summary import compare, summarise
 from restoration.scoring.tables import FORMATS, render
 from restoration.tasks import make_task
@@ -125,7 +125,7 @@ def test_results_are_rounded_to_8_bits_before_they_are_measured() -> None:
     (metric,) = choose(["psnr"])
     assert measured(clean + 0.4 / 255, clean, 0, [metric])["psnr"] == math.inf
     assert measured(clean + 0.6 / 255, clean, 0, [metric])["psnr"] == pytest.approx(48.1308, abs=1e-3)
-    assert rounded(torch.tensor([-0.2, 0.5, 1.3])).tolist() == pytest.approx([0, 128 / 255, 1])
+    assert round_to_levels(torch.tensor([-0.2, 0.5, 1.3])).tolist() == pytest.approx([0, 128 / 255, 1])
 
 
 def test_a_border_is_left_out_of_every_metric_and_one_that_leaves_nothing_is_an_error() -> None:

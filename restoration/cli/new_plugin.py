@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from restoration.errors import RestorationError
-from restoration.images import write_bytes
+from restoration.images import make_folder, write_bytes
 from restoration.registry import registry
 from restoration.registry.cards import RestorerCard
 
@@ -37,10 +37,7 @@ def write_plugin(name: str, where: Path) -> list[Path]:
     written = []
     for path, text in sorted(_template(files("restoration.cli") / "plugin_template", Path())):
         target = folder / renamed(str(path), name)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RestorationError(f"cannot make {target.parent}: {error.strerror}") from error
+        make_folder(target.parent)
         write_bytes(renamed(text, name).encode(), target)
         written.append(target)
     return sorted(written, key=lambda path: (path.name != "pyproject.toml", path))

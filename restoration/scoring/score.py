@@ -13,7 +13,7 @@ from restoration.errors import BadOption
 from restoration.images import read
 from restoration.images.folders import Pair, pairs_in
 from restoration.interfaces import Observation
-from restoration.picture import colours
+from restoration.picture import round_to_levels, with_channels
 from restoration.scoring.measures import DEFAULT, Measure, choose
 from restoration.tasks import describe, make_task, observe, options_of
 
@@ -150,7 +150,7 @@ class Scoring:
         return ", ".join([*parts, f"{result.precision} on {result.device}", f"seed {self.seed}"])
 
     def _compared(self, place: int, pair: Pair) -> Compared:
-        clean = colours(read(pair.clean).pixels, self.channels)
+        clean = with_channels(read(pair.clean).pixels, self.channels)
         observation = self._degraded(place, pair, clean)
         if not same_scene(observation, clean):
             raise BadOption(f"{pair.clean} and {pair.degraded or 'its degraded version'} have different sizes")
@@ -177,7 +177,7 @@ class Scoring:
             assert self.task is not None
             return observe(make_task(self.task, options), clean, torch.Generator().manual_seed(self.seed + place))
         picture = read(pair.degraded)
-        picture = picture.with_pixels(colours(picture.pixels, self.channels))
+        picture = picture.with_pixels(with_channels(picture.pixels, self.channels))
         return describe(make_task(self.task, options), picture) if self.task else Observation(y=picture.pixels)
 
     def _restored(self, restoration: Restoration, observation: Observation) -> Result:
@@ -188,7 +188,7 @@ class Scoring:
         image = image[..., : clean.shape[-2], : clean.shape[-1]]
         for one in self.measures:
             if one.features is not None:
-                features = one.features(inner(rounded(image), self.border))
+                features = one.features(inner(round_to_levels(image), self.border))
                 self._features.setdefault((one.name, label), []).append(features)
         return measured(image, clean, self.border, self.measures)
 
@@ -207,18 +207,13 @@ def same_scene(observation: Observation, clean: Tensor) -> bool:
 
 def measured(image: Tensor, clean: Tensor, border: int, measures: Sequence[Measure]) -> dict[str, float]:
     """Return the metrics of an image, `1 c h w`, rounded to 8 bits; NaN for pictures too small for one."""
-    first, second = inner(rounded(image), border), inner(clean, border)
+    first, second = inner(round_to_levels(image), border), inner(clean, border)
     small = min(first.shape[-2:])
     return {
         one.name: one.of(first, second) if small >= one.smallest else float("nan")
         for one in measures
         if one.of is not None
     }
-
-
-def rounded(image: Tensor) -> Tensor:
-    """Return `b c h w` as a file of 8 bits holds it."""
-    return (image.clamp(0, 1) * 255).round() / 255
 
 
 def inner(image: Tensor, border: int) -> Tensor:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from restoration.scoring.page import scores
 
@@ -84,7 +85,7 @@ def as_json(summary: Summary, pictures: bool = True) -> str:
         "differences": differences,
         "pictures": [asdict(one) for one in summary.pictures],
     }
-    return json.dumps(_finite(value), ensure_ascii=False) + "\n"
+    return msgspec.json.format(msgspec.json.encode(value), indent=0).decode() + "\n"
 
 
 def as_html(summary: Summary, pictures: bool = True) -> str:
@@ -200,14 +201,6 @@ def _plain(value: float | None, digits: int = 0) -> str:
 
 def _missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _aligned(rows: list[list[str]]) -> str:

@@ -8,6 +8,7 @@ import torch
 from einops import repeat
 from torch.nn import functional
 
+from restoration.picture import round_to_levels
 from restoration_tasks.drawing import uniform
 from restoration_tasks.jpeg import compressed
 
@@ -53,7 +54,7 @@ def photographed(x: Tensor, gain: Tensor, rng: Generator, wanted: Tensor | None 
     if mosaic is not None:
         noise = torch.where(of(mosaic), demosaiced(noise), noise)
     noise = torch.lerp(noise, _blurred(noise), of(smooth))
-    y = ((light + noise).clamp(0, 1) ** (1 / GAMMA) * 255).round() / 255
+    y = round_to_levels((light + noise).clamp(0, 1) ** (1 / GAMMA))
     files = of(stored).flatten()
     y[files] = compressed(y[files], of(quality)[files])
     return y

@@ -8,6 +8,7 @@ import torch
 from einops import rearrange, reduce
 from torch.nn import functional
 
+from restoration.picture import round_to_levels
 from restoration.smoothing import local_mean
 from restoration_tasks.drawing import between, uniform
 
@@ -41,7 +42,7 @@ class Haze:
         tint = uniform(batch, 0, 0.04, rng) * torch.randn(batch, channels, 1, 1, generator=rng)
         through = torch.exp(-self.depth(x, rng))
         y = x * through + (light + (tint if channels > 1 else 0)).clamp(0, 1) * (1 - through)
-        return (y.clamp(0, 1) * 255).round() / 255
+        return round_to_levels(y)
 
     def depth(self, x: Tensor, rng: Generator) -> Tensor:
         """Draw how much air lies before each pixel, as optical depth: `b 1 h w`."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from restoration import Observation
+from restoration.picture import round_to_levels
 from restoration_tasks.camera import log_uniform, photographed
 from restoration_tasks.drawing import between, uniform
 
@@ -68,7 +69,7 @@ class Noise:
         if bool(camera.any()):
             y[camera] = photographed(x, log_uniform(batch, *self.camera_gain, rng), rng, camera)
         if self.clipped:
-            y = torch.where(uniform(batch, 0, 1, rng) < self.clipped, (y.clamp(0, 1) * 255).round() / 255, y)
+            y = torch.where(uniform(batch, 0, 1, rng) < self.clipped, round_to_levels(y), y)
         return y
 
     def observe(self, x: Tensor, rng: Generator) -> Observation:

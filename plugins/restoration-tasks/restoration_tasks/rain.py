@@ -9,6 +9,7 @@ import torch
 from einops import rearrange
 from torch.nn import functional
 
+from restoration.picture import round_to_levels
 from restoration_tasks.drawing import between, uniform
 from restoration_tasks.drops import wetted
 
@@ -59,7 +60,7 @@ class Rain:
         if self.kind != "streaks":
             wet = torch.rand(x.shape[0], 1, 1, 1, generator=rng) < (1.0 if self.kind == "drops" else 0.25)
             y = torch.where(wet, wetted(y, rng), y)
-        return (y.clamp(0, 1) * 255).round() / 255
+        return round_to_levels(y)
 
     def _streaked(self, x: Tensor, rng: Generator) -> Tensor:
         uniform = _uniform(x.shape[0], rng)

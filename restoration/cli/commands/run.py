@@ -188,12 +188,9 @@ def _check_folder(target: Path) -> None:
     """Make the folder of a result before the work, not after it."""
     import os
 
-    from restoration.images.codec import SUFFIXES, can_write
+    from restoration.images import SUFFIXES, can_write, make_folder
 
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RestorationError(f"cannot make {target.parent}: {error.strerror}") from error
+    make_folder(target.parent)
     if not os.access(target.parent, os.W_OK):
         raise RestorationError(f"cannot write into {target.parent}: permission denied; choose another -o")
     if not can_write(target.suffix.lower()):
