@@ -26,7 +26,7 @@ from restoration.engine.shrinking import carry_over, shrink
 from restoration.engine.tiling import SMALLEST, Tiled, auto_tile
 from restoration.errors import BadOption, BadWeights, RestorationError
 from restoration.images import read
-from restoration.interfaces import Observation, Result
+from restoration.interfaces import BoundedNetwork, Observation, ReportingRestorer, Result
 from restoration.memory import is_out_of_memory
 from restoration.operators import Masking
 from restoration.picture import Picture, with_channels
@@ -101,7 +101,9 @@ class Restoration:
                 folders.load(self.folder, parts.network.network, recipe)
             parts.network.eval().requires_grad_(False)
             parts.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self.tiled = Tiled(parts.network, 0, getattr(parts.network.network, "reach", self._network_card().reach))
+            inner = parts.network.network
+            reach = inner.reach if isinstance(inner, BoundedNetwork) else self._network_card().reach
+            self.tiled = Tiled(parts.network, 0, reach)
             self.tiled.register_forward_hook(self._count)
             parts = Parts(**{**vars(parts), "network": self.tiled})
         self.restorer = build_restorer(self.recipe, parts)
@@ -141,7 +143,7 @@ class Restoration:
             evaluations=self._evaluations,
             seconds=round(time.perf_counter() - begin, 3),
             ended=ended,
-            told=dict(getattr(self.restorer, "told", {})),
+            told=dict(self.restorer.told) if isinstance(self.restorer, ReportingRestorer) else {},
         )
         hook("restored", result=result)
         return result

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from restoration.interfaces import SDESchedule
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -114,11 +116,10 @@ class EulerODE(EulerSDE):
 def rates(schedule: NoiseSchedule, s: float, u: float) -> tuple[float, float, float]:
     """Return Euler's increments from time `s` down to `u`: shrinkage, half the diffusion of the ODE, noise variance.
 
-    A schedule with `rates(s, u)` of its own is asked; for others they follow from `a` and `c` at both ends.
+    An `SDESchedule` is asked; for others they follow from `a` and `c` at both ends.
     """
-    own = getattr(schedule, "rates", None)
-    if own is not None:
-        shrink, ode, variance = own(s, u)
+    if isinstance(schedule, SDESchedule):
+        shrink, ode, variance = schedule.rates(s, u)
         return float(shrink), float(ode), float(variance)
     a, _, c = (curve.tolist() for curve in schedule.at(torch.tensor([s, u], dtype=torch.float64)))
     variance = c[0] ** 2 - (a[0] / a[1] * c[1]) ** 2

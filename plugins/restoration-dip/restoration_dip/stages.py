@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from restoration import BetaSchedule
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -42,12 +44,12 @@ class Stage:
 def levels_of(schedule: NoiseSchedule, number: int | None = None) -> tuple[Tensor, Tensor]:
     """Return sigma, the noise of each level in pictures, and beta, the share of variance that its step replaces.
 
-    There are `number` levels, evenly spaced; as many as the schedule has `betas` if None. `sigma = c / (a + b)`, since
-    the picture at hand stands for `x` and for `y`; `1 - beta` is the ratio of `1 / (1 + sigma^2)`, which is ᾱ, between
-    a level and the one before. All float64.
+    There are `number` levels, evenly spaced; if None, as many as a `BetaSchedule` has steps, or 10. `sigma` is
+    `c / (a + b)`, since the picture at hand stands for both `x` and `y`; `1 - beta` is the ratio of ᾱ, which is
+    `1 / (1 + sigma^2)`, between a level and the one before. All are float64.
     """
     if number is None:
-        number = len(getattr(schedule, "betas", range(LEVELS)))
+        number = len(schedule.betas) if isinstance(schedule, BetaSchedule) else LEVELS
     if number < 1:
         raise ValueError(f"levels must be at least 1, not {number}")
     a, b, c = schedule.at(torch.arange(1, number + 1, dtype=torch.float64) / number)
