@@ -1,6 +1,6 @@
-"""A recipe, the `config.json` of a set of weights, and the things built from it.
+"""A recipe, the `config.json` of a set of weights, and the objects that are built from it.
 
-Names and JSON keywords only: building a stranger's recipe runs what the user has installed and nothing else.
+It holds names and JSON values only: building a stranger's recipe runs what the user has installed and nothing else.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from restoration.interfaces import NoiseSchedule, Objective, Restorer, Sampler, Task
 
 REQUIRED = Parameter.empty
+"""The default of a parameter that has none."""
 TRAINED = ("network", "schedule", "objective", "channels", "working_size")
-"""Fields that belong to the weights: with another value the same numbers mean something else."""
+"""The fields that belong to the weights: with another value the same weights would mean something else."""
 
 PARTS: dict[str, type[Card]] = {
     "method": RestorerCard,
@@ -47,18 +48,22 @@ PARTS: dict[str, type[Card]] = {
 
 
 class Part(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
-    """Something by its registry name, and its options."""
+    """A registered name, and options."""
 
     name: str
     options: dict[str, Any] = {}
 
 
 class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
-    """What a restoration is made of. `channels` are in the order red, green, blue, or one for grey.
+    """What a restoration consists of.
 
-    Pictures are seen in copies of `working_size` squared pixels, 0 for as they are, see `restoration.engine.shrinking`.
-    `requires` says what to install where a name is missing; `restoration` the version that wrote it; `training` how the
-    weights were made.
+    * `method`, `task`, `network`, `schedule`, `objective`, `sampler`: its parts.
+    * `channels`: "rgb", the order of the channels, or one letter for grey.
+    * `working_size`: pictures are reduced to about this many pixels squared, see `restoration.engine.shrinking`; 0 for
+      the full size.
+    * `restoration`: the version of the toolbox that wrote it.
+    * `requires`: the distributions to install if a name is missing.
+    * `training`: how the weights were trained.
     """
 
     method: Part
@@ -80,19 +85,19 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
             raise ValueError(f"working_size must be 0, for the full size, or at least 32, not {self.working_size}")
 
     def trained(self) -> dict[str, Any]:
-        """Return the fields that weights cannot be separated from, as plain data."""
+        """Return the fields that belong to the weights, as plain data."""
         fields: dict[str, Any] = msgspec.to_builtins({name: getattr(self, name) for name in TRAINED})
         if not self.working_size:
-            del fields["working_size"]  # weights that were made before there was one do not name it
+            del fields["working_size"]  # weights from before there was a working size do not name it
         return fields
 
     def to_json(self) -> str:
-        """Return the recipe as indented JSON, for reading and for `from_json`."""
+        """Return the recipe as indented JSON, which `from_json` reads."""
         return msgspec.json.format(msgspec.json.encode(self), indent=2).decode() + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str | Path = "the recipe") -> Recipe:
-        """Read a recipe. Raises `BadWeights` for anything that it does not know."""
+        """Read a recipe. Raises `BadWeights` for anything unknown in it."""
         try:
             return msgspec.json.decode(text, type=cls)
         except (msgspec.ValidationError, msgspec.DecodeError) as error:
@@ -101,7 +106,7 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What a recipe names, built; None where it names nothing."""
+    """The parts of a recipe, built; None where it names none."""
 
     network: Adapted | None = None
     make_network: NetworkMaker | None = None
@@ -111,7 +116,7 @@ class Parts:
 
 
 def default_recipe(method: str, task: str) -> Recipe:
-    """Return what training of a method on a task starts from: the defaults on the method's card."""
+    """Return the recipe that a training of a method on a task starts from: the defaults on the method's card."""
     from restoration.version import __version__
 
     card = registry().card(RestorerCard, method)
@@ -177,7 +182,7 @@ def _by_part(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def required(recipe: Recipe) -> list[str]:
-    """Return what to install for a recipe: the distributions, with versions, of the plugins that bring its parts."""
+    """Return what a recipe needs: the distributions, with versions, of the plugins that bring its parts."""
     parts: dict[type[Card], Part | None] = {kind: getattr(recipe, field) for field, kind in PARTS.items()}
     named = {(kind, part.name.partition(":")[0]) for kind, part in parts.items() if part is not None}
     return sorted(
@@ -218,7 +223,7 @@ def build_parts(recipe: Recipe) -> Parts:
 
 
 def build_restorer(recipe: Recipe, parts: Parts) -> Restorer:
-    """Build the method of a recipe; it is given those of the parts, and of the task's name, that its factory takes."""
+    """Build the method of a recipe. Its factory is given the parts, and the task's name, that it has parameters for."""
     card = _find(RestorerCard, recipe.method, recipe)
     takes = card.options()
     offered = {**vars(parts), "task": recipe.task.name}
@@ -231,7 +236,7 @@ def build_restorer(recipe: Recipe, parts: Parts) -> Restorer:
 
 
 def build_task(recipe: Recipe) -> Task:
-    """Build the task of a recipe: what damages clean pictures."""
+    """Build the task of a recipe, which degrades clean pictures."""
     task: Task = _find(TaskCard, recipe.task, recipe).build(recipe.task.options)
     return task
 
