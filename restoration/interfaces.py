@@ -1,4 +1,4 @@
-"""What a method is made of: four interfaces, a sampler, a task, and what was observed.
+"""What a method is made of: four interfaces, a sampler, a task, what was observed; and what a metric is.
 
 Letters, the same in every file: `x` the clean image, `y` the degraded one, `x_t` a state between them, `t` in [0, 1]
 the place on the path (0 is clean), `n` standard normal noise. Images are float tensors `b c h w`, values in [0, 1].
@@ -153,6 +153,35 @@ class Operator(Protocol):
     def adjoint(self, y: Tensor) -> Tensor:
         """Apply the transpose: `<operator(x), y> = <x, adjoint(y)>`."""
         ...
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """How close a picture is to the clean one. A function will do; it may also have a `protocol`."""
+
+    def __call__(self, image: Tensor, clean: Tensor) -> float:
+        """Compare two pictures, `1 c h w` in [0, 1] with 1 or 3 channels. Raises `ValueError` if they do not fit."""
+        ...
+
+
+@runtime_checkable
+class SetMetric(Protocol):
+    """How far one set of pictures is from another; it may also have a `protocol`."""
+
+    def features(self, image: Tensor) -> Tensor:
+        """Return what is compared of one picture, `1 c h w` in [0, 1]: `d`, the same for all sizes."""
+        ...
+
+    def distance(self, first: Tensor, second: Tensor) -> float:
+        """Return the distance of two sets, given as the features of their pictures, `n d` and `m d`."""
+        ...
+
+
+@runtime_checkable
+class DescribedMetric(Protocol):
+    """A metric that says itself how its numbers are taken, where its card does not know it: with a version, say."""
+
+    protocol: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ It holds names and JSON values only: building a stranger's recipe runs what the 
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from inspect import Parameter
 from pathlib import Path
@@ -246,7 +247,7 @@ def _find(kind: type[C], part: Part, recipe: Recipe) -> C:
         return registry().card(kind, part.name)
     except UnknownName as error:
         if recipe.requires:
-            error.args = (f"{error}; the recipe asks for: pip install {' '.join(recipe.requires)}",)
+            error.args = (f"{error}; the recipe asks for: {shlex.join(['pip', 'install', *recipe.requires])}",)
         raise
 
 

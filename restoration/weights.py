@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restoration.errors import BadWeights, UnknownName
+from restoration.errors import BadWeights, did_you_mean
 from restoration.recipe import Recipe
 from restoration.registry import registry
 from restoration.registry.cards import RestorerCard, TaskCard, WeightsCard
@@ -75,7 +75,7 @@ def resolve(name: str | None, method: str, task: str, *, offline: bool = False) 
         return bundled(cards[name])
     if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*(@\S+)?", name, re.ASCII):
         return pull(name, offline=offline, known=list(cards), about={"method": method, "task": task})
-    raise UnknownName("set of weights", name, cards)
+    raise registry().unknown(WeightsCard, name)
 
 
 def _default(method: str, task: str) -> Folder | None:
@@ -83,7 +83,7 @@ def _default(method: str, task: str) -> Folder | None:
     if not card.needs_weights:
         return None
     registry().card(TaskCard, task)
-    of_method = [weights for weights in registry().cards(WeightsCard) if weights.method == method]
+    of_method = [weights for weights in registry().arrived(WeightsCard) if weights.method == method]
     for weights in of_method:
         if weights.task == task and weights.default:
             return bundled(weights)
@@ -99,10 +99,11 @@ def pull(name: str, *, offline: bool, known: list[str], about: Mapping[str, str]
     from huggingface_hub import errors as hub
     from huggingface_hub import hf_hub_download
 
-    from restoration.errors import did_you_mean
     from restoration.version import __version__
 
     repository, _, revision = name.partition("@")
+    missing = registry().hint(repository.partition("/")[0])
+    hint = did_you_mean(name, known) or (missing and f"; {missing}")
     fetch = partial(
         hf_hub_download,
         repository,
@@ -121,16 +122,12 @@ def pull(name: str, *, offline: bool, known: list[str], about: Mapping[str, str]
     except hub.GatedRepoError as error:
         raise BadWeights(f"{name} on the Hub is gated: ask for access on its page, then `hf auth login`") from error
     except hub.RepositoryNotFoundError as error:
-        raise BadWeights(
-            f"{name} is not on the Hub, or is private (then `hf auth login`){did_you_mean(name, known)}"
-        ) from error
+        raise BadWeights(f"{name} is not on the Hub, or is private (then `hf auth login`){hint}") from error
     except hub.HfHubHTTPError as error:
         raise BadWeights(f"the Hub did not give {name}: {str(error).splitlines()[0]}") from error
     except (hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled, OSError) as error:
         why = "--offline was given" if offline else "the Hub cannot be reached"
-        raise BadWeights(
-            f"{name} is not in the Hub's cache on this machine, and {why}{did_you_mean(name, known)}"
-        ) from error
+        raise BadWeights(f"{name} is not in the Hub's cache on this machine, and {why}{hint}") from error
     return Folder(path=config.parent, origin=f"{repository}@{config.parent.name}")
 
 

@@ -190,7 +190,7 @@ def test_a_name_that_is_not_installed_says_what_to_install(field: str) -> None:
     recipe = Recipe.from_json(
         json.dumps({**json.loads(RECIPE.to_json()), field: {"name": "rare"}, "requires": ["restoration-rare>=2"]})
     )
-    with pytest.raises(UnknownName, match=r"is named 'rare'.*the recipe asks for: pip install restoration-rare>=2"):
+    with pytest.raises(UnknownName, match=r"is named 'rare'.*the recipe asks for: pip install 'restoration-rare>=2'"):
         build_task(recipe) if field == "task" else build_restorer(recipe, build_parts(recipe))
 
 

@@ -28,6 +28,22 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]  # it is generic in ne
         return numbers[0] if len(numbers) == 1 else numbers
 
 
+class Mixed(Numbers):
+    """What cards ask for by one name and in different ways: a number where it can be one, else a text."""
+
+    def __init__(self) -> None:
+        super().__init__(whole=False)
+        self.name = "VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a number, a list of them, or the text."""
+        try:
+            found = super().convert(value, param, ctx)
+        except click.BadParameter:
+            return value
+        return int(found) if isinstance(found, float) and found.is_integer() and "." not in value else found
+
+
 class TaskCommand(click.Command):
     """A command with a `--task`: it also takes the options of all tasks, and gets those used as `task_options`.
 
@@ -63,6 +79,15 @@ class TaskCommand(click.Command):
         return super().invoke(ctx)
 
 
+TYPES: dict[str, tuple[Any, str | None]] = {
+    "number": (Numbers(whole=False), None),
+    "whole": (Numbers(whole=True), None),
+    "file": (click.STRING, "PATH"),
+    "word": (click.STRING, "WORD"),
+}
+"""How the command line reads each kind of values, and what its help calls them."""
+
+
 def folders(task_options: dict[str, Any]) -> list[Path]:
     """Return the folders among the options of a task: what lies there are masks, say, and no pictures to work on."""
     return [Path(value) for value in task_options.values() if isinstance(value, str) and Path(value).is_dir()]
@@ -88,10 +113,8 @@ def _uses(kind: type[TaskCard | RestorerCard], *, describing: bool) -> dict[str,
 
 def _option(name: str, uses: list[tuple[str, CommandOption]]) -> click.Option:
     uses_of_it = "; ".join(f"{task}: {option.help}{_words(option)}" for task, option in uses)
-    values = uses[0][1].values
-    types: dict[Any, Any] = {"number": Numbers(whole=False), "whole": Numbers(whole=True)}
-    kind = types.get(values, click.STRING)
-    metavar = "PATH" if values == "file" else "WORD" if isinstance(values, tuple) else None
+    ways = {option.values if isinstance(option.values, str) else "word" for _, option in uses}
+    kind, metavar = TYPES[ways.pop()] if len(ways) == 1 else (Mixed(), None)
     return click.Option([f"--{name.replace('_', '-')}"], type=kind, metavar=metavar, help=f"For {uses_of_it}.")
 
 

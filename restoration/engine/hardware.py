@@ -5,12 +5,12 @@ from __future__ import annotations
 import ctypes
 import platform
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from restoration.errors import BadOption
+from restoration.processor import is_intel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -103,11 +103,4 @@ def has_fast_bf16(device: torch.device) -> bool:
     """
     if device.type != "cpu" or torch.cpu._is_amx_tile_supported():
         return has_bf16(device)
-    return has_bf16(device) and "GenuineIntel" not in _processor()
-
-
-def _processor() -> str:
-    """Return what the system says about the processor, which names its maker."""
-    with suppress(OSError):
-        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")[:1000]
-    return platform.processor()
+    return has_bf16(device) and not is_intel()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from restoration.errors import BadPicture
 from restoration.picture import Picture, to_levels
-from restoration.registry import hook, registry
+from restoration.registry import ask, registry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +32,7 @@ def decode(data: bytes, name: str) -> Picture:
     try:
         image = pyvips.Image.new_from_buffer(data, "", fail_on="truncated")
     except pyvips.Error:
-        by_plugin: Picture | None = hook("read_image", data=data, name=name)
+        by_plugin = ask("read_image", Picture, data=data, name=name)
         if by_plugin is None:
             raise BadPicture(f"{name} is not a picture that can be read (PNG, JPEG, TIFF, WebP)") from None
         return by_plugin
@@ -84,7 +84,7 @@ def encode(picture: Picture, suffix: str, quality: int | None = None) -> bytes:
     import torch
     from einops import rearrange
 
-    by_plugin: bytes | None = hook("write_image", picture=picture, suffix=suffix)
+    by_plugin = ask("write_image", bytes, picture=picture, suffix=suffix)
     if by_plugin is not None:
         return by_plugin
     if suffix not in SUFFIXES:

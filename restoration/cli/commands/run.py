@@ -13,6 +13,7 @@ from restoration.cli.options import how_to_restore, method_and_task
 from restoration.cli.places import Job, jobs
 from restoration.cli.task_options import TaskCommand, folders
 from restoration.console import (
+    answers_apart,
     debug_option,
     echo_json,
     interruptible,
@@ -157,7 +158,7 @@ class _Batch:
         picture = read(job.source) if job.source else read(sys.stdin.buffer.read(), name)
         if job.target is not None:
             _check_folder(job.target)
-        with _preview(job.target if self.preview else None, observe) as see:
+        with _preview(job.target if self.preview else None, observe) as see, answers_apart():
             result = self.restoration(picture, seed=self.seed, task_options=task_options, observe=see)
         if job.target is None:
             sys.stdout.buffer.write(encode(result.picture, picture.suffix))
