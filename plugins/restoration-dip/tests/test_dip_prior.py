@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
-from restoration_dip.fit.inputs import Masked, smoothed
+from restoration_dip.fit.inputs import MaskedInput, blur_known
 from restoration_dip.prior import DeepImagePrior
 from torch import Tensor
 
@@ -184,7 +184,7 @@ def test_a_smoothed_start_is_noise_and_blurred_copies_of_the_picture_but_for_wha
     options = {"steps": 1, "channels": 4, "start": "smoothed", "jitter": 0.0}
     z = fitted_to(dip("denoise", TINY, **options, stop="none"), y)
     assert z.shape == (1, 4 + 9, 64, 80)
-    torch.testing.assert_close(z[:, 4:], smoothed(y, torch.ones(1, 1, 64, 80)), rtol=0, atol=1e-6)
+    torch.testing.assert_close(z[:, 4:], blur_known(y, torch.ones(1, 1, 64, 80)), rtol=0, atol=1e-6)
     held_out = fitted_to(dip("denoise", TINY, **options), y)
     assert not torch.equal(held_out[:, 4:], z[:, 4:]), "nothing was held out"
     assert psnr(held_out[:, 4:7] + 0.5, y) == pytest.approx(psnr(z[:, 4:7] + 0.5, y), abs=0.3)
@@ -196,13 +196,13 @@ def test_a_masked_start_is_what_is_left_of_the_picture_and_is_fitted_to_the_rest
     method = made.restorer
     assert isinstance(method, DeepImagePrior)
     _, fit = method.begin(Observation(y=y), method.plan(Observation(y=y)), generator())
-    assert isinstance(fit.shown, Masked)
+    assert isinstance(fit.make_input, MaskedInput)
     answer, loss = fit.step()
-    hidden = fit.shown.hidden > 0
+    hidden = fit.make_input.hidden > 0
     assert float(hidden.float().mean()) == pytest.approx(0.1, abs=0.02)
     assert loss == pytest.approx(float((answer - y)[hidden].square().mean()), rel=1e-4)
     fit.step()
-    assert not torch.equal(fit.shown.hidden > 0, hidden), "the same was hidden twice"
+    assert not torch.equal(fit.make_input.hidden > 0, hidden), "the same was hidden twice"
 
 
 def test_a_flash_is_fitted_by_adam_as_noise_is(tmp_path: Path) -> None:

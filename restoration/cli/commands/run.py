@@ -11,8 +11,9 @@ import click
 
 from restoration.cli.options import how_to_restore, method_and_task
 from restoration.cli.places import Job, jobs
-from restoration.cli.task_options import TaskCommand, folders, split
+from restoration.cli.task_options import TaskCommand, folders
 from restoration.console import (
+    answers_apart,
     debug_option,
     echo_json,
     interruptible,
@@ -80,7 +81,6 @@ def run(
     Results are named NAME.restored.EXT beside their inputs; their paths are printed. Nothing is overwritten unasked.
     """
     show_warnings(quiet)
-    own, task_options = split(options, task_options)
     todo = jobs(images, output, method, task, without=folders(task_options))
     todo = _todo(todo, overwrite, skip_existing, quiet)
     if dry_run:
@@ -92,7 +92,7 @@ def run(
     from restoration.tasks import options_of
 
     prepare(threads)
-    restoration = Restoration(method, task, task_options=task_options, options=own, **how)
+    restoration = Restoration(method, task, task_options=task_options, options=options, **how)
     batch = _Batch(restoration, seed, as_json, quiet, keep=report is not None, preview=preview)
     try:
         with interruptible() as check, _bar(len(todo), quiet) as step:
@@ -158,7 +158,7 @@ class _Batch:
         picture = read(job.source) if job.source else read(sys.stdin.buffer.read(), name)
         if job.target is not None:
             _check_folder(job.target)
-        with _preview(job.target if self.preview else None, observe) as see:
+        with _preview(job.target if self.preview else None, observe) as see, answers_apart():
             result = self.restoration(picture, seed=self.seed, task_options=task_options, observe=see)
         if job.target is None:
             sys.stdout.buffer.write(encode(result.picture, picture.suffix))
@@ -189,12 +189,9 @@ def _check_folder(target: Path) -> None:
     """Make the folder of a result before the work, not after it."""
     import os
 
-    from restoration.images.codec import SUFFIXES, can_write
+    from restoration.images import SUFFIXES, can_write, make_folder
 
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RestorationError(f"cannot make {target.parent}: {error.strerror}") from error
+    make_folder(target.parent)
     if not os.access(target.parent, os.W_OK):
         raise RestorationError(f"cannot write into {target.parent}: permission denied; choose another -o")
     if not can_write(target.suffix.lower()):
