@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Restore
+from forking import Run
 from small import picture
 from torch import Generator, Tensor
 
@@ -230,7 +230,7 @@ def test_what_does_not_fit_is_an_error_that_says_so(weights: Path, photos: Path,
 
 
 def test_several_methods_are_columns_and_each_is_compared_with_the_first(
-    restore: Restore, plugin: Path, photos: Path
+    restore: Run, plugin: Path, photos: Path
 ) -> None:
     methods = ("-m", "mix", "-m", "mix@blur=0.6", "-m", "mix@2,blur=0.6,noise=0.01")
     done = restore("--plugin", plugin, "score", *methods, "-t", "denoise", "--sigma", 25, "--data", photos, "--json")
@@ -252,7 +252,7 @@ def test_several_methods_are_columns_and_each_is_compared_with_the_first(
     assert table["methods"]["mix@2,blur=0.6,noise=0.01"]["how"].startswith("mix (steps=2, blur=0.6, noise=0.01)")
 
 
-def test_the_number_of_evaluations_stands_in_the_label(restore: Restore, weights: Path, pairs: Path) -> None:
+def test_the_number_of_evaluations_stands_in_the_label(restore: Run, weights: Path, pairs: Path) -> None:
     how = ("-t", "derain", "--weights", weights, "--metrics", "psnr")
     done = restore("score", "-m", "ir-sde@1", "-m", "ir-sde@3,sampler=ddim", *how, "--data", pairs)
     assert done.returncode == 0, done.stderr
@@ -262,7 +262,7 @@ def test_the_number_of_evaluations_stands_in_the_label(restore: Restore, weights
     assert "sampler ddim" in done.stdout
 
 
-def test_without_a_method_the_pairs_themselves_are_scored(restore: Restore, pairs: Path) -> None:
+def test_without_a_method_the_pairs_themselves_are_scored(restore: Run, pairs: Path) -> None:
     done = restore("score", "--data", pairs, "--pictures")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -274,7 +274,7 @@ def test_without_a_method_the_pairs_themselves_are_scored(restore: Restore, pair
 
 @pytest.mark.parametrize("suffix", [".txt", ".csv", ".json", ".md", ".html"])
 def test_a_file_gets_the_format_of_its_suffix_and_the_protocol(
-    restore: Restore, pairs: Path, tmp_path: Path, suffix: str
+    restore: Run, pairs: Path, tmp_path: Path, suffix: str
 ) -> None:
     out = tmp_path / f"table{suffix}"
     done = restore("score", "--data", pairs, "-o", out, "--metrics", "psnr,ssim-y", "--border", 2, "--limit", 2)
@@ -293,7 +293,7 @@ def test_a_file_gets_the_format_of_its_suffix_and_the_protocol(
             assert again.stdout == text
 
 
-def test_a_result_is_not_written_over_unasked(restore: Restore, pairs: Path, tmp_path: Path) -> None:
+def test_a_result_is_not_written_over_unasked(restore: Run, pairs: Path, tmp_path: Path) -> None:
     out = tmp_path / "table.csv"
     out.write_text("mine")
     refused = restore("score", "--data", pairs, "-o", out)
@@ -323,7 +323,7 @@ WRONG = {
 
 @pytest.mark.parametrize("arguments", WRONG, ids=lambda arguments: " ".join(arguments[-2:]))
 def test_wrong_usage_is_one_line_and_exit_code_2(
-    restore: Restore, plugin: Path, pairs: Path, tmp_path: Path, arguments: tuple[str, ...]
+    restore: Run, plugin: Path, pairs: Path, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     done = restore("--plugin", plugin, "score", "--data", pairs, *arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
@@ -333,7 +333,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
 
 
 def test_weights_that_are_not_in_the_cache_stop_it_before_any_picture_is_restored(
-    restore: Restore, plugin: Path, pairs: Path, tmp_path: Path
+    restore: Run, plugin: Path, pairs: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("lpips")
     home = {**os.environ, "TORCH_HOME": str(tmp_path / "torch")}
