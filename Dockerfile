@@ -1,9 +1,5 @@
-# The toolbox with all of its plugins, for a CPU; README says how to use it.
-#
-#   docker build --tag restoration .
-#   docker run --rm --volume "$PWD:/pictures" restoration run -m ir-sde -t derain rainy.png
-#
-# `--build-arg TORCH_BACKEND=cu130` takes a build of PyTorch for a GPU instead, or any that `uv pip install` knows.
+# The toolbox with all of its plugins, for a CPU: README says how to use it. `--build-arg TORCH_BACKEND=cu130` takes a build
+# of PyTorch for a GPU instead, or any other that `uv pip install` knows.
 
 FROM python:3.13-slim AS build
 RUN pip install --no-cache-dir uv
@@ -23,7 +19,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 FROM python:3.13-slim
 COPY --from=build /opt/restoration /opt/restoration
 ENV PATH=/opt/restoration/bin:$PATH
-# Weights that the Hub gave stay with `--volume hub:/home/restore/.cache`; any user may run the image.
+# Any user may run the image. What the Hub gave stays with `--volume hub:/home/restore/.cache`.
 RUN useradd --create-home --uid 1000 restore && install --directory --mode 1777 --owner restore /home/restore/.cache
 ENV HOME=/home/restore
 USER restore

@@ -1,4 +1,4 @@
-"""Many command lines for the price of one: a process imports torch once, and every command is a copy of it."""
+"""Many processes for the price of one: one of them imports torch, and every command or script is a copy of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,10 @@ def commands() -> Iterator[Run]:
     A command that a copy would not do justice to gets a new Python: one with other keywords than `cwd`, `env`,
     `input`, `text` and `timeout`, or with variables that are read at its start.
     """
-    yield restore
+    yield partial(python, "-m", "restoration")
 
 
-def restore(
+def python(
     *arguments: object,
     cwd: object = ".",
     env: Mapping[str, str] | None = None,
@@ -40,11 +40,11 @@ def restore(
     timeout: float = 300,
     **keywords: Any,
 ) -> subprocess.CompletedProcess[Any]:
-    """Run a command as `commands` says. Raises `TimeoutExpired`, an end of the command too."""
+    """Run `-m` and a module, or a script, with arguments, as `commands` says. Raises `TimeoutExpired`, its end too."""
     words, environment = [str(word) for word in arguments], dict(os.environ if env is None else env)
     if keywords or read_at_start(environment) != read_at_start(os.environ):
         settings: dict[str, Any] = {"cwd": str(cwd), "env": environment, "input": input, "text": text, **keywords}
-        command = [sys.executable, "-m", "restoration", *words]
+        command = [sys.executable, *words]
         return subprocess.run(command, check=False, **{"capture_output": True, "timeout": timeout, **settings})
     with tempfile.TemporaryDirectory() as place:
         files = [Path(place, name) for name in ("in", "out", "errors")]
@@ -117,7 +117,7 @@ def wait(child: int, seconds: float) -> int | None:
 
 
 def call(words: list[str], folder: str, environment: dict[str, str], *files: str) -> None:
-    """Be `python -m restoration` with these words. It never returns."""
+    """Be `python` with these words. It never returns."""
     import runpy
     import traceback
 
@@ -131,8 +131,12 @@ def call(words: list[str], folder: str, environment: dict[str, str], *files: str
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(environment)
-        sys.argv, sys.path[0] = ["restore", *words], folder
-        runpy.run_module("restoration", run_name="__main__", alter_sys=True)
+        if words[0] == "-m":
+            sys.argv, sys.path[0] = words[1:], folder
+            runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+        else:
+            sys.argv, sys.path[0] = words, os.path.dirname(words[0])
+            runpy.run_path(words[0], run_name="__main__")
         code = 0
     except SystemExit as leaving:
         code = leaving.code

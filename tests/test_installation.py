@@ -147,11 +147,13 @@ ASKED = {
     "train regression -t derain --data . --out out": "pip install restoration-regression",
     "score -m dip -t denoise --data .": "pip install restoration-dip",
     "weights show ir-sde/derain --offline": "pip install restoration-ir-sde",
+    "audit photos/ tests/": "pip install restoration-audit",
 }
 """Commands that the toolbox alone cannot follow, and what they say must be installed."""
 
 ASK = """
 import json, sys
+from click import ClickException
 from restoration.cli.main import cli
 from restoration.errors import RestorationError
 
@@ -160,6 +162,8 @@ for line in sys.argv[1:]:
         cli.main(line.split(), standalone_mode=False)
     except RestorationError as error:
         print(json.dumps([line, str(error)]))
+    except ClickException as error:
+        print(json.dumps([line, error.format_message()]))
 """
 """Follows command lines in one process, which imports torch once; prints each with its error."""
 

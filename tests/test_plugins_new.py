@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from restoration import Picture, psnr, read, write
 from restoration.cli.new_plugin import KINDS, write_plugin
@@ -25,10 +26,11 @@ HOUSE = Path(__file__).parent.parent
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 
 
-def call(*command: str | Path, cwd: Path) -> str:
-    """Run a command with one thread; return what it printed, or fail with it."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    environment.pop("RESTORATION_PLUGINS", None)
+def call(*command: str | Path, cwd: Path, only: str = "") -> str:
+    """Run a command with one thread, and `only` some plugins; return what it printed, or fail with it."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "RESTORATION_PLUGINS": only}
+    if not only:
+        del environment["RESTORATION_PLUGINS"]
     ran = subprocess.run(list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
@@ -103,32 +105,72 @@ def test_the_wheels_keep_the_contracts_in_a_fresh_environment(plugins: Path, pyt
     assert f"{NUMBER} passed" in done
 
 
-def test_everything_is_listed_and_checked(python: Path, tmp_path: Path) -> None:
-    restore = (python, "-m", "restoration")
-    rows = {row["name"]: row for row in json.loads(call(*restore, "plugins", "--check", "--json", cwd=tmp_path))}
-    for kind in KINDS:
-        assert (rows[named(kind)]["state"], rows[named(kind)]["brings"]) == ("ok", [f"{kind} {named(kind)}"])
-    assert f"{named('command')}  Print the size" in call(*restore, "--help", cwd=tmp_path)
-    metrics = json.loads(call(*restore, "metrics", "--json", cwd=tmp_path))
-    assert named("metric") in [card["name"] for card in metrics]
+HOW = f"--method {named('method')} --task denoise"
+LINES = {
+    "help": "--help",
+    "check": "plugins --check --json",
+    "metrics": "metrics --json",
+    "run": f"run {HOW} noisy/1.png -o out.png",
+    "score": f"score {HOW} --data . --metrics {named('metric')} --json",
+    "command": f"{named('command')} noisy/1.png --json",
+}
+FOLLOW = """
+import contextlib, io, json, sys
+from restoration.cli.main import cli
+
+for line in sys.argv[1:]:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        cli.main(line.split(), prog_name="restore", standalone_mode=False)
+    print(json.dumps(out.getvalue()))
+"""
+"""Follows command lines in one process, which imports torch once; prints what each prints."""
 
 
-def test_the_command_line_restores_scores_and_commands_with_them(python: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def noisy() -> Tensor:
     clean = scene(48, 64)
     draw = torch.rand(clean.shape, generator=torch.Generator().manual_seed(0))
-    noisy = clean.masked_fill(draw < 0.05, 0.0).masked_fill(draw > 0.95, 1.0)
-    for name, pixels in (("clean", clean), ("noisy", noisy)):
-        (tmp_path / name).mkdir()
-        write(Picture(pixels=pixels), tmp_path / name / "1.png")
-    restore = (python, "-m", "restoration")
-    how = ("--method", named("method"), "--task", "denoise")
-    call(*restore, "run", *how, "noisy/1.png", "-o", "out.png", cwd=tmp_path)
-    assert psnr(read(tmp_path / "out.png").pixels, clean) > psnr(noisy, clean) + 6
-    scores = call(*restore, "score", *how, "--data", ".", "--metrics", named("metric"), "--json", cwd=tmp_path)
-    means = {name: one["metrics"][named("metric")]["mean"] for name, one in json.loads(scores)["methods"].items()}
+    return clean.masked_fill(draw < 0.05, 0.0).masked_fill(draw > 0.95, 1.0)
+
+
+@pytest.fixture(scope="module")
+def place(noisy: Tensor, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a clean picture and a noisy one."""
+    place = tmp_path_factory.mktemp("pictures")
+    for name, pixels in (("clean", scene(48, 64)), ("noisy", noisy)):
+        (place / name).mkdir()
+        write(Picture(pixels=pixels), place / name / "1.png")
+    return place
+
+
+@pytest.fixture(scope="module")
+def answers(python: Path, place: Path) -> dict[str, str]:
+    """What the commands of `LINES` print where all the new plugins are installed."""
+    only = ",".join(["tasks", *map(named, KINDS)])
+    printed = call(python, "-c", FOLLOW, *LINES.values(), cwd=place, only=only)
+    return dict(zip(LINES, map(json.loads, printed.splitlines()), strict=True))
+
+
+def test_everything_is_listed_and_checked(answers: dict[str, str]) -> None:
+    rows = {row["name"]: row for row in json.loads(answers["check"])}
+    for kind in KINDS:
+        assert (rows[named(kind)]["state"], rows[named(kind)]["brings"]) == ("ok", [f"{kind} {named(kind)}"])
+    assert f"{named('command')}  Print the size" in answers["help"]
+    assert named("metric") in [card["name"] for card in json.loads(answers["metrics"])]
+
+
+def test_the_command_line_restores_scores_and_commands_with_them(
+    answers: dict[str, str], noisy: Tensor, place: Path
+) -> None:
+    clean = scene(48, 64)
+    assert answers["run"] == "out.png\n"
+    assert psnr(read(place / "out.png").pixels, clean) > psnr(noisy, clean) + 6
+    scores = json.loads(answers["score"])["methods"]
+    means = {name: one["metrics"][named("metric")]["mean"] for name, one in scores.items()}
     assert means["input"] == pytest.approx(float((noisy - clean).abs().mean()), abs=1e-2)
     assert means[named("method")] < means["input"] / 2
-    facts = json.loads(call(*restore, named("command"), "noisy/1.png", "--json", cwd=tmp_path))
+    facts = json.loads(answers["command"])
     assert (facts["width"], facts["height"]) == (64, 48)
     assert facts["brightness"] == pytest.approx(float(noisy.mean()), abs=1e-2)
 

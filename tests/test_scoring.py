@@ -309,7 +309,7 @@ WRONG = {
     ("-o", "no/table.csv"): "cannot write no/table.csv: there is no folder no",
     ("--json", "--format", "csv"): "--json is --format json, not csv",
     ("--metrics", "psnr,ssmi"): "no metric is named 'ssmi'; did you mean 'ssim'?",
-    ("--metrics", ","): "no metric was named; there are psnr_y",
+    ("--metrics", ","): "no metric was named; there are fid, gmsd",
     ("--border", "14"): "a border of 14 leaves nothing of 28x24 pixels",
     ("-m", "ir-sde"): "say what the methods are for: --task T",
     ("-t", "derain", "-m", "mix@0"): "--method mix@0: steps are a number from 1",
