@@ -7,6 +7,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SOURCES := restoration $(wildcard plugins/*/restoration_*)
 TESTS := tests $(wildcard plugins/*/tests)
 HOUSE := tests/test_house.py tests/test_layout.py tests/test_distributions.py tests/test_pages.py
+NAMES := restoration-toolbox $(notdir $(wildcard plugins/*))
 FILES := $(wildcard *.toml *.md plugins/*/*.toml plugins/*/*.md) $(shell find $(SOURCES) docs -not -path '*/__pycache__*')
 EDITABLE = $(wildcard .venv/lib/*/site-packages/*restoration_toolbox.pth)
 EMPTY :=
@@ -44,7 +45,8 @@ format: .venv/developing
 	$(BIN)/ruff check --fix .
 
 develop: .venv/developing
-	$(PIP) install --no-build-isolation $$(printf -- '-e %s ' . plugins/*/)
+	$(PIP) install --no-index --no-deps --no-build-isolation $$(printf -- '-e %s ' . plugins/*/)
+	$(PIP) install --no-compile $(NAMES)
 	@rm -f .venv/installed
 
 dist: .venv/developing
@@ -53,10 +55,19 @@ dist: .venv/developing
 	for folder in . plugins/*/; do $(BIN)/python -m build --no-isolation --outdir dist $$folder || exit 1; done
 	$(BIN)/twine check --strict dist/*
 
-# A working tree that is installed in place is always current; what is compiled at its first import is not compiled here.
+# First what is ours, from wheels and with nothing fetched; then what it needs and is not there yet. Modules are compiled
+# when they are first imported, not all of them here.
+define INSTALL
+@rm -rf .venv/wheels
+$(PIP) wheel --no-index --no-deps --no-build-isolation --wheel-dir .venv/wheels . ./plugins/*/
+$(PIP) install --no-index --no-deps --no-compile --force-reinstall .venv/wheels/*.whl
+$(PIP) install --no-compile $(NAMES)
+@touch $@
+endef
+
+# A working tree that is installed in place is always current.
 .venv/installed: $(FILES) | .venv
-	$(if $(EDITABLE),,$(PIP) install --no-compile --no-build-isolation . ./plugins/*/)
-	$(if $(EDITABLE),,@touch $@)
+	$(if $(EDITABLE),,$(INSTALL))
 
 .venv/developing: pyproject.toml | .venv
 	$(PIP) install --no-compile --group dev

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from restoration.errors import UnknownName as UnknownName
     from restoration.images import read as read
     from restoration.images import write as write
+    from restoration.interfaces import BetaSchedule as BetaSchedule
+    from restoration.interfaces import BoundedNetwork as BoundedNetwork
     from restoration.interfaces import DescribedMetric as DescribedMetric
+    from restoration.interfaces import DiscreteSchedule as DiscreteSchedule
     from restoration.interfaces import KnowingTask as KnowingTask
     from restoration.interfaces import Metric as Metric
     from restoration.interfaces import Network as Network
@@ -26,9 +29,11 @@ if TYPE_CHECKING:
     from restoration.interfaces import Objective as Objective
     from restoration.interfaces import Observation as Observation
     from restoration.interfaces import Operator as Operator
+    from restoration.interfaces import ReportingRestorer as ReportingRestorer
     from restoration.interfaces import Restorer as Restorer
     from restoration.interfaces import Result as Result
     from restoration.interfaces import Sampler as Sampler
+    from restoration.interfaces import SDESchedule as SDESchedule
     from restoration.interfaces import SetMetric as SetMetric
     from restoration.interfaces import Task as Task
     from restoration.metrics import ms_ssim as ms_ssim
@@ -64,8 +69,8 @@ _WHERE = {
     "engine.adapter": "NetworkMaker",
     "errors": "BadOption BadPicture BadPlugin BadWeights RestorationError UnknownName",
     "images": "read write",
-    "interfaces": "DescribedMetric KnowingTask Metric Network NoiseSchedule Objective Observation Operator Restorer "
-    "Result Sampler SetMetric Task",
+    "interfaces": "BetaSchedule BoundedNetwork DescribedMetric DiscreteSchedule KnowingTask Metric Network "
+    "NoiseSchedule Objective Observation Operator ReportingRestorer Restorer Result Sampler SDESchedule SetMetric Task",
     "metrics": "ms_ssim psnr ssim",
     "picture": "Picture",
     "recipe": "Part Recipe",

@@ -32,6 +32,13 @@ class Network(Protocol):
 
 
 @runtime_checkable
+class BoundedNetwork(Network, Protocol):
+    """A network whose answer at a pixel depends on pixels up to `reach` away; its card gives a default for others."""
+
+    reach: int
+
+
+@runtime_checkable
 class NoiseSchedule(Protocol):
     """Three curves: `x_t = a(t) x + b(t) y + c(t) n`."""
 
@@ -41,6 +48,32 @@ class NoiseSchedule(Protocol):
 
     def steps(self, n: int) -> Tensor:
         """Return the `n + 1` times of a walk in `n` steps, float64, from 1 down to 0."""
+        ...
+
+
+@runtime_checkable
+class DiscreteSchedule(NoiseSchedule, Protocol):
+    """A schedule that was published for `T` numbered steps: step `i` is the time `i / T`."""
+
+    T: int
+
+
+@runtime_checkable
+class BetaSchedule(NoiseSchedule, Protocol):
+    """A schedule of numbered steps, of which each adds noise of the variance `betas`, `T` in float64."""
+
+    betas: Tensor
+
+
+@runtime_checkable
+class SDESchedule(NoiseSchedule, Protocol):
+    """A schedule that solves a stochastic differential equation, which Euler's method can follow."""
+
+    def rates(self, s: float, u: float) -> tuple[float, float, float]:
+        """Return the increments of Euler's method from time `s` down to `u`.
+
+        They are the shrinkage, half the diffusion for the probability-flow ODE, and the variance of the noise.
+        """
         ...
 
 
@@ -75,6 +108,13 @@ class Restorer(Protocol):
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
         """Yield guesses `b c h w` for what was observed; all randomness comes from `rng`, on the CPU."""
         ...
+
+
+@runtime_checkable
+class ReportingRestorer(Restorer, Protocol):
+    """A method that keeps `told`, short facts about its last run by name, for `Result` and the command line."""
+
+    told: Mapping[str, Any]
 
 
 @runtime_checkable

@@ -26,11 +26,19 @@ from restoration.engine.shrinking import carry_over, shrink
 from restoration.engine.tiling import SMALLEST, Tiled, auto_tile
 from restoration.errors import BadOption, BadPlugin, BadWeights, RestorationError
 from restoration.images import read
-from restoration.interfaces import Observation, Result
+from restoration.interfaces import BoundedNetwork, Observation, ReportingRestorer, Result
 from restoration.memory import is_out_of_memory
 from restoration.operators import Masking
-from restoration.picture import Picture, colours
-from restoration.recipe import Parts, Recipe, build_parts, build_restorer, changed, default_recipe
+from restoration.picture import Picture, with_channels
+from restoration.recipe import (
+    Parts,
+    Recipe,
+    build_parts,
+    build_restorer,
+    default_recipe,
+    split_task_options,
+    with_options,
+)
 from restoration.registry import registry, tell
 from restoration.registry.cards import NetworkCard, RestorerCard, TaskCard
 from restoration.tasks import check_options, describe, make_task
@@ -74,14 +82,15 @@ class Restoration:
             raise BadOption(f"method {method!r} is made for {', '.join(card.tasks)}, not for {task}")
         self.method, self.task, self.tile, self.time_limit = method, task, checked_tile(tile), time_limit
         self.anytime = card.anytime
-        self.task_options = dict(task_options or {})
+        own, of_task = split_task_options(options or {})
+        self.task_options = {**of_task, **(task_options or {})}
         check_options(task, self.task_options)
         self.device = find_device(device)
         self.folder = folders.resolve(weights, method, task, offline=offline)
         recipe = self._recipe()
         walk = {} if steps is None else {"steps": steps}
         owner = self.folder.origin if self.folder else None
-        self.recipe = changed(recipe, {**walk, **(options or {})}, network=network, sampler=sampler, owner=owner)
+        self.recipe = with_options(recipe, {**walk, **own}, parts={"network": network, "sampler": sampler}, owner=owner)
         parts = build_parts(self.recipe)
         self.precision = precision_name(precision, self.device, fits=parts.make_network is not None)
         self.network = parts.network
@@ -90,7 +99,9 @@ class Restoration:
                 folders.load(self.folder, parts.network.network, recipe)
             parts.network.eval().requires_grad_(False)
             parts.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self.tiled = Tiled(parts.network, 0, getattr(parts.network.network, "reach", self._network_card().reach))
+            inner = parts.network.network
+            reach = inner.reach if isinstance(inner, BoundedNetwork) else self._network_card().reach
+            self.tiled = Tiled(parts.network, 0, reach)
             self.tiled.register_forward_hook(self._count)
             parts = Parts(**{**vars(parts), "network": self.tiled})
         self.restorer = build_restorer(self.recipe, parts)
@@ -117,7 +128,7 @@ class Restoration:
         placed = self._placed(observation)
         small = self._small(placed)
         guess, ended = self._guess(small, seed, observe)
-        pixels = colours(carry_over(placed.y, small.y, guess.float()).cpu().clamp(0, 1), picture.pixels.shape[1])
+        pixels = with_channels(carry_over(placed.y, small.y, guess.float()).cpu().clamp(0, 1), picture.pixels.shape[1])
         result = Result(
             picture=finished(picture, observation, pixels),
             method=self.method,
@@ -181,7 +192,7 @@ class Restoration:
 
     def _told(self) -> dict[str, Any]:
         """Return what the method has to say about the last picture."""
-        told = getattr(self.restorer, "told", {})
+        told: object = self.restorer.told if isinstance(self.restorer, ReportingRestorer) else {}
         if isinstance(told, Mapping):
             return dict(told)
         log.warning("method %s has told = %.60r, which is not a dict", self.method, told)
@@ -193,8 +204,8 @@ class Restoration:
         measured = observation.measured
         return dataclasses.replace(
             observation,
-            y=colours(observation.y, channels).to(self.device),
-            measured=None if measured is None else colours(measured, channels).to(self.device),
+            y=with_channels(observation.y, channels).to(self.device),
+            measured=None if measured is None else with_channels(measured, channels).to(self.device),
         )
 
     def _small(self, observation: Observation) -> Observation:

@@ -179,14 +179,37 @@ def test_the_extra_all_is_all_plugins() -> None:
     assert [Requirement(text).name for text in every] == PLUGINS
 
 
+def test_the_rules_of_imports_are_for_all_packages() -> None:
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    plugins = [package(name).name for name in PLUGINS]
+    assert rules["root_packages"] == ["restoration", *plugins]
+    lists = [one for contract in rules["contracts"] for one in contract.values() if plugins[0] in str(one)]
+    assert lists == [plugins] * 3
+
+
+def test_a_workspace_of_uv_takes_all_of_them_from_this_repository() -> None:
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]
+    assert tool["workspace"]["members"] == ["plugins/*"]
+    assert tool["sources"] == {name: {"workspace": True} for name in FOLDERS}
+
+
+def test_an_image_is_built_from_what_the_wheels_are_made_of() -> None:
+    target = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[0] == "!"}
+    wheel = {*target["wheel"]["packages"], *target["wheel"]["shared-data"], *project(TOOLBOX)["license-files"]}
+    assert kept == wheel | {"plugins", "pyproject.toml"}
+    assert kept - {"plugins", "pyproject.toml", "README.md", "LICENSE"} == {*target["sdist"]["only-include"]}
+
+
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_distribution_says_what_it_is(name: str) -> None:
     table, core = project(name), project(TOOLBOX)
     assert table["name"] == name
     for same in ("dynamic", "readme", "requires-python", "license", "license-files", "authors", "classifiers"):
-        assert table[same] == core[same], same
+        assert table.get(same) == core[same], same
     assert table["description"]
     assert table["keywords"][0] == "image restoration"
+    assert "urls" in table
     assert all(link.startswith("https://") for link in table["urls"].values())
     assert (FOLDERS[name] / "README.md").read_text(encoding="utf-8").startswith("# restoration")
     assert (FOLDERS[name] / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()

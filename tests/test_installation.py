@@ -39,7 +39,8 @@ for folder in folders:
 
 def call(*command: object, code: int = 0, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    environment.pop("RESTORATION_PLUGINS", None)
+    for name in ("RESTORATION_PLUGINS", "PIP_FIND_LINKS"):
+        environment.pop(name, None)
     done = subprocess.run([*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return done
@@ -54,16 +55,20 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def environment(place: Path) -> Path:
-    """Make an environment that has the packages of others, and nothing of ours; return its Python."""
+    """Make an environment that sees the packages of others, and nothing of ours; return its Python.
+
+    They lie beside it, so that pip takes them for installed and can neither replace nor remove them.
+    """
     call(sys.executable, "-m", "venv", "--without-pip", place)
-    python = place / ("Scripts" if os.name == "nt" else "bin") / "python"
-    (site,) = place.glob("**/site-packages")
+    others = place / "others"
+    others.mkdir()
     for folder in {sysconfig.get_path("purelib"), *(path for path in sys.path if path.endswith("site-packages"))}:
         for entry in Path(folder).iterdir():
-            ours = "restoration" in entry.name or entry.suffix == ".pth"
-            if not ours and not (site / entry.name).is_symlink():
-                (site / entry.name).symlink_to(entry)
-    return python
+            if "restoration" not in entry.name and entry.suffix != ".pth" and not (others / entry.name).is_symlink():
+                (others / entry.name).symlink_to(entry)
+    (site,) = place.glob("**/site-packages")
+    (site / "others.pth").write_text(f"{others}\n")
+    return place / ("Scripts" if os.name == "nt" else "bin") / "python"
 
 
 def install(python: Path, wheels: Path, *names: str) -> None:
@@ -142,11 +147,13 @@ ASKED = {
     "train regression -t derain --data . --out out": "pip install restoration-regression",
     "score -m dip -t denoise --data .": "pip install restoration-dip",
     "weights show ir-sde/derain --offline": "pip install restoration-ir-sde",
+    "audit photos/ tests/": "pip install restoration-audit",
 }
 """Commands that the toolbox alone cannot follow, and what they say must be installed."""
 
 ASK = """
 import json, sys
+from click import ClickException
 from restoration.cli.main import cli
 from restoration.errors import RestorationError
 
@@ -155,6 +162,8 @@ for line in sys.argv[1:]:
         cli.main(line.split(), standalone_mode=False)
     except RestorationError as error:
         print(json.dumps([line, str(error)]))
+    except ClickException as error:
+        print(json.dumps([line, error.format_message()]))
 """
 """Follows command lines in one process, which imports torch once; prints each with its error."""
 

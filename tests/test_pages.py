@@ -83,6 +83,26 @@ def test_what_a_script_imports_from_the_house_is_there(path: Path) -> None:
     assert [name for name in names if name.startswith("restoration") and not is_there(name)] == []
 
 
+def test_the_map_has_every_room_of_the_house() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    lines = page.partition("## The map")[2].split("```")[1].strip().splitlines()
+    assert len(lines) == 10
+    shown = {name.rstrip("/*") for line in lines for name in re.split(r" {2,}", line.strip())[0].split()}
+    core = [
+        path for path in (ROOT / "restoration").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    ]
+    beside = {"plugins", "tests", "benchmarks", "examples", "docs"}
+    assert shown == {path.stem for path in core if not path.stem.startswith("__")} | beside
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_every_target_of_make_that_a_page_names_is_there(page: str) -> None:
+    text, rules = (ROOT / page).read_text(encoding="utf-8"), (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^`?make ([a-z]+)|`make ([a-z]+)", text, re.MULTILINE)
+    assert targets
+    assert [name for pair in targets for name in pair if name and f"\n{name}:" not in rules] == []
+
+
 def test_a_name_that_is_not_there_is_seen() -> None:
     assert NAME.findall("`restoration.cards`, restoration_ir_sde.latent:LatentPair and restoration.restore(x)") == [
         "restoration.cards",

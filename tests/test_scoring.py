@@ -21,10 +21,10 @@ from restoration.errors import BadOption
 from restoration.images import read, write
 from restoration.interfaces import Observation
 from restoration.metrics import psnr, ssim
-from restoration.picture import Picture
+from restoration.picture import Picture, round_to_levels
 from restoration.runtime import Restoration
 from restoration.scoring.measures import Measure, choose
-from restoration.scoring.score import Scoring, inner, measured, rounded
+from restoration.scoring.score import Scoring, crop_border, measure
 from restoration.scoring.summary import compare, summarise
 from restoration.scoring.tables import FORMATS, render
 from restoration.tasks import make_task
@@ -122,9 +122,9 @@ def test_the_public_function_scores_picture_by_picture(weights: Path, pairs: Pat
 def test_results_are_rounded_to_8_bits_before_they_are_measured() -> None:
     clean = torch.full((1, 3, 16, 16), 100 / 255)
     (metric,) = choose(["psnr"])
-    assert measured(clean + 0.4 / 255, clean, 0, [metric])["psnr"] == math.inf
-    assert measured(clean + 0.6 / 255, clean, 0, [metric])["psnr"] == pytest.approx(48.1308, abs=1e-3)
-    assert rounded(torch.tensor([-0.2, 0.5, 1.3])).tolist() == pytest.approx([0, 128 / 255, 1])
+    assert measure(clean + 0.4 / 255, clean, 0, [metric])["psnr"] == math.inf
+    assert measure(clean + 0.6 / 255, clean, 0, [metric])["psnr"] == pytest.approx(48.1308, abs=1e-3)
+    assert round_to_levels(torch.tensor([-0.2, 0.5, 1.3])).tolist() == pytest.approx([0, 128 / 255, 1])
 
 
 def test_a_border_is_left_out_of_every_metric_and_one_that_leaves_nothing_is_an_error() -> None:
@@ -132,10 +132,10 @@ def test_a_border_is_left_out_of_every_metric_and_one_that_leaves_nothing_is_an_
     framed = clean.clone()
     framed[..., :2, :] = framed[..., :2] = 0
     measures = choose(["psnr", "ssim"])
-    assert measured(framed, clean, 2, measures) == measured(clean, clean, 2, measures)
-    assert measured(framed, clean, 0, measures)["psnr"] < 30
+    assert measure(framed, clean, 2, measures) == measure(clean, clean, 2, measures)
+    assert measure(framed, clean, 0, measures)["psnr"] < 30
     with pytest.raises(BadOption, match="a border of 15 leaves nothing of 34x30 pixels"):
-        inner(clean, 15)
+        crop_border(clean, 15)
 
 
 def test_all_methods_are_given_the_same_degraded_pictures(weights: Path, photos: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_metric_of_sets_has_one_number_for_a_method_and_no_interval(weights: P
     for one in scoring:
         assert list(one.input) == ["psnr"]
     clean, given = (
-        torch.stack([inner(read(pairs / part / f"{n}.png").pixels, 2).mean((0, 2, 3)) for n in range(3)])
+        torch.stack([crop_border(read(pairs / part / f"{n}.png").pixels, 2).mean((0, 2, 3)) for n in range(3)])
         for part in ("clean", "mine")
     )
     summary = summarise(scoring)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from restoration.errors import RestorationError
-from restoration.images import write_bytes
+from restoration.images import make_folder, write_bytes
 from restoration.registry import registry
 from restoration.registry.cards import (
     Card,
@@ -72,10 +72,7 @@ def write_plugin(name: str, where: Path, kind: str = "method") -> list[Path]:
     templates = files("restoration.cli") / "plugin_template"
     for path, text in [*_template(templates / "shared", Path()), *_template(templates / kind, Path())]:
         target = folder / renamed(str(path), name)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RestorationError(f"cannot make {target.parent}: {error.strerror}") from error
+        make_folder(target.parent)
         text = filled(text, KINDS[kind]) if path.name == "pyproject.toml" else text
         write_bytes(renamed(text, name).encode(), target)
         written.append(target)

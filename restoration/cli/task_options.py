@@ -65,15 +65,17 @@ class TaskCommand(click.Command):
         return [*own, *self._asked, last]
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Gather what was given of them."""
+        """Gather what was given of them, and by `--set task.KEY=VALUE`."""
+        from restoration.recipe import split_task_options
+
         names = [option.name for option in self._asked or [] if option.name]
         given = {name: ctx.params.pop(name, None) for name in names}
         values = {name: value for name, value in given.items() if value is not None}
         of_tasks = _uses(TaskCard, describing=self.describing)
-        ctx.params["task_options"] = {name: value for name, value in values.items() if name in of_tasks}
-        if self.describing:
-            of_methods = {name: value for name, value in values.items() if name not in of_tasks}
-            ctx.params["options"] = {**of_methods, **ctx.params["options"]}
+        of_methods = {name: value for name, value in values.items() if name not in of_tasks}
+        own, of_task = split_task_options({**of_methods, **ctx.params["options"]})
+        ctx.params["options"] = own
+        ctx.params["task_options"] = {**of_task, **{name: values[name] for name in values if name in of_tasks}}
         return super().invoke(ctx)
 
 
@@ -84,12 +86,6 @@ TYPES: dict[str, tuple[Any, str | None]] = {
     "word": (click.STRING, "WORD"),
 }
 """How the command line reads each kind of values, and what its help calls them."""
-
-
-def split(options: dict[str, Any], task_options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the options of the method and those of the task, where `--set task.KEY=VALUE` belongs."""
-    own = {key: value for key, value in options.items() if not key.startswith("task.")}
-    return own, {**{key[5:]: value for key, value in options.items() if key not in own}, **task_options}
 
 
 def folders(task_options: dict[str, Any]) -> list[Path]:

@@ -1,7 +1,7 @@
 """Pictures on a disk: read and written whole, with all that their files say beside the pixels; folders and pairs."""
 
 from restoration.images.codec import SUFFIXES, can_write, decode, encode
-from restoration.images.files import read, write, write_bytes
+from restoration.images.files import make_folder, read, write, write_bytes
 from restoration.images.folders import CLEAN, Pair, pairs_in, pictures_in
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "can_write",
     "decode",
     "encode",
+    "make_folder",
     "pairs_in",
     "pictures_in",
     "read",

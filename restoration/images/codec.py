@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restoration.errors import BadPicture
-from restoration.picture import Picture
+from restoration.picture import Picture, to_levels
 from restoration.registry import ask, registry
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def encode(picture: Picture, suffix: str, quality: int | None = None) -> bytes:
     if picture.alpha is not None and suffix in (".jpg", ".jpeg"):
         bands = picture.pixels
     deep = picture.bits == 16 and suffix in DEEP
-    top, kind, name = (65535, torch.uint16, "ushort") if deep else (255, torch.uint8, "uchar")
-    rows = rearrange(bands.clamp(0, 1).mul(top).round_(), "1 c h w -> h w c").to(kind).contiguous()
+    bits, kind, name = (16, torch.uint16, "ushort") if deep else (8, torch.uint8, "uchar")
+    rows = rearrange(to_levels(bands, bits), "1 c h w -> h w c").to(kind).contiguous()
     height, width, channels = rows.shape
     image = pyvips.Image.new_from_memory(rows.numpy().tobytes(), width, height, channels, name)
     grey = channels < 3

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from einops import rearrange
 
-from restoration.picture import colours
+from restoration.picture import with_channels
 from restoration_perceptual.trunks import INCEPTION
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class FrechetInception:
     @torch.inference_mode()
     def features(self, image: Tensor) -> Tensor:
         """Return the 2048 features of `1 c h w`, enlarged or reduced to 299x299 bilinearly."""
-        return rearrange(self.network(colours(image, 3).float())[0], "1 c 1 1 -> c")  # type: ignore[no-any-return]
+        return rearrange(self.network(with_channels(image, 3).float())[0], "1 c 1 1 -> c")  # type: ignore[no-any-return]
 
     def distance(self, first: Tensor, second: Tensor) -> float:
         """Return the distance of two sets by their features, `n d` and `m d`."""

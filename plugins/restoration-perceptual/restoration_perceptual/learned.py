@@ -10,7 +10,7 @@ import torch
 from einops import rearrange, reduce
 from torchvision.models import AlexNet
 
-from restoration.picture import colours
+from restoration.picture import with_channels
 from restoration_perceptual.trunks import ALEXNET
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Lpips:
     def _features(self, image: Tensor) -> list[Tensor]:
         """Return the features `1 c h w` of each of the five layers, of length 1 at every place."""
         shift, scale = (rearrange(torch.tensor(value), "c -> 1 c 1 1") for value in (self.SHIFT, self.SCALE))
-        state = (2 * colours(image, 3).float() - 1 - shift) / scale
+        state = (2 * with_channels(image, 3).float() - 1 - shift) / scale
         found = []
         for place, layer in enumerate(self.layers):
             state = layer(state)

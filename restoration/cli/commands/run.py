@@ -11,7 +11,7 @@ import click
 
 from restoration.cli.options import how_to_restore, method_and_task
 from restoration.cli.places import Job, jobs
-from restoration.cli.task_options import TaskCommand, folders, split
+from restoration.cli.task_options import TaskCommand, folders
 from restoration.console import (
     answers_apart,
     debug_option,
@@ -82,7 +82,6 @@ def run(
     Results are named NAME.restored.EXT beside their inputs; their paths are printed. Nothing is overwritten unasked.
     """
     show_warnings(quiet)
-    own, task_options = split(options, task_options)
     todo = jobs(images, output, method, task, without=folders(task_options))
     todo = _todo(todo, overwrite, skip_existing, quiet)
     if dry_run:
@@ -94,7 +93,7 @@ def run(
     from restoration.tasks import options_of
 
     prepare(threads)
-    restoration = Restoration(method, task, task_options=task_options, options=own, **how)
+    restoration = Restoration(method, task, task_options=task_options, options=options, **how)
     batch = _Batch(restoration, seed, as_json, quiet, keep=report is not None, preview=preview)
     try:
         with interruptible() as check, _bar(len(todo), quiet) as step:
@@ -191,12 +190,9 @@ def _check_folder(target: Path) -> None:
     """Make the folder of a result before the work, not after it."""
     import os
 
-    from restoration.images.codec import SUFFIXES, can_write
+    from restoration.images import SUFFIXES, can_write, make_folder
 
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RestorationError(f"cannot make {target.parent}: {error.strerror}") from error
+    make_folder(target.parent)
     if not os.access(target.parent, os.W_OK):
         raise RestorationError(f"cannot write into {target.parent}: permission denied; choose another -o")
     if not can_write(target.suffix.lower()):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from restoration.cli.options import how_to_restore, keywords, names, several
-from restoration.cli.task_options import TaskCommand, split
+from restoration.cli.task_options import TaskCommand
 from restoration.console import (
     debug_option,
     interruptible,
@@ -97,7 +97,6 @@ def score(
     """
     show_warnings(quiet)
     form = _format(form, as_json, output, overwrite)
-    own, rest = split(options, task_options)
     from restoration.engine.hardware import prepare
     from restoration.scoring import tables
     from restoration.scoring.measures import choose
@@ -106,9 +105,9 @@ def score(
 
     measures = choose(metrics.split(","))
     prepare(threads)
-    chosen = _restorations(methods, task, {**how, "task_options": rest}, own)
+    chosen = _restorations(methods, task, {**how, "task_options": task_options}, options)
     scoring = Scoring(
-        chosen, data, task=task, task_options=rest, measures=measures, border=border, seed=seed, limit=limit
+        chosen, data, task=task, task_options=task_options, measures=measures, border=border, seed=seed, limit=limit
     )
     with interruptible() as check:
         for one in scoring:
