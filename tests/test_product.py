@@ -1,6 +1,6 @@
 """Any network with any schedule, objective and sampler, of all that is installed, on tiny pictures.
 
-Schedules, objectives and samplers meet one another in every way, with one network for pictures and one that has latents.
+Schedules, objectives and samplers meet one another in every way, with a network for pictures and one that has latents.
 Other networks meet them through the adapter alone, whose promises the contracts prove: so each is tried on every
 schedule, with the objectives and samplers in turn.
 """
