@@ -18,7 +18,7 @@ from restoration.console import progress_bar
 from restoration.training.records import LOG, read_log
 
 if TYPE_CHECKING:
-    from restoration.training.loop import Progress
+    from restoration.training.outcome import Progress
 
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Of a braille letter, by row and column, as Unicode numbers them from U+2800 on."""

@@ -30,21 +30,27 @@ def pictures_in(folder: Path) -> list[Path]:
     return found
 
 
-def pairs_in(folder: Path) -> list[Pair]:
+def pairs_in(folder: Path, degraded: Path | None = None) -> list[Pair]:
     """Return the pairs of a folder: its clean pictures and, if it has two sub-folders, those of the same name beside.
 
-    One of the two must be called as `CLEAN` says; the other is the degraded one, whatever its name.
+    One of the two must be called as `CLEAN` says; the other is the degraded one, whatever its name. With a folder
+    `degraded` the other one holds the clean pictures.
     """
+    if degraded is not None:
+        return _counterparts(folder, degraded)
     parts = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     clean = [part for part in parts if part.name in CLEAN]
     if len(parts) != 2 or len(clean) != 1:
         return [Pair(clean=path) for path in pictures_in(folder)]
-    other = next(part for part in parts if part != clean[0])
-    by_stem = {path.relative_to(other).with_suffix(""): path for path in pictures_in(other)}
+    return _counterparts(clean[0], next(part for part in parts if part != clean[0]))
+
+
+def _counterparts(clean: Path, degraded: Path) -> list[Pair]:
+    by_stem = {path.relative_to(degraded).with_suffix(""): path for path in pictures_in(degraded)}
     pairs = []
-    for path in pictures_in(clean[0]):
-        stem = path.relative_to(clean[0]).with_suffix("")
+    for path in pictures_in(clean):
+        stem = path.relative_to(clean).with_suffix("")
         if stem not in by_stem:
-            raise BadPicture(f"{path} has no counterpart in {other}")
+            raise BadPicture(f"{path} has no counterpart in {degraded}")
         pairs.append(Pair(clean=path, degraded=by_stem[stem]))
     return pairs
