@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from restoration.errors import BadOption
 from restoration.images.folders import pairs_in
 from restoration.recipe import build_task
@@ -50,13 +52,15 @@ def train(
 
     Where a launcher has started several processes, each calls this; rank 0 alone validates, writes and observes.
     """
+    if validation is not None:
+        settings = replace(settings, held_out=0)
     processes = join(device)
     rank, world_size = processes.rank, processes.world_size
     if settings.batch < world_size:
         raise BadOption(f"a batch of {settings.batch} is too small for {world_size} processes; use a larger --batch")
     trainer = Trainer(recipe, settings, processes)
     task, seen = build_task(recipe), {"channels": len(recipe.channels), "working_size": recipe.working_size}
-    training, held_out = split(pairs_in(data, degraded), 0 if validation else settings.held_out, settings.seed)
+    training, held_out = split(pairs_in(data, degraded), settings.held_out, settings.seed)
     patches = Patches(training, task, size=settings.patch, **seen)
     header = checkpoint.header(recipe, settings, patches.fingerprint())
     processes.agree(header)

@@ -115,7 +115,8 @@ class Processes:
         for rank, other in enumerate(others, start=1):
             for name, value in first.items():
                 if other[name] != value:
-                    raise RestorationError(f"rank {rank} of {self.world_size} has another {name} than rank 0")
+                    here = f"process {rank + 1} of {self.world_size}"
+                    raise RestorationError(f"{here} has another {name} than the first; give all of them the same")
 
 
 def join(name: str) -> Processes:

@@ -42,7 +42,8 @@ class BatchLoss(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor, rng: Any) -> Tensor:
         """Return this process' part of the mean loss, for its rows of clean and degraded patches, `b c h w`."""
-        return self.objective.loss(self.network, self.schedule, x, y, rng).sum() * self.weight  # type: ignore[arg-type]
+        losses = self.objective.loss(self.network, self.schedule, x, y, rng)  # type: ignore[arg-type]
+        return losses.mean() * (len(losses) * self.weight)
 
 
 class Trainer:
@@ -74,7 +75,7 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=half)
         self.initial: dict[str, Tensor] | None = None
         self.initial_name: str | None = None
-        self.step = 0
+        self.step, self.rows = 0, 0
         self.loss = torch.zeros((), device=self.device)
         self.failed = torch.zeros((), dtype=torch.int64, device=self.device)
         torch.manual_seed(settings.seed + processes.rank)  # dropout differs from row to row, so from rank to rank
@@ -101,7 +102,8 @@ class Trainer:
         self.scaler.update()
         self._average()
         self.step += 1
-        self._observe(loss.detach(), norm)
+        self.rows = len(x)
+        self._observe(loss.detach() / (self.rows * self.processes.world_size / settings.batch), norm)
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -125,17 +127,18 @@ class Trainer:
 
         Raises `RestorationError` if since the last call a loss or a gradient was not finite.
         """
-        known = self.processes.gather((float(self.loss), int(self.failed)))
-        failed = [step for _, step in known if step]
+        known = self.processes.gather((self.rows, float(self.loss), int(self.failed)))
+        failed = [step for _, _, step in known if step]
         if self.scaler.is_enabled() and self.scaler.get_scale() < SMALLEST_SCALE:
             failed = [self.step]
         if failed:
-            lower = f"--lr {self.settings.lr / 2:g}"
+            exact = precision_name(self.settings.precision, self.device) == "fp32"
             raise RestorationError(
-                f"the loss or its gradient is not finite at step {min(failed)}, and the checkpoint is from before; "
-                f"the same command goes on from there with a lower learning rate, say {lower}, or --precision fp32"
+                f"the loss or its gradient is not finite at step {min(failed)}, of which nothing is saved; the same "
+                "command goes on from the last checkpoint with a lower learning rate, say "
+                f"--lr {self.settings.lr / 2:g}{'' if exact else ', or with --precision fp32'}"
             )
-        mean: float = sum(loss for loss, _ in known) / len(known)
+        mean: float = sum(rows * loss for rows, loss, _ in known) / self.settings.batch
         return mean
 
     def begin_with(self, start: weights.Folder) -> None:

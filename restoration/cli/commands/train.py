@@ -84,6 +84,8 @@ def train(
         made = _recipe(method, task, recipe, parts, options, working_size)
         settings = _settings(made, {name: value for name, value in chosen.items() if value is not None})
         pictures = _pictures(data, clean, degraded)
+        if validation is not None and chosen["held_out"]:
+            raise BadOption("--validation takes the place of --held-out; leave out one of them")
         initial = _begin(start, made if recipe is not None else None, method, task, offline)
         if launches:
             _launch(processes, threads, settings.batch, arguments)
