@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from restoration.images.folders import pairs_in
 from restoration.interfaces import Observation
 from restoration.recipe import Parts, Recipe, build_parts, build_restorer, build_task, required
 from restoration.training import checkpoint
+from restoration.training.batches import Batches
 from restoration.training.modelcard import model_card
 from restoration.training.parallel import Processes, join
 from restoration.training.patches import Patches, split
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from restoration.engine.adapter import Adapted
+    from restoration.training.batches import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +56,10 @@ class Trainer:
         settings: Training,
         device: str = "cpu",
         processes: Processes = Processes(),  # noqa: B008
+        workers: int = 0,
     ) -> None:
         self.recipe, self.settings, self.device = recipe, settings, torch.device(device)
-        self.processes = processes
+        self.processes, self.workers = processes, workers
         torch.manual_seed(settings.seed)
         parts = build_parts(recipe)
         if parts.network is None or parts.objective is None:
@@ -72,9 +75,7 @@ class Trainer:
             self.network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True
         )
         task = build_task(recipe)
-        self.rng = torch.Generator().manual_seed(settings.seed)
-        self.ahead: tuple[Tensor, Tensor] | None = None
-        self.before_ahead = self.rng.get_state()
+        self.batches: Iterator[Batch] | None = None
         training, held_out = split(pairs_in(data), settings.held_out, settings.seed)
         seen = {"channels": len(recipe.channels), "working_size": recipe.working_size}
         self.patches = Patches(training, task, size=settings.patch, **seen)
@@ -86,19 +87,18 @@ class Trainer:
             torch.manual_seed(settings.seed + processes.rank)  # each has its own rows to drop out from
 
     def advance(self) -> None:
-        """Make one step: a batch, a gradient, an update of the weights and of their average.
-
-        The next batch is drawn while a GPU is still at work on this one.
-        """
+        """Make one step: a batch, a gradient, an update of the weights and of their average."""
         settings, objective = self.settings, self.parts.objective
         assert objective is not None
         begin = time.perf_counter()
-        x, y = (side.to(self.device) for side in self.ahead or self.patches.batch(settings.batch, self.rng))
+        self.batches = self.batches or self.batches_from(self.step)
+        x, y, rng = next(self.batches)
+        x, y = (side.to(self.device, non_blocking=True) for side in (x, y))
         for group in self.optimiser.param_groups:
             group["lr"] = settings.rate(self.step)
         try:
             with precision(settings.precision, self.device):
-                loss = objective.loss(self.called, self.parts.schedule, x, y, self.rng).mean()  # type: ignore[arg-type]
+                loss = objective.loss(self.called, self.parts.schedule, x, y, rng).mean()  # type: ignore[arg-type]
         except ValueError as error:  # as of parts that do not fit each other
             raise BadOption(f"the parts of this training do not fit: {error}") from error
         self.optimiser.zero_grad(set_to_none=True)
@@ -112,13 +112,18 @@ class Trainer:
             for mine, theirs in zip(self.average.buffers(), self.network.buffers(), strict=True):
                 mine.copy_(theirs)
         self.step += 1
-        self.before_ahead = self.rng.get_state()
-        self.ahead = self.patches.batch(settings.batch, self.rng) if self.step < settings.steps else None
         value = float(loss.detach())
         if not math.isfinite(value):
             raise RestorationError(f"the loss of step {self.step} is {value}; lower --lr, or use --precision fp32")
         self.loss += (value - self.loss) * max(0.01, 1 / self.step)
         self.seconds += time.perf_counter() - begin
+
+    def batches_from(self, step: int) -> Iterator[Batch]:
+        """Return the batches from a step on: they depend on the seed and the step, not on what was drawn before."""
+        settings = self.settings
+        pin = self.device.type == "cuda"
+        drawn = {"batch": settings.batch, "seed": settings.seed, "steps": settings.steps}
+        return iter(Batches(self.patches, **drawn, start_step=step, workers=self.workers, pin=pin))
 
     @torch.inference_mode()
     def validate(self) -> float:
@@ -161,7 +166,6 @@ class Trainer:
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "rng": self.before_ahead,
             "generators": self.processes.gather(checkpoint.generators(self.device)),
             "start": self.start,
             "begun": self.begun,
@@ -176,8 +180,7 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.rng.set_state(state["rng"])
-        self.ahead, self.before_ahead = None, state["rng"]
+        self.batches = None
         generators = state.get("generators", [])
         if len(generators) == self.processes.number:
             checkpoint.set_generators(generators[self.processes.rank], self.device)
@@ -202,6 +205,7 @@ def train(
     settings: Training,
     *,
     device: str = "cpu",
+    workers: int = 0,
     start: weights.Folder | None = None,
     observe: Callable[[Progress], None] = lambda progress: None,
 ) -> weights.Folder:
@@ -211,7 +215,7 @@ def train(
     several processes were launched, each calls this; the first alone writes and observes. Raises `RestorationError`.
     """
     processes = join(torch.device(device))
-    trainer = Trainer(recipe, data, settings, device, processes)
+    trainer = Trainer(recipe, data, settings, device, processes, workers)
     path = out / CHECKPOINT
     saved = processes.from_first(checkpoint.read(path) if processes.first else None)
     if saved is not None:
