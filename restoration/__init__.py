@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from restoration.metrics import psnr as psnr
     from restoration.metrics import ssim as ssim
     from restoration.picture import Picture as Picture
+    from restoration.randomness import RowGenerators as RowGenerators
+    from restoration.randomness import keyed_generator as keyed_generator
     from restoration.recipe import Part as Part
     from restoration.recipe import Recipe as Recipe
     from restoration.registry.cards import CommandOption as CommandOption
@@ -62,6 +64,7 @@ _WHERE = {
     "interfaces": "KnowingTask Network NoiseSchedule Objective Observation Operator Restorer Result Sampler Task",
     "metrics": "ms_ssim psnr ssim",
     "picture": "Picture",
+    "randomness": "RowGenerators keyed_generator",
     "recipe": "Part Recipe",
     "registry.cards": "CommandOption NetworkCard ObjectiveCard RestorerCard SamplerCard ScheduleCard TaskCard "
     "WeightsCard",

@@ -12,7 +12,7 @@ from restoration.errors import BadOption
 from restoration.images.folders import pairs_in
 from restoration.recipe import build_task
 from restoration.training import checkpoint
-from restoration.training.batches import batches
+from restoration.training.batches import Batches
 from restoration.training.outcome import Outcome, Progress
 from restoration.training.parallel import join, together
 from restoration.training.patches import Patches, split
@@ -74,12 +74,20 @@ def train(
         if validation is not None:
             facts["validation_data"], held_out = validation.name, pairs_in(validation)
         outcome = Outcome(out, trainer, Validation(held_out, task, **seen), facts, state)
-    rows = batches(
-        patches, batch=settings.batch, seed=settings.seed, start_step=trainer.step, rank=rank, world_size=world_size
+    batches = Batches(
+        patches,
+        batch=settings.batch,
+        seed=settings.seed,
+        steps=settings.steps,
+        start_step=trainer.step,
+        rank=rank,
+        world_size=world_size,
+        workers=settings.workers or 0,
+        pin=processes.device.type == "cuda",
     )
-    for step, (x, y, rng) in zip(range(trainer.step + 1, settings.steps + 1), rows, strict=False):
+    for x, y, rng in batches:
         trainer.advance(x, y, rng)
-        due = settings.due(step)
+        due = settings.due(trainer.step)
         if due:
             loss = trainer.checked_loss()
             if outcome:

@@ -1,4 +1,4 @@
-"""Folders of pictures to batches of clean and degraded patches."""
+"""Patches of pictures for training: each is a function of the seed, the step and its row, and of nothing else."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch.nn import functional
 from restoration.engine.shrinking import shrink
 from restoration.errors import BadOption, BadPicture
 from restoration.images import read
+from restoration.randomness import keyed_generator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,24 +64,21 @@ class Patches:
                 crc = crc if pixels is None else zlib.crc32(pixels.contiguous().numpy(), crc)  # type: ignore[arg-type]
         return crc
 
-    def batch(self, number: int, rng: Generator) -> tuple[Tensor, Tensor]:
-        """Draw clean and degraded patches, `number c size size` each, in [0, 1], turned and mirrored at random."""
-        clean, degraded = [], []
-        for index in torch.multinomial(self.chances, number, replacement=True, generator=rng).tolist():
-            x, y = self.pictures[index]
-            height, width = x.shape[-2:]
-            draw = torch.rand(5, generator=rng).tolist()
-            side = self._side(min(height, width), rng)
-            top, left = int(draw[0] * (height - side + 1)), int(draw[1] * (width - side + 1))
-            window = (slice(None), slice(top, top + side), slice(left, left + side))
-            turn = (draw[2] < 0.5, draw[3] < 0.5, draw[4] < 0.5)
-            clean.append(_turned(self._shrunk(x[window]), turn))
-            if y is not None:
-                degraded.append(_turned(self._shrunk(y[window]), turn))
-        patches = torch.stack(clean).float() / 255
-        if degraded:
-            return patches, torch.stack(degraded).float() / 255
-        return patches, self.task(patches, rng)
+    def row(self, seed: int, step: int, row: int) -> tuple[Tensor, Tensor]:
+        """Draw a clean and a degraded patch, `c size size` each, in [0, 1], turned and mirrored at random."""
+        rng = keyed_generator("patch", seed, step, row)
+        index = int(torch.multinomial(self.chances, 1, generator=rng))
+        x, y = self.pictures[index]
+        height, width = x.shape[-2:]
+        draw = torch.rand(5, generator=rng).tolist()
+        side = self._side(min(height, width), rng)
+        top, left = int(draw[0] * (height - side + 1)), int(draw[1] * (width - side + 1))
+        window = (slice(None), slice(top, top + side), slice(left, left + side))
+        turn = (draw[2] < 0.5, draw[3] < 0.5, draw[4] < 0.5)
+        clean = _turned(self._shrunk(x[window]), turn).float() / 255
+        if y is not None:
+            return clean, _turned(self._shrunk(y[window]), turn).float() / 255
+        return clean, self.task(clean[None], rng)[0]
 
     def _side(self, shorter: int, rng: Generator) -> int:
         """Draw the side of the window that a patch is made of; without a working size it is the patch's own."""

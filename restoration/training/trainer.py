@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from restoration.engine.adapter import Adapted
     from restoration.interfaces import NoiseSchedule, Objective
+    from restoration.randomness import RowGenerators
     from restoration.recipe import Recipe
     from restoration.training.parallel import Processes
     from restoration.training.settings import Training
@@ -40,7 +41,7 @@ class BatchLoss(nn.Module):
         self.network, self.objective, self.schedule = network, objective, schedule
         self.weight = world_size / batch
 
-    def forward(self, x: Tensor, y: Tensor, rng: Any) -> Tensor:
+    def forward(self, x: Tensor, y: Tensor, rng: RowGenerators) -> Tensor:
         """Return this process' part of the mean loss, for its rows of clean and degraded patches, `b c h w`."""
         losses = self.objective.loss(self.network, self.schedule, x, y, rng)  # type: ignore[arg-type]
         return losses.mean() * (len(losses) * self.weight)
@@ -80,10 +81,11 @@ class Trainer:
         self.failed = torch.zeros((), dtype=torch.int64, device=self.device)
         torch.manual_seed(settings.seed + processes.rank)  # dropout differs from row to row, so from rank to rank
 
-    def advance(self, x: Tensor, y: Tensor, rng: Any) -> None:
+    def advance(self, x: Tensor, y: Tensor, rng: RowGenerators) -> None:
         """Make one step from clean and degraded patches `b c h w`: a gradient, an update, the average of the weights.
 
-        `rng` is what the objective draws from. Nothing here waits for a GPU. Raises `BadOption` where parts do not fit.
+        The objective draws from `rng`, which has a generator a row. Nothing here waits for a GPU. Raises `BadOption`
+        where the parts of the recipe do not fit each other.
         """
         settings = self.settings
         x, y = (side.to(self.device, non_blocking=True) for side in (x, y))
