@@ -27,16 +27,19 @@ USER_ERROR, PROGRAM_ERROR, LOST_PROCESS, INTERRUPTED = 2, 1, 3, 130
 """Exit codes of a process of several."""
 
 
-def launch(number: int, threads: int, arguments: Sequence[str]) -> None:
-    """Run `restore` with the same arguments in `number` processes, which have `threads` each, until all are done.
+def launch(number: int, threads: int, command: Sequence[str]) -> None:
+    """Run a command of Python, such as `("-m", "restoration", "train")`, in `number` processes until all are done.
 
-    Rank 0 writes to this terminal. None outlives this call. Raises `RestorationError` with what the first failure was.
+    Each has `threads`. Rank 0 writes to this terminal. None outlives this call. Raises `RestorationError` with what the
+    first failure was.
     """
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what it says is for programmers
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("torch.distributed.elastic"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what it says is for programmers
     os.environ.update({OURS: "1", "OMP_NUM_THREADS": str(threads)})
     with tempfile.TemporaryDirectory(prefix="restore-") as folder:
         config = LaunchConfig(
@@ -52,7 +55,7 @@ def launch(number: int, threads: int, arguments: Sequence[str]) -> None:
             signals_to_handle="SIGTERM,SIGHUP,SIGQUIT",  # Ctrl-C raises KeyboardInterrupt here, which ends them too
         )
         try:
-            elastic_launch(config, sys.executable)("-P", "-m", "restoration", *arguments)
+            elastic_launch(config, sys.executable)(*command)
         except ChildFailedError as error:
             raise _told(error.failures, number) from None
         except SignalException as error:

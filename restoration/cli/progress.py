@@ -63,7 +63,7 @@ def training_progress(
         every = settings.log_every if watch else settings.validate_every
 
         def tell(progress: Progress) -> None:
-            if progress.step % every == 0:
+            if progress.step % every == 0 or progress.step == settings.steps:
                 say(f"step {progress.step} of {settings.steps}: {remark(progress)}, {progress.seconds:.0f} s")
 
         yield both(estimating(settings.steps, say), tell)

@@ -56,7 +56,7 @@ def curves(lines: Sequence[dict[str, Any]]) -> list[Any]:
     quality = [(line["step"], line["psnr_rgb"]) for line in lines if line.get("psnr_rgb") is not None]
     panels = [Panel(chart(loss, log=True), title="loss", expand=False)]
     if quality:
-        panels.append(Panel(chart(quality), title="PSNR of the pictures held out, dB", expand=False))
+        panels.append(Panel(chart(quality), title="PSNR in validation, dB", expand=False))
     return [Columns(panels), Text(numbers(lines))]
 
 

@@ -63,7 +63,7 @@ def train(
     training, held_out = split(pairs_in(data, degraded), settings.held_out, settings.seed)
     patches = Patches(training, task, size=settings.patch, **seen)
     header = checkpoint.header(recipe, settings, patches.fingerprint())
-    processes.agree(header)
+    processes.agree({"recipe": header["recipe"], "setting": header["settings"], "set of pictures": header["pictures"]})
     state = _go_on(trainer, header, out / CHECKPOINT)
     if state is None:
         _begin(trainer, start)

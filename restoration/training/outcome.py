@@ -96,7 +96,8 @@ class Outcome:
             self.records.add(step=step, loss=loss, lr=trainer.settings.rate(step - 1), seconds=seconds, psnr=psnr)
         if validate:
             self.records.draw(step, self.validation.preview)
-            self.write()
+            if step < trainer.settings.steps:
+                self.write()
             self.records.seconds = self.seconds  # the time of validation is none of steps
 
     @torch.inference_mode()

@@ -118,7 +118,8 @@ def _launch(number: int, threads: int | None, batch: int, arguments: list[str]) 
         raise BadOption("--processes needs accelerate: pip install 'restoration-toolbox[train]'")
     if number > batch:
         raise BadOption(f"a batch of {batch} is too small for {number} processes; use a larger --batch")
-    launch(number, max(1, (threads or torch.get_num_threads()) // number), arguments)
+    each = max(1, (threads or torch.get_num_threads()) // number)
+    launch(number, each, ["-P", "-m", "restoration", *arguments])
 
 
 def _pictures(data: Path | None, clean: Path | None, degraded: Path | None) -> Path:
