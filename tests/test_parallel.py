@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from forking import commands
 from msgspec.structs import replace
 from safetensors.torch import load_file
 from small import SMALL
@@ -54,12 +53,6 @@ class Failing:
     def clean(self, network, schedule, x_t, y, t):
         return network(y, y, t)
 '''
-
-
-@pytest.fixture(scope="module")
-def restore():
-    with commands() as run:
-        yield run
 
 
 def take_back_environment(patch: pytest.MonkeyPatch) -> None:

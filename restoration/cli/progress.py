@@ -116,7 +116,7 @@ def estimating(steps: int, tell: Callable[[str], Any]) -> Callable[[Progress], N
         told = True
         left = passed / made * (steps - progress.step)
         if left >= 60:
-            tell(f"about {duration(left)} to go on this machine, {made / passed:.3g} steps a second")
+            tell(f"about {duration(left)} to go on this machine, at {made / passed:.3g} steps/s")
 
     return call
 
