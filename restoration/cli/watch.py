@@ -18,7 +18,7 @@ from restoration.console import progress_bar
 from restoration.training.records import LOG, read_log
 
 if TYPE_CHECKING:
-    from restoration.training.loop import Progress
+    from restoration.training.outcome import Progress
 
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Of a braille letter, by row and column, as Unicode numbers them from U+2800 on."""
@@ -56,7 +56,7 @@ def curves(lines: Sequence[dict[str, Any]]) -> list[Any]:
     quality = [(line["step"], line["psnr_rgb"]) for line in lines if line.get("psnr_rgb") is not None]
     panels = [Panel(chart(loss, log=True), title="loss", expand=False)]
     if quality:
-        panels.append(Panel(chart(quality), title="PSNR of the pictures held out, dB", expand=False))
+        panels.append(Panel(chart(quality), title="PSNR in validation, dB", expand=False))
     return [Columns(panels), Text(numbers(lines))]
 
 

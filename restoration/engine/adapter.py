@@ -73,9 +73,11 @@ def build_network(
 ) -> Adapted:
     """Build a network from its card, for pictures of `channels`, and adapt it. Raises `BadOption`.
 
-    It is shown `in_channels`, those of a picture if None.
+    It is shown `in_channels`, those of a picture if None. A factory with the options `timed` and `conditional` is told
+    whether there is a path, and whether states come beside a degraded image, so that it needs no layers in vain.
     """
     offered = {"channels": channels, "in_channels": channels if in_channels is None else in_channels}
+    offered |= {"timed": path, "conditional": path and uses_y}
     if path and uses_y and "y" not in card.takes:
         offered["in_channels"] += channels
     if path and "t" not in card.takes:

@@ -12,6 +12,8 @@ from restoration.errors import BadPicture, RestorationError
 from restoration.images.codec import decode, decode_levels, decode_size, encode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from restoration.picture import Picture
@@ -70,15 +72,26 @@ def write(picture: Picture, path: str | Path) -> None:
 
 def write_bytes(data: bytes, path: Path) -> None:
     """Write a file atomically. Raises `RestorationError` with the reason of the system."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    write_together({path: data})
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Write files that belong together: each atomically, and all of them, in their order, within an instant.
+
+    Raises `RestorationError` with the reason of the system.
+    """
+    parts = {path: path.with_name(f".{path.name}.{secrets.token_hex(4)}.part") for path in files}
     try:
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        for path, data in files.items():
+            with open(parts[path], "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        for path, part in parts.items():
+            os.replace(part, path)
     except OSError as error:
         raise RestorationError(f"cannot write {path}: {error.strerror}") from error
     finally:
-        with suppress(OSError):
-            part.unlink()
+        for part in parts.values():
+            with suppress(OSError):
+                part.unlink()

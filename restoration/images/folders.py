@@ -14,7 +14,7 @@ from restoration.images.names import CLEAN, Template, examples, match, match_tem
 from restoration.images.roles import roles_of, stem_of
 from restoration.images.shards import members_of, shards_of
 
-__all__ = ["CLEAN", "Pair", "pairs_between", "pairs_in", "pictures_in"]
+__all__ = ["CLEAN", "Pair", "pairs_in", "pictures_in"]
 
 Named = dict[str, Source]
 """Pictures by their paths below a folder, or in a shard."""
@@ -40,35 +40,30 @@ def pictures_in(folder: Path) -> list[Path]:
     return [Path(name) for name in sorted(found, key=lambda name: name.split(os.sep))]
 
 
-def pairs_in(data: Path) -> list[Pair]:
+def pairs_in(data: Path, degraded: Path | None = None, *, clean_name: str = "", degraded_name: str = "") -> list[Pair]:
     """Return the pairs of a folder or of shards, sorted by their clean pictures; clean pictures alone if it has none.
 
     What is clean and what degraded is read from the names of folders (`GT` and `LQ`, `sharp` and `blur`, at any depth),
-    else from those of files (`x.clean.png` and `x.degraded.png`); see `restoration.images.names`. Of two folders it is
-    enough that one of them has such a name. Raises `BadPicture` for folders that look like pairs and cannot be told
-    apart, and for pictures without a counterpart.
+    else from those of files (`x.clean.png` and `x.degraded.png`), see `restoration.images.roles`. With another folder,
+    or shards, of `degraded` pictures, `data` holds the clean ones. Which belong together their names say: by templates
+    such as `{name}` and `{name}x4`, or, without any, as `restoration.images.names.match` finds.
+
+    Raises `BadPicture` for folders that look like pairs and cannot be told apart, and for pictures without a
+    counterpart; `BadOption` for what is no template.
     """
     named = _named(data)
-    roles = roles_of(data, named)
-    if roles is None:
-        return [Pair(clean=source) for source in named.values()]
-    clean, degraded = roles
-    return _paired(clean, degraded, match([*clean], [*degraded]), str(data))
-
-
-def pairs_between(clean: Path, degraded: Path, clean_name: str = "", degraded_name: str = "") -> list[Pair]:
-    """Return the pairs of a folder (or shards) of clean pictures and one of degraded ones.
-
-    Names are matched by templates such as `{name}` and `{name}x4`, or, without any, as `restoration.images.names.match`
-    does. Raises `BadPicture` for pictures without a counterpart, and `BadOption` for what is no template.
-    """
-    sharp, damaged = ({stem_of(path): source for path, source in _named(place).items()} for place in (clean, degraded))
-    if clean_name or degraded_name:
-        templates = (Template(clean_name or "{name}"), Template(degraded_name or "{name}"))
-        found = match_templates([*sharp], [*damaged], templates)
+    if degraded is None:
+        roles = roles_of(data, named)
+        if roles is None:
+            return [Pair(clean=source) for source in named.values()]
+        clean, damaged = roles
     else:
-        found = match([*sharp], [*damaged])
-    return _paired(sharp, damaged, found, f"{clean} and {degraded}")
+        clean, damaged = ({stem_of(path): one for path, one in part.items()} for part in (named, _named(degraded)))
+    if clean_name or degraded_name:
+        found = match_templates([*clean], [*damaged], (Template(clean_name), Template(degraded_name)))
+    else:
+        found = match([*clean], [*damaged])
+    return _paired(clean, damaged, found, f"{data} and {degraded}" if degraded else str(data))
 
 
 def _named(data: Path) -> Named:

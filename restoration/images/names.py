@@ -132,7 +132,8 @@ class Template:
     Raises `BadOption` for one without `{name}`.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str = "") -> None:
+        text = text or "{name}"
         if text.count("{name}") != 1 or "{" in text.replace("{name}", ""):
             raise BadOption(f"a template of names has {{name}} once, as in rain-{{name}}, and {text!r} has not")
         parts = re.split(r"(\{name\}|\*)", text)

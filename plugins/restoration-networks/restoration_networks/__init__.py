@@ -23,6 +23,13 @@ def register_networks() -> Iterable[NetworkCard]:
         reach=80,
     )
     yield NetworkCard(
+        name="unet-dense",
+        factory="restoration_networks.dense:DenseUNet",
+        summary="U-Net of dense convolutions from full size on, exact in windows, fast on a CPU; 1.5 million weights",
+        takes=("y", "t"),
+        bytes_per_pixel=800,
+    )
+    yield NetworkCard(
         name="conditional-unet",
         factory="restoration_networks.conditional_unet:ConditionalUNet",
         summary="the U-Net of IR-SDE, key by key; 137 million parameters",
