@@ -15,6 +15,7 @@ from restoration.registry.cards import TaskCard
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+    from restoration.images import Source
     from restoration.interfaces import Task
     from restoration.picture import Picture
 
@@ -35,7 +36,7 @@ def describe(task: Task, picture: Picture) -> Observation:
     return task.describe(picture) if isinstance(task, KnowingTask) else Observation(y=picture.pixels)
 
 
-def options_of(name: str, options: Mapping[str, Any], source: Path | None, place: int) -> dict[str, Any]:
+def options_of(name: str, options: Mapping[str, Any], source: Source | None, place: int) -> dict[str, Any]:
     """Return the options of a task for one picture of several: of a folder for a file, the file that belongs to it.
 
     That is the one of the same name, or else the one at the same `place`, from the start again after the last.
