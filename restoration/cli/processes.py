@@ -57,13 +57,13 @@ def launch(number: int, threads: int, command: Sequence[str]) -> None:
         try:
             elastic_launch(config, sys.executable)(*command)
         except ChildFailedError as error:
-            raise _told(error.failures, number) from None
+            raise _first_failure(error.failures, number) from None
         except SignalException as error:
             raise RestorationError(f"ended by {error.sigval.name}; the same command goes on where it was") from None
 
 
-def _told(failures: dict[int, ProcessFailure], number: int) -> RestorationError:
-    """Return what the first failure was: an error that was told, before a process that was ended from outside."""
+def _first_failure(failures: dict[int, ProcessFailure], number: int) -> RestorationError:
+    """Return the first failure in one line: an error that was raised, rather than a process that was ended."""
 
     def order(rank: int) -> tuple[bool, bool]:
         return not isinstance(failures[rank].message, dict), failures[rank].exitcode == LOST_PROCESS

@@ -102,18 +102,18 @@ def now_and_then(see: Callable[[Progress], None], steps: int) -> Callable[[Progr
 def estimating(steps: int, tell: Callable[[str], Any]) -> Callable[[Progress], None]:
     """Return a function that tells once how long the steps to come will take, from the time of the first ones.
 
-    The very first, which is slower, does not count. Less than a minute is not told.
+    The very first, which is slower, does not count. Less than a minute is not worth a line.
     """
     first: Progress | None = None
-    told = False
+    known = False
 
     def call(progress: Progress) -> None:
-        nonlocal first, told
+        nonlocal first, known
         first = first or progress
         passed, made = progress.seconds - first.seconds, progress.step - first.step
-        if told or not made or passed < MEASURED:
+        if known or not made or passed < MEASURED:
             return
-        told = True
+        known = True
         left = passed / made * (steps - progress.step)
         if left >= 60:
             tell(f"about {duration(left)} to go on this machine, at {made / passed:.3g} steps/s")

@@ -29,22 +29,15 @@ SMALLEST_SCALE = 2.0**-10
 
 
 class BatchLoss(nn.Module):
-    """The loss of a batch as one module: DistributedDataParallel sees all that an objective does with the network.
+    """The loss of a batch as one module: DistributedDataParallel sees all that an objective does with the network."""
 
-    Each process has some rows of the batch, which may be unequally many: the mean over processes is that of the batch.
-    """
-
-    def __init__(
-        self, network: nn.Module, objective: Objective, schedule: NoiseSchedule | None, batch: int, world_size: int
-    ) -> None:
+    def __init__(self, network: nn.Module, objective: Objective, schedule: NoiseSchedule | None) -> None:
         super().__init__()
         self.network, self.objective, self.schedule = network, objective, schedule
-        self.weight = world_size / batch
 
     def forward(self, x: Tensor, y: Tensor, rng: RowGenerators) -> Tensor:
-        """Return this process' part of the mean loss, for its rows of clean and degraded patches, `b c h w`."""
-        losses = self.objective.loss(self.network, self.schedule, x, y, rng)  # type: ignore[arg-type]
-        return losses.mean() * (len(losses) * self.weight)
+        """Return the mean loss of clean and degraded patches, `b c h w`."""
+        return self.objective.loss(self.network, self.schedule, x, y, rng).mean()  # type: ignore[arg-type]
 
 
 class Trainer:
@@ -52,7 +45,7 @@ class Trainer:
 
     * `network`, `average`: the weights as the optimiser has them, and the average of those of all steps, which is used.
     * `step`: how many steps were made.
-    * `loss`: the mean loss of the last steps, of the rows of this process; on its device.
+    * `loss`: the mean loss of the last steps, of the `rows` of this process; on its device.
 
     Raises `BadOption` where the recipe has nothing to train.
     """
@@ -67,8 +60,7 @@ class Trainer:
         self.average: Adapted = deepcopy(network).eval().requires_grad_(False)
         self.network: Adapted = processes.synchronised(network)  # type: ignore[assignment]
         compiled: nn.Module = torch.compile(self.network) if settings.compile else self.network  # type: ignore[assignment]
-        loss = BatchLoss(compiled, self.parts.objective, self.parts.schedule, settings.batch, processes.world_size)
-        self.batch_loss = processes.distributed(loss)
+        self.batch_loss = processes.distributed(BatchLoss(compiled, self.parts.objective, self.parts.schedule))
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True
         )
@@ -96,20 +88,21 @@ class Trainer:
                 loss = self.batch_loss(x, y, rng)
         except ValueError as error:
             raise BadOption(f"the parts of this training do not fit: {error}") from error
+        self.rows = len(x)
+        weight = self.rows * self.processes.world_size / settings.batch  # for the mean over rows, not over processes
         self.optimiser.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
+        self.scaler.scale(loss * weight).backward()
         self.scaler.unscale_(self.optimiser)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
         self.scaler.step(self.optimiser)
         self.scaler.update()
         self._average()
         self.step += 1
-        self.rows = len(x)
-        self._observe(loss.detach() / (self.rows * self.processes.world_size / settings.batch), norm)
+        self._observe(loss.detach(), norm)
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Move the average towards the weights: by a tenth at first, by `1 - ema` in the end."""
+        """Move the average towards the weights: nine tenths of the way at first, `1 - ema` of it in the end."""
         decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
         for mine, theirs in zip(self.average.buffers(), self.network.buffers(), strict=True):
@@ -118,8 +111,8 @@ class Trainer:
     def _observe(self, loss: Tensor, norm: Tensor) -> None:
         """Keep a mean of the loss, and the first step whose loss or gradient was not finite."""
         finite = torch.isfinite(loss)
-        share = max(0.01, 1 / self.step)
-        self.loss = torch.where(finite, self.loss + (loss - self.loss) * share, self.loss)
+        weight = max(0.01, 1 / self.step)  # of all steps at first, later mostly of the last hundred
+        self.loss = torch.where(finite, self.loss + (loss - self.loss) * weight, self.loss)
         if not self.scaler.is_enabled():  # which leaves out steps whose gradient overflows
             broken = (self.failed == 0) & ~(finite & torch.isfinite(norm))
             self.failed = torch.where(broken, self.step, self.failed)
