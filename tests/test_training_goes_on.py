@@ -68,6 +68,15 @@ def test_the_same_command_on_a_finished_training_gives_the_same_bytes(pictures, 
     assert "changes" not in json.loads((tmp_path / CONFIG).read_text())["training"]
 
 
+def test_weights_that_a_training_would_overwrite_are_kept(pictures, tmp_path, recipe):
+    train(recipe, pictures, tmp_path, replace(QUICK, steps=1))
+    (tmp_path / CHECKPOINT).unlink()
+    before = (tmp_path / MODEL).read_bytes()
+    with pytest.raises(BadOption, match="holds weights already, and no checkpoint to go on from; choose another --out"):
+        train(recipe, pictures, tmp_path, QUICK)
+    assert (tmp_path / MODEL).read_bytes() == before
+
+
 def test_a_loss_that_is_not_finite_stops_before_the_checkpoint_and_a_lower_rate_goes_on(pictures, tmp_path, recipe):
     wild = replace(QUICK, steps=9)
     train(recipe, pictures, tmp_path, replace(wild, steps=3))

@@ -15,6 +15,10 @@ class Headed(click.Option):
         super().__init__(*arguments, **attributes)
         self.heading = heading
 
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """Return what stands in brackets after the help, without the range, which an error names."""
+        return {name: value for name, value in super().get_help_extra(ctx).items() if name != "range"}
+
 
 class HeadedCommand(click.Command):
     """A command whose help has headings, in the order in which options first name them; the others come last."""

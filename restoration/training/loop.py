@@ -19,7 +19,7 @@ from restoration.training.patches import Patches, split
 from restoration.training.records import CHECKPOINT
 from restoration.training.trainer import Trainer
 from restoration.training.validation import Validation
-from restoration.weights import Folder
+from restoration.weights import CONFIG, Folder
 
 if TYPE_CHECKING:
     from restoration.recipe import Recipe
@@ -66,7 +66,7 @@ def train(
     processes.agree({"recipe": header["recipe"], "setting": header["settings"], "set of pictures": header["pictures"]})
     state = _go_on(trainer, header, out / CHECKPOINT)
     if state is None:
-        _begin(trainer, start)
+        _begin(trainer, start, out)
 
     outcome = None
     if rank == 0:
@@ -116,8 +116,10 @@ def _go_on(trainer: Trainer, header: dict[str, Any], path: Path) -> dict[str, An
     return state
 
 
-def _begin(trainer: Trainer, start: Folder | None) -> None:
-    """Take the initial weights, if there are any."""
+def _begin(trainer: Trainer, start: Folder | None, out: Path) -> None:
+    """Take the initial weights, if there are any. Raises `BadOption` where finished weights would be overwritten."""
+    if (out / CONFIG).exists() and "unfinished" not in Folder(path=out, origin=str(out)).recipe().training:
+        raise BadOption(f"{out} holds weights already, and no checkpoint to go on from; choose another --out")
     if start is not None:
         trainer.begin_with(start)
     elif trainer.settings.blend:
