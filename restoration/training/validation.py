@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from restoration.engine.shrinking import shrink
-from restoration.errors import BadPicture
-from restoration.images import read
 from restoration.metrics import psnr
-from restoration.picture import colours
+from restoration.training.pictures import whole_pair
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -90,13 +88,10 @@ class Validation:
 
 def _middle(pair: Pair, task: Task, channels: int, size: int, index: int) -> tuple[Tensor, Tensor]:
     """Return the middle of a clean picture, at the working size if there is one, and its degraded twin."""
-    x = shrink(colours(read(pair.clean).pixels, channels), size)
-    if pair.degraded:
-        y = shrink(colours(read(pair.degraded).pixels, channels), size)
-    else:
+    x, y = (None if one is None else shrink(one, size) for one in whole_pair(pair, task, channels))
+    assert x is not None
+    if y is None:
         y = task(x, torch.Generator().manual_seed(index))
-    if x.shape != y.shape:
-        raise BadPicture(f"{pair.clean} and {pair.degraded} have different sizes")
     top, left = (max(0, (side - SIDE) // 2) for side in x.shape[-2:])
     window = (..., slice(top, top + SIDE), slice(left, left + SIDE))
     return x[window].contiguous(), y[window].contiguous()
