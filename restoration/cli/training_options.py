@@ -14,7 +14,7 @@ from restoration.registry.cards import NetworkCard, ObjectiveCard, SamplerCard, 
 from restoration.training.settings import Training
 
 PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": ObjectiveCard, "sampler": SamplerCard}
-FOLDER = click.Path(file_okay=False, path_type=Path)
+PLACE = click.Path(path_type=Path)
 PRECISIONS = click.Choice(["auto", "fp32", "bf16", "fp16"])
 
 
@@ -103,10 +103,23 @@ training_options = grouped(
             "--data",
             metavar="DIR",
             type=click.Path(path_type=Path),
-            help="Clean pictures, which the task degrades anew for each step; or pairs, in two sub-folders.",
+            help="Clean pictures, which the task degrades anew for each step; or pairs, in two sub-folders. "
+            "A folder, or shards of webdataset: 'shards/{000..099}.tar'.",
         ),
-        pictures("--clean", metavar="DIR", type=FOLDER, help="The clean pictures of pairs, in place of --data."),
-        pictures("--degraded", metavar="DIR", type=FOLDER, help="The degraded pictures that belong to --clean."),
+        pictures("--clean", metavar="DIR", type=PLACE, help="The clean pictures of pairs, in place of --data."),
+        pictures("--degraded", metavar="DIR", type=PLACE, help="The degraded pictures that belong to --clean."),
+        pictures(
+            "--clean-name",
+            metavar="TEMPLATE",
+            default="",
+            help="How clean files are named, as 'norain-{name}'; * is anything.  [default: found out]",
+        ),
+        pictures(
+            "--degraded-name",
+            metavar="TEMPLATE",
+            default="",
+            help="How degraded files are named, as '{name}x4' or '{name}_*'.  [default: found out]",
+        ),
         pictures(
             "--validation",
             metavar="DIR",
@@ -161,7 +174,9 @@ training_options = grouped(
             help="Number of training processes on this machine, which share each batch.",
         ),
         setting("Machine", "--workers", click.IntRange(0), "Worker processes that prepare batches.", "auto"),
-        setting("Machine", "--cache", Size(), "Memory for decoded pictures, as 500M or 4G.", "auto"),
+        setting(
+            "Machine", "--cache", Size(), "Disk space, best in memory, for decoded pictures, as 500M or 4G.", "auto"
+        ),
         setting("Machine", "--compile/--no-compile", None, "Compile the network with torch.compile.", "no"),
         machine("--offline", is_flag=True, help="Never look for --start on the Hub; its cache is used."),
     ]

@@ -83,10 +83,10 @@ def _paired(clean: Named, degraded: Named, found: Mapping[str, str], where: str)
     }
     for role, sources in alone.items():
         if sources:
-            which = f"{len(sources)} of {len(clean if role == 'clean' else degraded)} {role} pictures"
+            many = f"{len(sources)} of {len(clean if role == 'clean' else degraded)} {role} pictures"
             raise BadPicture(
-                f"{which} of {where} have no counterpart: {examples(sources)}; take them away, or say how names belong "
-                "together: --clean DIR --degraded DIR --degraded-name '{name}_x'"
+                f"{examples(sources)} {'has' if len(sources) == 1 else 'have'} no counterpart ({many} of {where}); "
+                "take them away, or say how files are named: --clean DIR --degraded DIR --degraded-name '{name}_x'"
             )
     places = {path: place for place, path in enumerate(clean)}
     order = sorted(found, key=lambda path: places[found[path]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from restoration.training.patches import Patches
 
     Batch = tuple[Tensor, Tensor, RowGenerators]
+
+
+DRAWN_SINCE = "0.6.0"
+"""The version of the toolbox since which batches are drawn as they are here; a record of a training names it."""
 
 
 class Batches:
@@ -66,7 +70,7 @@ class Batches:
                 generator=torch.Generator(),  # a number is drawn from it, of no use; the global one is for layers
             )
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Generator[Batch]:
         """Yield the batches; the workers end with the last one, or when the iterator is closed."""
         with interrupts_deferred():
             batches = iter(self.loader)
@@ -78,7 +82,9 @@ class Batches:
                     raise drawn.error()
                 yield *drawn, RowGenerators.keyed("loss", self.seed, step, rows=self.rows)
         finally:
-            del batches  # which ends the workers, whoever may still look at this frame
+            end = getattr(batches, "_shutdown_workers", None)  # none without workers; else it would wait for `del`
+            if end is not None:
+                end()
 
 
 class Steps(Dataset["tuple[Tensor, Tensor] | Failure"]):
@@ -118,6 +124,6 @@ def one_line_errors() -> Iterator[None]:
         if "DataLoader worker" not in str(error):
             raise
         raise RestorationError(
-            "a process that draws batches was ended, for want of memory perhaps; the same command goes on from the last "
-            "checkpoint, and may have fewer --workers"
+            "a process that draws batches was ended, for want of memory perhaps; the same command goes on from the "
+            "last checkpoint, and may have fewer --workers"
         ) from error

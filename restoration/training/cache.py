@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from restoration.errors import BadOption
 from restoration.memory import free_memory
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ OFFSET_BITS = 40
 """Of an entry of the index, for the place in a file; the number of the process that wrote the file stands above."""
 HEAD = 3 * 4
 """Bytes before the pixels of a picture: height, width and channels."""
-UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 class PixelCache:
@@ -136,19 +134,6 @@ class _Opened:
         if name not in self.files:
             self.files[name] = os.open(os.path.join(self.folder, name), os.O_RDWR | os.O_CREAT, 0o600)
         return self.files[name]
-
-
-def parse_size(text: str) -> int:
-    """Return the bytes that a text such as "2GB", "500 MB" or "0" means. Raises `BadOption`."""
-    number = text.strip().lower().removesuffix("b")
-    unit = number[-1:] if number[-1:].isalpha() else ""
-    try:
-        size = float(number.removesuffix(unit)) * UNITS[unit]
-    except (ValueError, KeyError) as error:
-        raise BadOption(f"{text!r} is no size; write 2GB, 500MB, or 0 for none") from error
-    if not 0 <= size < float("inf"):
-        raise BadOption(f"{text!r} is no size; write 2GB, 500MB, or 0 for none")
-    return int(size)
 
 
 def usual_limit() -> int:

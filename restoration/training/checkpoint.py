@@ -54,7 +54,7 @@ def write(state: dict[str, Any], path: Path) -> None:
     write_bytes(buffer.getvalue(), path)
 
 
-def header(recipe: Recipe, settings: Training, pictures: int) -> dict[str, Any]:
+def header(recipe: Recipe, settings: Training, pictures: str) -> dict[str, Any]:
     """Return what says which training a checkpoint belongs to, as plain data; `pictures` is their fingerprint."""
     plain = msgspec.to_builtins(recipe)
     parts = {name: plain.get(name) for name in ("method", "task", *recipe.trained())}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +14,19 @@ from restoration.images.folders import pairs_in
 from restoration.recipe import build_task
 from restoration.training import checkpoint
 from restoration.training.batches import Batches
+from restoration.training.cache import usual_limit
 from restoration.training.outcome import Outcome, Progress
-from restoration.training.parallel import join, together
+from restoration.training.parallel import join, local_world_size, together
 from restoration.training.patches import Patches, split
 from restoration.training.records import CHECKPOINT
 from restoration.training.trainer import Trainer
 from restoration.training.validation import Validation
+from restoration.training.workers import usual_workers
 from restoration.weights import CONFIG, Folder
 
 if TYPE_CHECKING:
+    import torch
+
     from restoration.recipe import Recipe
     from restoration.training.settings import Training
 
@@ -34,6 +39,7 @@ def train(
     settings: Training,
     *,
     degraded: Path | None = None,
+    templates: tuple[str, str] = ("", ""),
     validation: Path | None = None,
     device: str = "cpu",
     start: Folder | None = None,
@@ -42,7 +48,8 @@ def train(
     """Train a recipe on pictures; go on where `out` holds a checkpoint of the same training. Raises `RestorationError`.
 
     * `recipe`: the method, the task, and the network, schedule and objective to train.
-    * `data`: a folder of clean pictures, or of pairs; with `degraded`, another folder, one of the clean ones of pairs.
+    * `data`: a folder or shards of clean pictures, or of pairs; with `degraded`, of the clean pictures of pairs.
+    * `templates`: how clean and degraded files are named, as `("{name}", "{name}x4")`; else their names tell.
     * `out`: the folder of weights, written at every validation; the checkpoint and what `Records` writes are beside.
     * `settings`: the numbers; those in `settings.CHANGEABLE` need not be those of the checkpoint.
     * `validation`: a folder of pictures, or of pairs, to validate with; without one some are held out of the data.
@@ -60,8 +67,11 @@ def train(
         raise BadOption(f"a batch of {settings.batch} is too small for {world_size} processes; use a larger --batch")
     trainer = Trainer(recipe, settings, processes)
     task, seen = build_task(recipe), {"channels": len(recipe.channels), "working_size": recipe.working_size}
-    training, held_out = split(pairs_in(data, degraded), settings.held_out, settings.seed)
-    patches = Patches(training, task, size=settings.patch, **seen)
+    pairs = pairs_in(data, degraded, clean_name=templates[0], degraded_name=templates[1])
+    pairs, judges = split(pairs, settings.held_out, settings.seed)
+    workers, cache = _shares(settings, processes.device)
+    patches = Patches(pairs, task, size=settings.patch, cache=cache, **seen)
+
     header = checkpoint.header(recipe, settings, patches.fingerprint())
     processes.agree({"recipe": header["recipe"], "setting": header["settings"], "set of pictures": header["pictures"]})
     state = _go_on(trainer, header, out / CHECKPOINT)
@@ -70,10 +80,10 @@ def train(
 
     outcome = None
     if rank == 0:
-        facts: dict[str, Any] = {"data": data.name, "pictures": len(patches.pictures)}
+        facts: dict[str, Any] = {"data": data.name, "pictures": len(patches)}
         if validation is not None:
-            facts["validation_data"], held_out = validation.name, pairs_in(validation)
-        outcome = Outcome(out, trainer, Validation(held_out, task, **seen), facts, state)
+            facts["validation_data"], judges = validation.name, pairs_in(validation)
+        outcome = Outcome(out, trainer, Validation(judges, task, **seen), facts, state)
     batches = Batches(
         patches,
         batch=settings.batch,
@@ -82,26 +92,35 @@ def train(
         start_step=trainer.step,
         rank=rank,
         world_size=world_size,
-        workers=settings.workers or 0,
+        workers=workers,
         pin=processes.device.type == "cuda",
     )
-    for x, y, rng in batches:
-        trainer.advance(x, y, rng)
-        due = settings.due(trainer.step)
-        if due:
-            loss = trainer.checked_loss()
+    with closing(iter(batches)) as drawn:
+        for x, y, rng in drawn:
+            trainer.advance(x, y, rng)
+            due = settings.due(trainer.step)
+            if due:
+                loss = trainer.checked_loss()
+                if outcome:
+                    outcome.report(loss, due)
+            if "checkpoint" in due:
+                state = trainer.state()
+                if outcome:
+                    outcome.save(header, state)
             if outcome:
-                outcome.report(loss, due)
-        if "checkpoint" in due:
-            state = trainer.state()
-            if outcome:
-                outcome.save(header, state)
-        if outcome:
-            observe(outcome.progress())
+                observe(outcome.progress())
     if outcome:
         outcome.close()
     processes.gather(None)  # none goes on before the folder is whole
     return Folder(path=out, origin=str(out))
+
+
+def _shares(settings: Training, device: torch.device) -> tuple[int, int]:
+    """Return how many workers this process has, and the bytes of the cache of each: processes share the machine."""
+    local = local_world_size()
+    workers = usual_workers(device, local) if settings.workers is None else settings.workers
+    cache = usual_limit() if settings.cache is None else settings.cache
+    return workers, cache // (local * max(1, workers))
 
 
 def _go_on(trainer: Trainer, header: dict[str, Any], path: Path) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from restoration.engine.hardware import precision
 from restoration.interfaces import Observation
 from restoration.recipe import Parts, build_restorer, required
 from restoration.training import checkpoint
+from restoration.training.batches import DRAWN_SINCE
 from restoration.training.modelcard import model_card
 from restoration.training.records import CHECKPOINT, Records
 
@@ -140,7 +141,7 @@ class Outcome:
     def recipe(self) -> Recipe:
         """Return the recipe with a record of the training in it."""
         trainer, world_size = self.trainer, self.trainer.processes.world_size
-        record = {**trainer.settings.record(), **self.facts, "seconds": round(self.seconds)}
+        record = {**trainer.settings.record(), "batches": DRAWN_SINCE, **self.facts, "seconds": round(self.seconds)}
         optional = {
             "unfinished": trainer.step if trainer.step < trainer.settings.steps else None,
             "validation": self.validation.record(),

@@ -9,10 +9,11 @@ from einops import rearrange
 
 from restoration.engine.shrinking import shrink, shrunk_size
 from restoration.errors import BadOption, BadPicture
-from restoration.images import read_levels, read_size
-from restoration.picture import Picture
+from restoration.images import read, read_levels, read_size
+from restoration.picture import Picture, colours
 from restoration.tasks import describe
 from restoration.training.cache import PixelCache
+from restoration.training.packed import PackedPairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +41,8 @@ class Pictures:
     def __init__(
         self, pairs: Sequence[Pair], task: Task, *, channels: int = 3, shrunk_to: float = 0, cache: int = 0
     ) -> None:
-        self.pairs, self.task, self.channels, self.shrunk_to = pairs, task, channels, shrunk_to
-        self.scale = enlargement(task, channels) if any(pair.degraded for pair in pairs[:1]) else 1
+        self.pairs, self.task, self.channels, self.shrunk_to = PackedPairs(pairs), task, channels, shrunk_to
+        self.scale = enlargement(task, channels) if any(pair.degraded for pair in self.pairs[:1]) else 1
         self.cache = PixelCache(2 * len(pairs), cache)
         self.sizes = torch.zeros(len(pairs), 4, dtype=torch.int32)
         """Height and width of clean and degraded pictures as far as they are known, else 0."""
@@ -58,7 +59,7 @@ class Pictures:
             small = [height, width]
             if pair.degraded is not None:
                 below = shrunk_size(*read_size(pair.degraded), self.shrunk_to)
-                height, width, small = *self._common(pair, (height, width), below), [*below]
+                height, width, small = *common_size(pair, (height, width), below, self.scale), [*below]
             self.sizes[number] = torch.tensor([height, width, *small])
         return height, width
 
@@ -104,18 +105,42 @@ class Pictures:
         small = shrink(rearrange(pixels, "h w c -> 1 c h w").float() / 255, self.shrunk_to)
         return rearrange((small * 255).round().to(torch.uint8), "1 c h w -> h w c")
 
-    def _common(self, pair: Pair, clean: tuple[int, int], degraded: tuple[int, int]) -> tuple[int, int]:
-        """Return the size that two pictures have in common: the same, or what the smaller one has when it is enlarged.
 
-        Where the scale does not divide a side, the small picture may show up to `scale` pixels less, or more.
-        """
-        if clean == degraded:
-            return clean
-        sides = list(zip(clean, degraded, strict=True))
-        if self.scale > 1 and all(abs(large - self.scale * small) < self.scale for large, small in sides):
-            height, width = (min(large, self.scale * small) for large, small in sides)
-            return height, width
-        raise BadPicture(_uneven(pair, clean, degraded, self.scale))
+def whole_pair(pair: Pair, task: Task, channels: int) -> tuple[Tensor, Tensor | None]:
+    """Return a clean picture and its degraded one, `1 c h w` in [0, 1], which is enlarged if it is smaller.
+
+    The degraded one is None where there is no such picture. Raises `BadPicture` for two of different sizes.
+    """
+    x = colours(read(pair.clean).pixels, channels)
+    if pair.degraded is None:
+        return x, None
+    y = colours(read(pair.degraded).pixels, channels)
+    if x.shape == y.shape:
+        return x, y
+    sizes = [(one.shape[-2], one.shape[-1]) for one in (x, y)]
+    height, width = common_size(pair, sizes[0], sizes[1], enlargement(task, channels))
+    return x[..., :height, :width], describe(task, Picture(pixels=y)).y[..., :height, :width]
+
+
+def common_size(pair: Pair, clean: tuple[int, int], degraded: tuple[int, int], scale: int) -> tuple[int, int]:
+    """Return the size that two pictures have in common: the same, or what the smaller one has when it is enlarged.
+
+    Where the scale does not divide a side, the small picture may show up to `scale` pixels less, or more. Raises
+    `BadPicture` for two that are no pair.
+    """
+    if clean == degraded:
+        return clean
+    sides = list(zip(clean, degraded, strict=True))
+    if scale > 1 and all(abs(large - scale * small) < scale for large, small in sides):
+        height, width = (min(large, scale * small) for large, small in sides)
+        return height, width
+    sizes = [f"{one} is {wide}x{tall}" for one, (tall, wide) in ((pair.clean, clean), (pair.degraded, degraded))]
+    said = f"a pair has different sizes: {sizes[0]}, {sizes[1]}"
+    other = round(clean[0] / degraded[0])
+    if other > 1 and all(abs(large - other * small) < other for large, small in sides):
+        said += f", {other} times smaller"
+        said += f"; the task enlarges {scale} times: --set task.scale={other}" if scale > 1 else "; is the task sr?"
+    raise BadPicture(said)
 
 
 def _around(window: slice, side: int, scale: int) -> slice:
@@ -123,22 +148,9 @@ def _around(window: slice, side: int, scale: int) -> slice:
     return slice(max(0, window.start // scale - MARGIN), min(side, -(-window.stop // scale) + MARGIN))
 
 
-def _uneven(pair: Pair, clean: tuple[int, int], degraded: tuple[int, int], scale: int) -> str:
-    """Say that two pictures cannot be a pair, and what would help if they may be one of another scale."""
-    sizes = [
-        f"{source} is {width}x{height}" for source, (height, width) in ((pair.clean, clean), (pair.degraded, degraded))
-    ]
-    said = f"a pair has different sizes: {sizes[0]}, {sizes[1]}"
-    other = round(clean[0] / degraded[0])
-    if other > 1 and all(abs(large - other * small) < other for large, small in zip(clean, degraded, strict=True)):
-        said += f", {other} times smaller"
-        said += f"; the task enlarges {scale} times: --set task.scale={other}" if scale > 1 else "; is the task sr?"
-    return said
-
-
 def enlargement(task: Task, channels: int) -> int:
     """Return how many times larger than a degraded picture its clean one is by what a task knows; mostly 1."""
     try:
         return describe(task, Picture(pixels=torch.zeros(1, channels, 8, 8))).y.shape[-1] // 8
-    except BadOption:  # it knows nothing about a picture without being told more, as where its holes are
+    except (BadOption, ValueError):  # it knows nothing about a picture without being told more, as where its holes are
         return 1

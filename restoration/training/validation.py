@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from restoration.engine.shrinking import shrink
-from restoration.errors import BadPicture
-from restoration.images import read
+from restoration.errors import RestorationError
 from restoration.metrics import psnr
-from restoration.picture import colours
+from restoration.training.pictures import whole_pair
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -54,7 +54,8 @@ class Validation:
     def __call__(self, restored: Callable[[Tensor], Tensor], network: nn.Module, step: int) -> float:
         """Return the mean PSNR (RGB, border 0) of what `restored` makes of the degraded pictures, in dB.
 
-        The weights of `network`, which it works with, are kept where no validation before was as good.
+        The weights of `network`, which it works with, are kept where no validation before was as good. Raises
+        `RestorationError` where what is restored is not finite.
         """
         scores, self.preview = [], []
         for x, y in self.pictures:
@@ -62,6 +63,8 @@ class Validation:
             scores.append(psnr(guess, x))
             self.preview = [*self.preview, (y, guess, x)][:SHOWN]
         self.psnr = sum(scores) / len(scores)
+        if math.isnan(self.psnr):
+            raise RestorationError(f"what is restored after step {step} is not finite; go on with --precision fp32")
         if self.best is None or self.psnr > self.best.psnr:
             kept = {name: value.detach().clone() for name, value in network.state_dict().items()}
             self.best = Best(self.psnr, step, kept)
@@ -90,13 +93,10 @@ class Validation:
 
 def _middle(pair: Pair, task: Task, channels: int, size: int, index: int) -> tuple[Tensor, Tensor]:
     """Return the middle of a clean picture, at the working size if there is one, and its degraded twin."""
-    x = shrink(colours(read(pair.clean).pixels, channels), size)
-    if pair.degraded:
-        y = shrink(colours(read(pair.degraded).pixels, channels), size)
-    else:
+    x, y = (None if one is None else shrink(one, size) for one in whole_pair(pair, task, channels))
+    assert x is not None
+    if y is None:
         y = task(x, torch.Generator().manual_seed(index))
-    if x.shape != y.shape:
-        raise BadPicture(f"{pair.clean} and {pair.degraded} have different sizes")
     top, left = (max(0, (side - SIDE) // 2) for side in x.shape[-2:])
     window = (..., slice(top, top + SIDE), slice(left, left + SIDE))
     return x[window].contiguous(), y[window].contiguous()

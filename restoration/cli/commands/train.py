@@ -37,6 +37,8 @@ def train(
     data: Path | None,
     clean: Path | None,
     degraded: Path | None,
+    clean_name: str,
+    degraded_name: str,
     validation: Path | None,
     out: Path,
     recipe: Path | None,
@@ -84,8 +86,11 @@ def train(
         made = _recipe(method, task, recipe, parts, options, working_size)
         settings = _settings(made, {name: value for name, value in chosen.items() if value is not None})
         pictures = _pictures(data, clean, degraded)
+        if (clean_name or degraded_name) and degraded is None:
+            raise BadOption("templates of names are for --clean and --degraded; name these folders too")
         if validation is not None and chosen["held_out"]:
             raise BadOption("--validation takes the place of --held-out; leave out one of them")
+        _compare_batches(made)
         initial = _begin(start, made if recipe is not None else None, method, task, offline)
         if launches:
             _launch(processes, threads, settings.batch, arguments)
@@ -98,6 +103,7 @@ def train(
                 out,
                 settings,
                 degraded=degraded,
+                templates=(clean_name, degraded_name),
                 validation=validation,
                 device=device,
                 start=initial,
@@ -129,6 +135,18 @@ def _pictures(data: Path | None, clean: Path | None, degraded: Path | None) -> P
     if (data is None) == (clean is None):
         raise BadOption("name a folder of pictures with --data, or the two sides of pairs with --clean and --degraded")
     return data or clean  # type: ignore[return-value]  # one of them, as was just made sure
+
+
+def _compare_batches(recipe: Recipe) -> None:
+    """Say so where a recipe that is followed was trained with batches that are drawn otherwise now."""
+    from restoration.training.batches import DRAWN_SINCE
+
+    drawn = recipe.training.get("batches", DRAWN_SINCE)
+    if drawn != DRAWN_SINCE:
+        words = (
+            "the recipe was trained with batches of restoration %s; those of now are others, to much the same result"
+        )
+        logging.getLogger("restoration").info(words, drawn)
 
 
 def _begin(name: str | None, recipe: Recipe | None, method: str, task: str, offline: bool) -> Folder | None:
