@@ -39,7 +39,7 @@ def _quiet(ctx: click.Context, parameter: click.Parameter, quiet: bool) -> bool:
     return quiet
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, callback=_quiet, help="Show no progress and no warnings.")
 debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 threads_option = click.option("--threads", type=click.IntRange(1), help="Number of CPU threads.  [default: all]")
