@@ -17,6 +17,7 @@ from restoration.console import (
     debug_option,
     echo_json,
     interruptible,
+    is_terminal,
     json_option,
     progress_wanted,
     quiet_option,
@@ -39,16 +40,22 @@ if TYPE_CHECKING:
 @click.argument("images", nargs=-1, required=True, metavar="IMAGES...")
 @method_and_task
 @click.option(
-    "-o", "--output", help='FILE, DIR/, - or a template: "{name}.{method}{ext}".  [default: NAME.restored.EXT]'
+    "-o",
+    "--output",
+    metavar="PATH",
+    help='Where results go: a file, a folder (DIR/), - for stdout, or a template such as "out/{name}.{method}{ext}".  '
+    "[default: NAME.restored.EXT beside each picture]",
 )
-@click.option("--overwrite", is_flag=True, help="Write over results that are already there.")
-@click.option("--skip-existing", is_flag=True, help="Leave inputs alone whose result is already there.")
+@click.option("--overwrite", is_flag=True, help="Overwrite results that exist.")
+@click.option("--skip-existing", is_flag=True, help="Skip pictures of which the result exists.")
 @how_to_restore
 @click.option(
-    "--report", type=click.Path(dir_okay=False, path_type=Path), help="Also write a page with before and after."
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write an HTML page with each picture before and after.",
 )
-@click.option("--preview", is_flag=True, help="Show guesses in NAME.restored.preview.png while the method works.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--preview", is_flag=True, help="Show estimates in NAME.restored.preview.png while the method works.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done without doing it.")
 @json_option
 @quiet_option
 @debug_option
@@ -78,7 +85,8 @@ def run(
       restore run -m regression -t derain photos/ -o restored/ --skip-existing
       cat rainy.jpg | restore run -m ir-sde -t derain - > clean.png
 
-    Results are named NAME.restored.EXT beside their inputs; their paths are printed. Nothing is overwritten unasked.
+    Results are written beside the pictures as NAME.restored.EXT, and their paths are printed. Files that exist are only
+    overwritten with --overwrite.
     """
     show_warnings(quiet)
     todo = jobs(images, output, method, task, without=folders(task_options))
@@ -119,7 +127,7 @@ class _Batch:
         self.keep, self.preview = keep, preview
         self.failed = 0
         self.untold: list[str] = []
-        self.waits = progress_wanted(quiet) and sys.stdout.isatty()
+        self.waits = progress_wanted(quiet) and is_terminal(sys.stdout)
         self.pairs: list[tuple[str, Picture, Picture, dict[str, Any]]] = []
 
     def do(self, job: Job, task_options: dict[str, Any], step: Callable[[str, Tensor | None], None]) -> None:
