@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -84,7 +84,7 @@ def say(text: str) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
     """Print a table: drawn on a terminal, plain columns separated by tabs in a pipe."""
-    if not sys.stdout.isatty():
+    if not is_terminal(sys.stdout):
         for row in [columns, *rows]:
             click.echo("\t".join(map(plain, row)))
         return
@@ -98,9 +98,14 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
     Console().print(drawn)
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Say whether somebody looks at a stream; it may be closed, as by `2>&-`."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
 def progress_wanted(quiet: bool) -> bool:
     """Say whether to draw a bar: on a terminal, unless told to be quiet."""
-    return sys.stderr.isatty() and not quiet
+    return is_terminal(sys.stderr) and not quiet
 
 
 def show_warnings(quiet: bool) -> None:

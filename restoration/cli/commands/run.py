@@ -17,6 +17,7 @@ from restoration.console import (
     debug_option,
     echo_json,
     interruptible,
+    is_terminal,
     json_option,
     progress_wanted,
     quiet_option,
@@ -126,7 +127,7 @@ class _Batch:
         self.keep, self.preview = keep, preview
         self.failed = 0
         self.untold: list[str] = []
-        self.waits = progress_wanted(quiet) and sys.stdout.isatty()
+        self.waits = progress_wanted(quiet) and is_terminal(sys.stdout)
         self.pairs: list[tuple[str, Picture, Picture, dict[str, Any]]] = []
 
     def do(self, job: Job, task_options: dict[str, Any], step: Callable[[str, Tensor | None], None]) -> None:
