@@ -137,8 +137,8 @@ def test_a_training_killed_at_random_steps_ends_with_the_bytes_of_one_that_was_n
     uninterrupted = start(whole)
     seed = random.randrange(10**6)
     draw, reached = random.Random(seed), []
-    for _ in range(3):
-        process = start(killed)
+    for workers in ("0", "2", "0"):
+        process = start(killed, "--workers", workers)
         before = reached[-1] if reached else 0
         reach(process, killed, draw.randint(before + 1, before + STEPS // 4))
         time.sleep(draw.random() * 0.02)
@@ -151,7 +151,7 @@ def test_a_training_killed_at_random_steps_ends_with_the_bytes_of_one_that_was_n
     (killed / f".{CHECKPOINT}.0123abcd.part").write_bytes(b"written when the power went")
     with open(killed / LOG, "a", encoding="utf-8") as log:
         log.write('{"step": 1')
-    finish(start(killed))
+    finish(start(killed, "--workers", "1"))
     finish(uninterrupted)
     same(killed, whole)
 

@@ -97,7 +97,11 @@ def _sorted_out(data: Path, named: dict[str, S], places: dict[str, Place]) -> tu
         parts[place.role][place.name] = named[path]
     beside = [named[path] for path, place in places.items() if not place.role and not _is_beside(path)]
     if beside:
-        log.warning("%d pictures of %s belong to no pair and are left out: %s", len(beside), data, examples(beside))
+        one = len(beside) == 1
+        words = "belongs to no pair and is" if one else "belong to no pair and are"
+        log.warning(
+            "%d picture%s of %s %s left out: %s", len(beside), "" if one else "s", data, words, examples(beside)
+        )
     return parts["clean"], parts["degraded"]
 
 

@@ -115,11 +115,8 @@ class Patches:
         if small == len(checked) and not any(self._area(number) for number in range(total)):
             raise BadOption(f"no picture is as large as a patch of {self.side}x{self.side}; use a smaller --patch")
         if small:
-            many = (
-                f"{small} of {total}"
-                if len(checked) == total
-                else f"about {100 * small / len(checked):.2g} % of {total}"
-            )
+            about = f"about {max(1, round(100 * small / len(checked)))} % of {total}"
+            many = f"{small} of {total}" if len(checked) == total else about
             log.warning("%s pictures are smaller than a patch of %dx%d and are left out", many, self.side, self.side)
 
     def _area(self, number: int) -> int:

@@ -58,11 +58,20 @@ def start_method() -> BaseContext:
 
 
 def prepare_worker(number: int) -> None:
-    """Set up a worker: one thread, also for decoding, and deaf to Ctrl-C, which the whole terminal hears."""
+    """Set up a worker: one thread, also for decoding, deaf to Ctrl-C, which the whole terminal hears, but no orphan."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["VIPS_CONCURRENCY"] = "1"
     logging.getLogger("restoration").addHandler(logging.NullHandler())
     prepare(threads=1)
+
+
+def _end_with_parent() -> None:
+    """End this process as soon as the one that trains has ended, however it did."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @dataclass
