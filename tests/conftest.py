@@ -12,6 +12,8 @@ from small import make_weights, picture
 
 from restoration.images import write
 
+Restore = Run
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # shells start background jobs so; tests press Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,4 +1,4 @@
-"""Many command lines for the price of one: a process imports torch once, and every command is a copy of it."""
+"""Many processes for the price of one: one of them imports torch, and every command or script is a copy of it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+OPTIMISERS = "torch._dynamo"
+"""What the optimisers of torch import, in seconds: before the first command is copied that trains, once for all."""
 Run = Callable[..., "subprocess.CompletedProcess[Any]"]
 AT_START = ("PYTHON", "LD_", "MALLOC_", "GLIBC_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "CUDA_")
 """Variables of the environment that begin so are read when a process starts or torch is imported, and never again."""
@@ -28,10 +31,10 @@ def commands() -> Iterator[Run]:
     A command that a copy would not do justice to gets a new Python: one with other keywords than `cwd`, `env`,
     `input`, `text` and `timeout`, or with variables that are read at its start.
     """
-    yield restore
+    yield partial(python, "-m", "restoration")
 
 
-def restore(
+def python(
     *arguments: object,
     cwd: object = ".",
     env: Mapping[str, str] | None = None,
@@ -40,11 +43,11 @@ def restore(
     timeout: float = 300,
     **keywords: Any,
 ) -> subprocess.CompletedProcess[Any]:
-    """Run a command as `commands` says. Raises `TimeoutExpired`, an end of the command too."""
+    """Run `-m` and a module, or a script, with arguments, as `commands` says. Raises `TimeoutExpired`, its end too."""
     words, environment = [str(word) for word in arguments], dict(os.environ if env is None else env)
     if keywords or read_at_start(environment) != read_at_start(os.environ):
         settings: dict[str, Any] = {"cwd": str(cwd), "env": environment, "input": input, "text": text, **keywords}
-        command = [sys.executable, "-m", "restoration", *words]
+        command = [sys.executable, *words]
         return subprocess.run(command, check=False, **{"capture_output": True, "timeout": timeout, **settings})
     with tempfile.TemporaryDirectory() as place:
         files = [Path(place, name) for name in ("in", "out", "errors")]
@@ -94,6 +97,8 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which end this
     for line in sys.stdin:
         *order, timeout, stdin, out, errors = json.loads(line)
+        if "train" in " ".join(order[0]):
+            import_module(OPTIMISERS)
         child = os.fork()
         if child == 0:
             call(*order, stdin, out, errors)
@@ -117,7 +122,7 @@ def wait(child: int, seconds: float) -> int | None:
 
 
 def call(words: list[str], folder: str, environment: dict[str, str], *files: str) -> None:
-    """Be `python -m restoration` with these words. It never returns."""
+    """Be `python` with these words. It never returns."""
     import runpy
     import traceback
 
@@ -131,8 +136,12 @@ def call(words: list[str], folder: str, environment: dict[str, str], *files: str
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(environment)
-        sys.argv, sys.path[0] = ["restore", *words], folder
-        runpy.run_module("restoration", run_name="__main__", alter_sys=True)
+        if words[0] == "-m":
+            sys.argv, sys.path[0] = words[1:], folder
+            runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+        else:
+            sys.argv, sys.path[0] = words, os.path.dirname(words[0])
+            runpy.run_path(words[0], run_name="__main__")
         code = 0
     except SystemExit as leaving:
         code = leaving.code

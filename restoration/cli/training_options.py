@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from restoration.cli.headings import under
-from restoration.cli.options import SEED, grouped, keywords, names
+from restoration.cli.options import SEED, combine, keywords, names
 from restoration.registry.cards import NetworkCard, ObjectiveCard, SamplerCard, ScheduleCard, TaskCard
 from restoration.training.settings import Training
 
@@ -59,7 +59,7 @@ result = under("Result")
 machine = under("Machine")
 THE_STEPS, KEEPING = "Optimisation", "Result"
 
-training_options = grouped(
+training_options = combine(
     [
         what(
             "-t",

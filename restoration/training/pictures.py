@@ -10,7 +10,7 @@ from einops import rearrange
 from restoration.engine.shrinking import shrink, shrunk_size
 from restoration.errors import BadOption, BadPicture
 from restoration.images import read, read_levels, read_size
-from restoration.picture import Picture, colours
+from restoration.picture import Picture, with_channels
 from restoration.tasks import describe
 from restoration.training.cache import PixelCache
 from restoration.training.packed import PackedPairs
@@ -111,10 +111,10 @@ def whole_pair(pair: Pair, task: Task, channels: int) -> tuple[Tensor, Tensor | 
 
     The degraded one is None where there is no such picture. Raises `BadPicture` for two of different sizes.
     """
-    x = colours(read(pair.clean).pixels, channels)
+    x = with_channels(read(pair.clean).pixels, channels)
     if pair.degraded is None:
         return x, None
-    y = colours(read(pair.degraded).pixels, channels)
+    y = with_channels(read(pair.degraded).pixels, channels)
     if x.shape == y.shape:
         return x, y
     sizes = [(one.shape[-2], one.shape[-1]) for one in (x, y)]

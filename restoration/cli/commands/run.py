@@ -11,11 +11,13 @@ import click
 
 from restoration.cli.options import how_to_restore, method_and_task
 from restoration.cli.places import Job, jobs
-from restoration.cli.task_options import TaskCommand, folders, split
+from restoration.cli.task_options import TaskCommand, folders
 from restoration.console import (
+    answers_apart,
     debug_option,
     echo_json,
     interruptible,
+    is_terminal,
     json_option,
     progress_wanted,
     quiet_option,
@@ -38,16 +40,22 @@ if TYPE_CHECKING:
 @click.argument("images", nargs=-1, required=True, metavar="IMAGES...")
 @method_and_task
 @click.option(
-    "-o", "--output", help='FILE, DIR/, - or a template: "{name}.{method}{ext}".  [default: NAME.restored.EXT]'
+    "-o",
+    "--output",
+    metavar="PATH",
+    help='Where results go: a file, a folder (DIR/), - for stdout, or a template such as "out/{name}.{method}{ext}".  '
+    "[default: NAME.restored.EXT beside each picture]",
 )
-@click.option("--overwrite", is_flag=True, help="Write over results that are already there.")
-@click.option("--skip-existing", is_flag=True, help="Leave inputs alone whose result is already there.")
+@click.option("--overwrite", is_flag=True, help="Overwrite results that exist.")
+@click.option("--skip-existing", is_flag=True, help="Skip pictures of which the result exists.")
 @how_to_restore
 @click.option(
-    "--report", type=click.Path(dir_okay=False, path_type=Path), help="Also write a page with before and after."
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write an HTML page with each picture before and after.",
 )
-@click.option("--preview", is_flag=True, help="Show guesses in NAME.restored.preview.png while the method works.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--preview", is_flag=True, help="Show estimates in NAME.restored.preview.png while the method works.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done without doing it.")
 @json_option
 @quiet_option
 @debug_option
@@ -77,10 +85,10 @@ def run(
       restore run -m regression -t derain photos/ -o restored/ --skip-existing
       cat rainy.jpg | restore run -m ir-sde -t derain - > clean.png
 
-    Results are named NAME.restored.EXT beside their inputs; their paths are printed. Nothing is overwritten unasked.
+    Results are written beside the pictures as NAME.restored.EXT, and their paths are printed. Files that exist are only
+    overwritten with --overwrite.
     """
     show_warnings(quiet)
-    own, task_options = split(options, task_options)
     todo = jobs(images, output, method, task, without=folders(task_options))
     todo = _todo(todo, overwrite, skip_existing, quiet)
     if dry_run:
@@ -92,7 +100,7 @@ def run(
     from restoration.tasks import options_of
 
     prepare(threads)
-    restoration = Restoration(method, task, task_options=task_options, options=own, **how)
+    restoration = Restoration(method, task, task_options=task_options, options=options, **how)
     batch = _Batch(restoration, seed, as_json, quiet, keep=report is not None, preview=preview)
     try:
         with interruptible() as check, _bar(len(todo), quiet) as step:
@@ -119,7 +127,7 @@ class _Batch:
         self.keep, self.preview = keep, preview
         self.failed = 0
         self.untold: list[str] = []
-        self.waits = progress_wanted(quiet) and sys.stdout.isatty()
+        self.waits = progress_wanted(quiet) and is_terminal(sys.stdout)
         self.pairs: list[tuple[str, Picture, Picture, dict[str, Any]]] = []
 
     def do(self, job: Job, task_options: dict[str, Any], step: Callable[[str, Tensor | None], None]) -> None:
@@ -158,7 +166,7 @@ class _Batch:
         picture = read(job.source) if job.source else read(sys.stdin.buffer.read(), name)
         if job.target is not None:
             _check_folder(job.target)
-        with _preview(job.target if self.preview else None, observe) as see:
+        with _preview(job.target if self.preview else None, observe) as see, answers_apart():
             result = self.restoration(picture, seed=self.seed, task_options=task_options, observe=see)
         if job.target is None:
             sys.stdout.buffer.write(encode(result.picture, picture.suffix))
@@ -189,12 +197,9 @@ def _check_folder(target: Path) -> None:
     """Make the folder of a result before the work, not after it."""
     import os
 
-    from restoration.images.codec import SUFFIXES, can_write
+    from restoration.images import SUFFIXES, can_write, make_folder
 
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RestorationError(f"cannot make {target.parent}: {error.strerror}") from error
+    make_folder(target.parent)
     if not os.access(target.parent, os.W_OK):
         raise RestorationError(f"cannot write into {target.parent}: permission denied; choose another -o")
     if not can_write(target.suffix.lower()):
