@@ -46,12 +46,12 @@ class Convolution:
     def __call__(self, x: Tensor) -> Tensor:
         """Blur `b c h w`."""
         kernel = without_border(self.kernel).flip(-2, -1)
-        rows, columns = _places(x, kernel)
+        rows, columns = _mirrored_indices(x, kernel)
         return _correlated(x[..., rows, :][..., columns], kernel)
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """Apply the transpose: correlate, and fold what fell over the edge back where it came from."""
-        rows, columns = _places(y, self.kernel)
+        """Apply the transpose: correlate, and add what lies beyond the border where it was mirrored from."""
+        rows, columns = _mirrored_indices(y, self.kernel)
         radius_h, radius_w = (side // 2 for side in self.kernel.shape[-2:])
         wide = functional.pad(y, (2 * radius_w, 2 * radius_w, 2 * radius_h, 2 * radius_h))
         wide = _correlated(wide, self.kernel)
@@ -101,7 +101,7 @@ def without_border(kernel: Tensor) -> Tensor:
     return kernel[..., window[0], window[1]]
 
 
-def _places(x: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
+def _mirrored_indices(x: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
     """Return the rows and columns of pictures, mirrored at the edges as far as a kernel reaches."""
     rows, columns = (mirrored(side, k // 2) for side, k in zip(x.shape[-2:], kernel.shape[-2:], strict=True))
     return rows.to(x.device), columns.to(x.device)
@@ -149,11 +149,11 @@ def _compute_taps(side: int, factor: Fraction) -> tuple[Tensor, Tensor]:
 
 def _resize_rows(x: Tensor, taps: tuple[Tensor, Tensor]) -> Tensor:
     """Resize the rows of `b c h w` tap by tap, since a matrix for a large picture would not fit into memory."""
-    rows, weights = taps[0].to(x.device), taps[1].to(x)[:, :, None]
+    indices, weights = taps[0].to(x.device), taps[1].to(x)[:, :, None]
     x = x.contiguous()
-    total = x.new_zeros(*x.shape[:-2], rows.shape[1], x.shape[-1])
-    for row, weight in zip(rows, weights, strict=True):
-        total.addcmul_(x.index_select(-2, row), weight)
+    total = x.new_zeros(*x.shape[:-2], indices.shape[1], x.shape[-1])
+    for index, weight in zip(indices, weights, strict=True):
+        total.addcmul_(x.index_select(-2, index), weight)
     return total
 
 

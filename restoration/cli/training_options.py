@@ -67,37 +67,39 @@ training_options = combine(
             metavar="NAME",
             required=True,
             shell_complete=names(TaskCard),
-            help="What is to be repaired, see `restore tasks`.",
+            help="Damage to repair; `restore tasks` lists what there is.",
         ),
         what(
             "--recipe",
             metavar="FILE",
             type=click.Path(dir_okay=False, path_type=Path),
-            help="Take parts and settings from a config.json, as those beside weights are.",
+            help="Recipe with the parts and settings to train with: a config.json, as it lies beside weights.",
         ),
         what(
             "--start",
             metavar="WHICH",
-            help="Initial weights: a folder, a name (`restore weights list`), owner/name on the Hub, or none.  "
-            "[default: those of --recipe, else none]",
+            help="Initial weights: a folder, a name from `restore weights list`, owner/name[@revision] on the Hugging "
+            "Face Hub, or none.  [default: those of --recipe, else none]",
         ),
-        _part("network", "Network to train, see `restore networks`.  [default: the method's]"),
-        _part("schedule", "Noise schedule, see `restore schedules`.  [default: the method's]"),
-        _part("objective", "Training objective, see `restore objectives`.  [default: the method's]"),
-        _part("sampler", "Sampler for validation and use, see `restore samplers`.  [default: the method's]"),
+        _part("network", "Network to train; `restore networks` lists them.  [default: that of the method]"),
+        _part("schedule", "Noise schedule; `restore schedules` lists them.  [default: that of the method]"),
+        _part("objective", "Training objective; `restore objectives` lists them.  [default: that of the method]"),
+        _part(
+            "sampler", "Sampler for validation and use; `restore samplers` lists them.  [default: that of the method]"
+        ),
         what(
             "--set",
             "options",
             multiple=True,
             callback=keywords,
             metavar="PART.KEY=VALUE",
-            help="Set an option of a part, such as network.width=32 or schedule.max_sigma=50; may be repeated.",
+            help="Set an option of a part, as in network.width=32 or schedule.max_sigma=50. May be repeated.",
         ),
         what(
             "--working-size",
             type=int,
             metavar="PIXELS",
-            help="Train on copies of about this many squared pixels; 0: pictures as they are.  [default: the task's]",
+            help="Shrink pictures to about PIXELS x PIXELS; 0 leaves them as they are.  [default: that of the task]",
         ),
         pictures(
             "--data",
@@ -145,7 +147,7 @@ training_options = combine(
             THE_STEPS, "--blend", click.FloatRange(0, 1, max_open=True), "Share of the initial weights in what is kept."
         ),
         setting(THE_STEPS, "--seed", SEED, "Random seed of initial weights, patches and noise."),
-        setting(THE_STEPS, "--precision", PRECISIONS, "Floating-point format; fp16 comes with loss scaling."),
+        setting(THE_STEPS, "--precision", PRECISIONS, "Floating-point precision; fp16 comes with loss scaling."),
         result(
             "--out",
             metavar="DIR",
@@ -162,7 +164,7 @@ training_options = combine(
             metavar="NAME",
             default="auto",
             show_default=True,
-            help="Where to compute: auto, cpu, cuda, cuda:1, mps.",
+            help="Device to compute on: auto, cpu, cuda, cuda:1 or mps.",
         ),
         machine("--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads.  [default: all]"),
         machine(
@@ -178,6 +180,6 @@ training_options = combine(
             "Machine", "--cache", Size(), "Disk space, best in memory, for decoded pictures, as 500M or 4G.", "auto"
         ),
         setting("Machine", "--compile/--no-compile", None, "Compile the network with torch.compile.", "no"),
-        machine("--offline", is_flag=True, help="Never look for --start on the Hub; its cache is used."),
+        machine("--offline", is_flag=True, help="Do not use the network; weights of the Hub must be in its cache."),
     ]
 )

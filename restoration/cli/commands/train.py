@@ -53,7 +53,7 @@ def train(
     quiet: bool,
     **chosen: Any,
 ) -> int:
-    """Train METHOD (see `restore methods`) for a task.
+    """Train METHOD for a task; `restore methods` lists the methods.
 
     \b
     Examples:
