@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +23,41 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+DEBUG = "restoration.debug"
+
+
+def _remember(ctx: click.Context, parameter: click.Parameter, debug: bool) -> None:
+    if debug:
+        ctx.meta[DEBUG] = True
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress and no warnings.")
-debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
+debug_option = click.option(
+    "--debug", is_flag=True, expose_value=False, callback=_remember, help="Show the traceback of an error."
+)
 threads_option = click.option("--threads", type=click.IntRange(1), help="Number of CPU threads.  [default: all]")
 
 
-def echo_json(value: Any) -> None:
-    """Print one JSON value on one line; infinities become null, as JSON has none."""
-    click.echo(json.dumps(_finite(value), ensure_ascii=False))
+def echo_json(value: Any, *, err: bool = False) -> None:
+    """Print one JSON value on one line; infinities become null, as JSON has none.
+
+    With `err` it goes to stderr: where stdout holds a picture.
+    """
+    text = json.dumps(_finite(value), ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # the name of a file that is not UTF-8; JSON has escapes for what it holds
+        text = json.dumps(_finite(value))
+    click.echo(text, err=err)
+
+
+def echo_path(path: str) -> None:
+    """Print the name of a file as it is, byte for byte, whatever they stand for; a terminal gets no control codes."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        click.echo("".join(one if one.isprintable() else repr(one)[1:-1] for one in path))
+    else:
+        click.echo(os.fsencode(path))
 
 
 def _finite(value: Any) -> Any:
@@ -42,8 +69,9 @@ def _finite(value: Any) -> Any:
 
 
 def say(text: str) -> None:
-    """Tell the user something that is not the answer."""
-    click.echo(text, err=True)
+    """Tell the user something that is not the answer; nothing happens if nobody can hear it."""
+    with suppress(OSError, ValueError):
+        click.echo(text, err=True)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
@@ -63,7 +91,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
 
 def progress_wanted(quiet: bool) -> bool:
     """Say whether to draw a bar: on a terminal, unless told to be quiet."""
-    return sys.stderr.isatty() and not quiet
+    return sys.stderr is not None and sys.stderr.isatty() and not quiet
 
 
 def show_warnings(quiet: bool) -> None:
@@ -94,40 +122,67 @@ def progress_bar(console: Console | None = None) -> Progress:
     )
 
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[remark]}"),
+        TextColumn("{task.fields[remark]}", markup=False),
         console=console or Console(stderr=True),
         transient=True,
     )
 
 
+def debugging() -> bool:
+    """Say whether the command that runs was asked for the traceback of an error."""
+    context = click.get_current_context(silent=True)
+    return context is not None and DEBUG in context.meta
+
+
+def open_streams() -> None:
+    """Give stdin, stdout and stderr a place where the caller has closed them, or files would be opened in theirs."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False, encoding="utf-8"))  # noqa: SIM115
+
+
+class Ended(BaseException):
+    """The system or a user asked this process to end, by the signal `number`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"ended by {signal.Signals(number).name}")
+        self.number = number
+
+
 @contextmanager
 def interruptible() -> Iterator[Callable[[], None]]:
-    """Give a function that raises `KeyboardInterrupt` if Ctrl-C was pressed since the beginning.
+    """Give a function that raises again what came: `KeyboardInterrupt` for Ctrl-C, `Ended` for SIGTERM and SIGHUP.
 
-    Ctrl-C itself raises at once. But when that happens in a callback or finaliser of a library, Python only prints it;
-    so a batch asks again after each picture. A process that ignores Ctrl-C goes on ignoring it.
+    They are raised at once. But when that happens in a callback or finaliser of a library, Python only prints it;
+    so a batch asks again after each picture. A process that ignores a signal goes on ignoring it.
     """
-    pressed = False
+    came: list[BaseException] = []
 
     def press(number: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        pressed = True
-        raise KeyboardInterrupt
+        came.append(KeyboardInterrupt() if number == signal.SIGINT else Ended(number))
+        raise came[-1]
 
     def check() -> None:
-        if pressed:
-            raise KeyboardInterrupt
+        if came:
+            raise came[0]
 
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield check
-        return
-    signal.signal(signal.SIGINT, press)
+    usual: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    if hasattr(signal, "SIGHUP"):
+        usual[signal.SIGHUP] = signal.SIG_DFL
+    ours = [number for number, handler in usual.items() if signal.getsignal(number) is handler]
+    for number in ours:
+        signal.signal(number, press)
     try:
         yield check
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in ours:
+            signal.signal(number, usual[number])

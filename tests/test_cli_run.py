@@ -10,6 +10,7 @@ import sys
 
 import pytest
 import torch
+from forking import commands
 from small import picture
 
 from restoration.images import read, write
@@ -18,14 +19,20 @@ from restoration.picture import Picture
 HOW = ("--method", "ir-sde", "--task", "derain")
 
 
+@pytest.fixture(scope="module")
+def quick():
+    with commands() as run:
+        yield run
+
+
 def one_line(text: str) -> str:
     lines = text.strip().splitlines()
     assert len(lines) == 1, text
     return lines[0]
 
 
-def test_a_picture_goes_in_and_its_path_comes_out(restore, weights, rainy):
-    done = restore("run", rainy, *HOW, "--weights", weights)
+def test_a_picture_goes_in_and_its_path_comes_out(quick, weights, rainy):
+    done = quick("run", rainy, *HOW, "--weights", weights)
     assert (done.returncode, done.stderr) == (0, "")
     target = rainy.with_name("rainy.restored.png")
     assert done.stdout == f"{target}\n"
@@ -33,34 +40,36 @@ def test_a_picture_goes_in_and_its_path_comes_out(restore, weights, rainy):
     assert not torch.equal(read(target).pixels, read(rainy).pixels)
 
 
-def test_nothing_is_overwritten_unasked(restore, weights, rainy):
+def test_nothing_is_overwritten_unasked(quick, weights, rainy):
     target = rainy.with_name("rainy.restored.png")
     target.write_bytes(b"mine")
-    refused = restore("run", rainy, *HOW, "--weights", weights)
+    refused = quick("run", rainy, *HOW, "--weights", weights)
     assert refused.returncode == 2
     assert "use --overwrite or --skip-existing" in one_line(refused.stderr)
     assert target.read_bytes() == b"mine"
-    skipped = restore("run", rainy, *HOW, "--weights", weights, "--skip-existing")
+    skipped = quick("run", rainy, *HOW, "--weights", weights, "--skip-existing")
     assert skipped.returncode == 0
     assert target.read_bytes() == b"mine"
-    assert restore("run", rainy, *HOW, "--weights", weights, "--overwrite").returncode == 0
+    assert quick("run", rainy, *HOW, "--weights", weights, "--overwrite").returncode == 0
     assert read(target).pixels.shape == (1, 3, 24, 32)
 
 
-def test_a_folder_goes_to_a_folder_with_its_sub_folders(restore, weights, tmp_path):
-    for name in ("in/a.png", "in/sub/b.jpg", "in/old.restored.png"):
+def test_a_folder_goes_to_a_folder_with_its_sub_folders(quick, weights, tmp_path):
+    for name in ("in/a.png", "in/sub/b.jpg", "in/IMG.restored.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         write(picture(), tmp_path / name)
     (tmp_path / "in" / "notes.txt").write_text("not a picture")
-    done = restore("run", tmp_path / "in", *HOW, "--weights", weights, "-o", f"{tmp_path}/out/", "--json")
+    done = quick("run", tmp_path / "in", *HOW, "--weights", weights, "-o", f"{tmp_path}/out/", "--json")
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [line["output"] for line in lines] == [f"{tmp_path}/out/a.png", f"{tmp_path}/out/sub/b.jpg"]
+    names = ("IMG.restored.png", "a.png", "sub/b.jpg")
+    assert [line["output"] for line in lines] == [f"{tmp_path}/out/{name}" for name in names]
+    assert done.stderr == "1 other files were left alone (1 .txt)\ndone 3, skipped 0, failed 0\n"
     assert lines[0]["evaluations"] == 10
     assert {"seed", "device", "precision", "weights", "seconds", "tile", "size"} <= lines[0].keys()
 
 
-def test_one_bad_picture_does_not_stop_the_others(restore, weights, tmp_path):
+def test_one_bad_picture_does_not_stop_the_others(quick, weights, tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     (tmp_path / "b.png").write_bytes(b"no picture")
     write(picture(), tmp_path / "c.png")
@@ -68,14 +77,16 @@ def test_one_bad_picture_does_not_stop_the_others(restore, weights, tmp_path):
     (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:5000])
     (tmp_path / "whole.png").unlink()
     names = ("a.png", "b.png", "c.png", "cut.png")
-    done = restore("run", *(tmp_path / name for name in names), *HOW, "--weights", weights)
+    done = quick("run", *(tmp_path / name for name in names), *HOW, "--weights", weights)
     assert done.returncode == 1
     assert done.stdout == f"{tmp_path}/c.restored.png\n"
-    errors = done.stderr.strip().splitlines()
-    assert len(errors) == 3
+    *errors, title, first, second, third, count = done.stderr.strip().splitlines()
     assert errors[0] == f"error: {tmp_path}/a.png is empty"
     assert "b.png is not a picture that can be read" in errors[1]
     assert "cut.png is damaged and cannot be read whole" in errors[2]
+    assert title == "these failed:"
+    assert [f"error:{line[1:]}" for line in (first, second, third)] == errors
+    assert count == "done 1, skipped 0, failed 3"
     assert sorted(os.listdir(tmp_path)) == ["a.png", "b.png", "c.png", "c.restored.png", "cut.png"]
 
 
@@ -85,38 +96,38 @@ def test_stdin_and_stdout_are_a_pipe(restore, weights, rainy):
     assert read(done.stdout).pixels.shape == (1, 3, 24, 32)
 
 
-def test_a_template_names_the_results(restore, weights, rainy):
-    done = restore("run", rainy, *HOW, "--weights", weights, "-o", f"{rainy.parent}/{{name}}.{{method}}.tif")
+def test_a_template_names_the_results(quick, weights, rainy):
+    done = quick("run", rainy, *HOW, "--weights", weights, "-o", f"{rainy.parent}/{{name}}.{{method}}.tif")
     assert done.stdout == f"{rainy.parent}/rainy.ir-sde.tif\n"
-    wrong = restore("run", rainy, *HOW, "-o", "{nme}.png")
+    wrong = quick("run", rainy, *HOW, "-o", "{nme}.png")
     assert wrong.returncode == 2
     assert "{name}, {ext}, {method} and {task}" in one_line(wrong.stderr)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (1, 300)])
-def test_tiny_and_thin_pictures_work(restore, weights, tmp_path, size):
+def test_tiny_and_thin_pictures_work(quick, weights, tmp_path, size):
     write(picture(*size), tmp_path / "tiny.png")
-    done = restore("run", tmp_path / "tiny.png", *HOW, "--weights", weights)
+    done = quick("run", tmp_path / "tiny.png", *HOW, "--weights", weights)
     assert done.returncode == 0, done.stderr
     assert read(tmp_path / "tiny.restored.png").pixels.shape[-2:] == size
 
 
-def test_depth_grey_and_alpha_survive(restore, weights, tmp_path):
+def test_depth_grey_and_alpha_survive(quick, weights, tmp_path):
     grey = picture(bits=16)
     alpha = torch.rand(1, 1, 24, 32).mul(65535).round() / 65535
     write(Picture(pixels=grey.pixels[:, :1], alpha=alpha, bits=16), tmp_path / "deep.png")
-    assert restore("run", tmp_path / "deep.png", *HOW, "--weights", weights).returncode == 0
+    assert quick("run", tmp_path / "deep.png", *HOW, "--weights", weights).returncode == 0
     result = read(tmp_path / "deep.restored.png")
     assert result.bits == 16
     assert result.pixels.shape == (1, 1, 24, 32)
     assert torch.equal(result.alpha, alpha)
 
 
-def test_the_same_seed_gives_the_same_bytes_and_windows_the_same_picture(restore, weights, tmp_path):
+def test_the_same_seed_gives_the_same_bytes_and_windows_the_same_picture(quick, weights, tmp_path):
     write(picture(200, 300), tmp_path / "in.png")
     for name, more in {"a": (), "b": (), "c": ("--tile", "128"), "d": ("--seed", "1")}.items():
         sampler = ("--sampler", "posterior", "--precision", "fp32")
-        done = restore(
+        done = quick(
             "run", tmp_path / "in.png", *HOW, "--weights", weights, *sampler, *more, "-o", tmp_path / f"{name}.png"
         )
         assert done.returncode == 0, done.stderr
@@ -126,17 +137,17 @@ def test_the_same_seed_gives_the_same_bytes_and_windows_the_same_picture(restore
     assert float((read(a).pixels - read(c).pixels).abs().max()) <= 1.01 / 255
 
 
-def test_a_report_shows_before_and_after(restore, weights, rainy):
+def test_a_report_shows_before_and_after(quick, weights, rainy):
     page = rainy.with_name("page <1>.html")
-    done = restore("run", rainy, *HOW, "--weights", weights, "--report", page)
+    done = quick("run", rainy, *HOW, "--weights", weights, "--report", page)
     assert done.stdout.splitlines() == [str(rainy.with_name("rainy.restored.png")), str(page)]
     text = page.read_text()
     assert text.count("data:image/png;base64,") == 2
     assert "http" not in text.replace("http-equiv", ""), "the page must be complete in itself"
 
 
-def test_a_dry_run_says_what_would_be_done_and_does_nothing(restore, weights, rainy):
-    done = restore("run", rainy, *HOW, "--weights", weights, "--dry-run")
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(quick, weights, rainy):
+    done = quick("run", rainy, *HOW, "--weights", weights, "--dry-run")
     assert done.returncode == 0
     assert f"{rainy} -> {rainy.with_name('rainy.restored.png')}" in done.stdout
     assert os.listdir(rainy.parent) == ["rainy.png"]
@@ -158,55 +169,65 @@ WRONG = {
 
 
 @pytest.mark.parametrize("arguments", WRONG, ids=lambda arguments: " ".join(arguments[-2:]))
-def test_wrong_usage_is_one_line_and_exit_code_2(restore, weights, rainy, arguments):
+def test_wrong_usage_is_one_line_and_exit_code_2(quick, weights, rainy, arguments):
     more = () if "--weights" in arguments else ("--weights", weights)
-    done = restore("run", rainy, *arguments, *more, "--offline")
+    done = quick("run", rainy, *arguments, *more, "--offline")
     assert done.returncode == 2
     assert WRONG[arguments] in one_line(done.stderr)
     assert done.stdout == ""
     assert os.listdir(rainy.parent) == ["rainy.png"]
 
 
-def test_weights_for_another_task_are_refused(restore, weights, rainy):
-    done = restore("run", rainy, "--method", "ir-sde", "--task", "denoise", "--weights", weights)
+def test_weights_for_another_task_are_refused(quick, weights, rainy):
+    done = quick("run", rainy, "--method", "ir-sde", "--task", "denoise", "--weights", weights)
     assert done.returncode == 2
     assert "holds weights for --method ir-sde --task derain" in one_line(done.stderr)
 
 
-def test_a_recipe_changed_by_hand_is_refused(restore, weights, rainy, tmp_path):
+def test_a_recipe_changed_by_hand_is_refused(quick, weights, rainy, tmp_path):
     import shutil
 
     changed = tmp_path / "changed"
     shutil.copytree(weights, changed)
     config = changed / "config.json"
     config.write_text(config.read_text().replace('"max_sigma": 10.0', '"max_sigma": 50.0'))
-    done = restore("run", rainy, *HOW, "--weights", changed)
+    done = quick("run", rainy, *HOW, "--weights", changed)
     assert done.returncode == 2
     assert "max_sigma = 50.0, but its weights were trained with 10.0" in one_line(done.stderr)
 
 
-def test_an_input_is_never_written_over(restore, weights, rainy):
-    done = restore("run", rainy, *HOW, "--weights", weights, "-o", rainy, "--overwrite")
+def test_an_input_is_never_written_over(quick, weights, rainy):
+    done = quick("run", rainy, *HOW, "--weights", weights, "-o", rainy, "--overwrite")
     assert done.returncode == 2
     assert "would be written over itself" in one_line(done.stderr)
 
 
-def test_two_results_never_share_a_place(restore, weights, tmp_path):
-    for name in ("a/x.png", "b/x.png"):
-        (tmp_path / name).parent.mkdir()
+def test_two_results_never_share_a_place_and_the_others_are_made(quick, weights, tmp_path):
+    for name in ("a/x.png", "b/x.png", "b/y.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         write(picture(), tmp_path / name)
-    inputs = [tmp_path / "a" / "x.png", tmp_path / "b" / "x.png"]
-    done = restore("run", *inputs, *HOW, "--weights", weights, "-o", f"{tmp_path}/out/")
+    how = (*HOW, "--weights", weights, "-o", "out/")
+    done = quick("run", "a/x.png", "b/x.png", *how, cwd=tmp_path)
     assert done.returncode == 2
-    assert "two results would both be" in one_line(done.stderr)
-    done = restore("run", *inputs, *HOW, "--weights", weights, "-o", tmp_path / "one.png")
-    assert "2 pictures cannot all go to" in one_line(done.stderr)
+    assert "a/x.png and b/x.png would both become out/x.png" in one_line(done.stderr)
+    done = quick("run", "a/x.png", "b/x.png", "b/y.png", *how, "--json", cwd=tmp_path)
+    assert done.returncode == 1
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(line["input"], line.get("output")) for line in lines] == [
+        ("a/x.png", None),
+        ("b/x.png", None),
+        ("b/y.png", "out/y.png"),
+    ]
+    assert "would both become" in lines[0]["error"]
+    hint = done.stderr.splitlines()[0].partition("use -o ")[2].strip('"')
+    done = quick("run", "a/x.png", "b/x.png", "b/y.png", *how[:-1], hint, cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout.split() == ["out/a/x.png", "out/b/x.png", "out/b/y.png"]
 
 
-def test_a_folder_that_cannot_be_made_fails_that_picture_only(restore, weights, rainy):
+def test_a_folder_that_cannot_be_made_fails_that_picture_only(quick, weights, rainy):
     blocker = rainy.with_name("blocker")
     blocker.write_text("a file where a folder should be")
-    done = restore("run", rainy, *HOW, "--weights", weights, "-o", f"{blocker}/out/")
+    done = quick("run", rainy, *HOW, "--weights", weights, "-o", f"{blocker}/out/")
     assert done.returncode == 1
     assert "cannot make" in one_line(done.stderr)
 
@@ -242,15 +263,19 @@ def test_ctrl_c_in_a_batch_keeps_what_is_done_and_exits_with_130(weights, tmp_pa
     process.send_signal(signal.SIGINT)
     rest, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.strip().splitlines()[-1] == "interrupted"
+    *_, count, last = filter(None, errors.splitlines())
+    assert last == "interrupted"
     written = sorted(os.listdir(tmp_path / "out"))
     assert 0 < len(written) < 30
+    assert count.startswith("done ") and count.endswith(
+        f", skipped 0, failed 0, left {30 - int(count.split()[1][:-1])}"
+    )
     assert [first, *rest.splitlines()] == [f"{tmp_path}/out/{name}" for name in written]
     for name in written:
         assert read(tmp_path / "out" / name).pixels.shape == (1, 3, 96, 96)
 
 
-def test_out_of_memory_fails_that_picture_only(restore, tmp_path):
+def test_out_of_memory_fails_that_picture_only(quick, tmp_path):
     (tmp_path / "greedy.py").write_text(
         "from restoration import RestorerCard, hookimpl\n"
         "class Greedy:\n"
@@ -265,13 +290,13 @@ def test_out_of_memory_fails_that_picture_only(restore, tmp_path):
     write(picture(24, 64), tmp_path / "large.png")
     write(picture(24, 32), tmp_path / "small.png")
     inputs = [tmp_path / "large.png", tmp_path / "small.png"]
-    done = restore("--plugin", tmp_path / "greedy.py", "run", *inputs, "--method", "greedy", "--task", "denoise")
+    done = quick("--plugin", tmp_path / "greedy.py", "run", *inputs, "--method", "greedy", "--task", "denoise")
     assert done.returncode == 1
-    assert "out of memory" in one_line(done.stderr)
+    assert done.stderr.startswith("error: out of memory") and done.stderr.endswith("done 1, skipped 0, failed 1\n")
     assert done.stdout == f"{tmp_path}/small.restored.png\n"
 
 
-def test_a_plugin_of_one_file_works_for_one_run(restore, rainy, tmp_path):
+def test_a_plugin_of_one_file_works_for_one_run(quick, rainy, tmp_path):
     (tmp_path / "negative.py").write_text(
         "from restoration import RestorerCard, hookimpl\n"
         "class Negative:\n"
@@ -282,9 +307,9 @@ def test_a_plugin_of_one_file_works_for_one_run(restore, rainy, tmp_path):
         "    yield RestorerCard(name='negative', factory='negative:Negative', summary='x', needs_weights=False)\n"
     )
     run = ("run", rainy, "--method", "negative", "--task", "denoise", "-o", tmp_path / "out.png")
-    assert restore("--plugin", tmp_path / "negative.py", *run).returncode == 0
+    assert quick("--plugin", tmp_path / "negative.py", *run).returncode == 0
     assert torch.allclose(read(tmp_path / "out.png").pixels, 1 - read(rainy).pixels, atol=1e-6)
-    assert restore(*run).returncode == 2
+    assert quick(*run).returncode == 2
 
 
 CARELESS = """
@@ -307,8 +332,8 @@ def register_restorers():
     ("mistake", "whose"),
     [("relu(observation.y).view(7)", "the plugin careless"), ("relu(observation.y)[0, 0, 0]", "the toolbox")],
 )
-def test_an_error_says_whose_code_it_came_out_of(restore, rainy, tmp_path, mistake, whose):
+def test_an_error_says_whose_code_it_came_out_of(quick, rainy, tmp_path, mistake, whose):
     (tmp_path / "careless.py").write_text(CARELESS.format(mistake=mistake))
-    done = restore("--plugin", tmp_path / "careless.py", "run", rainy, "--method", "careless", "--task", "denoise")
+    done = quick("--plugin", tmp_path / "careless.py", "run", rainy, "--method", "careless", "--task", "denoise")
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
     assert done.stderr.endswith(f"(a fault of {whose}; --debug shows where)\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -11,6 +12,8 @@ from typing import Any
 
 import click
 
+from restoration.cli.faults import explained
+from restoration.console import Ended, debug_option, open_streams, say
 from restoration.errors import RestorationError
 from restoration.version import __version__
 
@@ -81,8 +84,8 @@ def load_plugin_files(ctx: click.Context, parameter: click.Parameter, files: tup
     callback=load_plugin_files,
     help="Load a one-file plugin for this run; may be repeated.",
 )
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cli(debug: bool) -> None:
+@debug_option
+def cli() -> None:
     """Restore damaged pictures, on any machine, offline.
 
     \b
@@ -112,6 +115,7 @@ def settings() -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 some inputs failed, 2 wrong usage, 130 interrupted."""
+    open_streams()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     leave(_call(arguments))
 
@@ -129,41 +133,23 @@ def _call(arguments: list[str]) -> int:
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
-        click.echo(
-            f"error: {_one_line(error)} (see `{context.command_path if context else 'restore'} --help`)", err=True
-        )
+        say(f"error: {_one_line(error)} (see `{context.command_path if context else 'restore'} --help`)")
         return 2
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        say("interrupted")
         return 130
+    except Ended as error:
+        say(str(error))
+        signal.signal(error.number, signal.SIG_DFL)
+        os.kill(os.getpid(), error.number)  # who waits for this process is to see what ended it
+        return 128 + error.number
     except BrokenPipeError:
         return 1
-    except RestorationError as error:
-        if debug:
-            raise
-        click.echo(f"error: {error}", err=True)
-        return 2
     except Exception as error:
         if debug:
             raise
-        first = (str(error).splitlines() or [""])[0]
-        click.echo(
-            f"error: {type(error).__name__}: {first} (a fault of {_whose(error)}; --debug shows where)", err=True
-        )
-        return 1
-
-
-def _whose(error: Exception) -> str:
-    """Say whose code an error came out of: the innermost that is of a plugin or of the toolbox, not of a library."""
-    from traceback import walk_tb
-
-    from restoration.registry import registry
-
-    owners = {plugin.package: f"the plugin {plugin.name}" for plugin in registry().plugins}
-    owners["restoration"] = "the toolbox"
-    names = ["restoration", *(str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__))]
-    packages = [name.partition(".")[0] for name in names]
-    return [owners[package] for package in packages if package in owners][-1]
+        say(f"error: {explained(error)}")
+        return 2 if isinstance(error, RestorationError) else 1
 
 
 def _one_line(error: click.ClickException) -> str:
@@ -176,7 +162,7 @@ def leave(code: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     except OSError:
-        code = code or 1
+        os._exit(code or 1)  # Python itself would try again, and complain
     if "torch" in sys.modules:
         os._exit(code)
     sys.exit(code)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from restoration.errors import BadPicture, RestorationError
 from restoration.images.codec import decode, encode
+from restoration.images.parts import Part
 
 if TYPE_CHECKING:
     from restoration.picture import Picture
@@ -26,23 +25,39 @@ def read(source: str | Path | bytes, name: str = "") -> Picture:
     return decode(data, str(source))
 
 
-def write(picture: Picture, path: str | Path) -> None:
-    """Write a picture, the format by the suffix. A file under its final name is whole; nothing else is left behind."""
+def write(
+    picture: Picture,
+    path: str | Path,
+    *,
+    overwrite: bool = True,
+    like: os.stat_result | None = None,
+    keep_time: bool = False,
+) -> None:
+    """Write a picture, the format by the suffix. A file under its final name is whole; nothing else is left behind.
+
+    Without `overwrite` a file that is there stays. `like`, what the system says of the file that it was made from,
+    gives it its permissions and, with `keep_time`, its times. Raises `RestorationError`.
+    """
+    import pyvips
+
     path = Path(path)
-    write_bytes(encode(picture, path.suffix.lower()), path)
-
-
-def write_bytes(data: bytes, path: Path) -> None:
-    """Write a file atomically. Raises `RestorationError` with the reason of the system."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        data = encode(picture, path.suffix.lower())
+    except pyvips.Error as error:
+        raise RestorationError(f"cannot write {path}: {str(error).strip().splitlines()[-1]}") from None
+    with Part(path, overwrite=overwrite, like=like, keep_time=keep_time) as file:
+        file.write(data)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those that it lies in, if they are not there. Raises `RestorationError`."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RestorationError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
+        raise RestorationError(f"cannot make {path}: {error.strerror}") from error
+
+
+def write_bytes(data: bytes, path: Path, *, overwrite: bool = True) -> None:
+    """Write a file atomically. Raises `RestorationError` with the reason of the system."""
+    with Part(path, overwrite=overwrite) as file:
+        file.write(data)
