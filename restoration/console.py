@@ -162,14 +162,15 @@ class Ended(BaseException):
 def interruptible() -> Iterator[Callable[[], None]]:
     """Give a function that raises again what came: `KeyboardInterrupt` for Ctrl-C, `Ended` for SIGTERM and SIGHUP.
 
-    They are raised at once. But when that happens in a callback or finaliser of a library, Python only prints it;
-    so a batch asks again after each picture. A process that ignores a signal goes on ignoring it.
+    They are raised at once. But in a callback or finaliser of a library that would be printed and lost; so work in
+    several steps asks again after each. A process that ignores a signal goes on ignoring it.
     """
     came: list[BaseException] = []
 
     def press(number: int, frame: FrameType | None) -> None:
         came.append(KeyboardInterrupt() if number == signal.SIGINT else Ended(number))
-        raise came[-1]
+        if not _is_lost(frame):
+            raise came[-1]
 
     def check() -> None:
         if came:
@@ -186,3 +187,13 @@ def interruptible() -> Iterator[Callable[[], None]]:
     finally:
         for number in ours:
             signal.signal(number, usual[number])
+
+
+def _is_lost(frame: FrameType | None) -> bool:
+    """Say whether what is raised in a frame would be lost: C calls it, through cffi, or when an object goes."""
+    while frame is not None:
+        name, module = frame.f_code.co_name, str(frame.f_globals.get("__name__"))
+        if name == "__del__" or (module.startswith("pyvips") and (name.endswith("_callback") or "_marshal" in name)):
+            return True
+        frame = frame.f_back
+    return False

@@ -21,11 +21,12 @@ STREAM = "-"
 class Source:
     """A file to work on, or stdin as "-".
 
-    `inside` is the folder that it lies in as seen from the folder that was named, "" for files; `named` says that it
-    was named itself, by the user or by a pattern.
+    `key` tells it from other files, however they are named; `inside` is the folder that it lies in as seen from the
+    folder that was named, "" for files; `named` says that it was named itself, by the user or by a pattern.
     """
 
     path: str
+    key: str
     inside: str = ""
     named: bool = False
 
@@ -33,11 +34,6 @@ class Source:
     def folder(self) -> str:
         """The folder as it was named, "." for the present one."""
         return "." if self.path == STREAM else os.path.dirname(self.path) or "."
-
-    @property
-    def key(self) -> str:
-        """What tells it from other files, however it was named."""
-        return file_key(self.path)
 
 
 @dataclass(kw_only=True)
@@ -77,7 +73,7 @@ def find(arguments: Iterable[str], without: Iterable[str] = (), results: str | N
             below = os.path.relpath(os.path.realpath(name), common) if common else "."
             sources = _walk(name, "" if below == "." else below, avoided, own, found)
         else:
-            sources = iter([Source(path=name, named=True)])
+            sources = iter([Source(path=name, key=file_key(name), named=True)])
         for source in sources:
             if source.key not in taken:
                 taken.add(source.key)
@@ -132,7 +128,7 @@ def _walk(
                 waiting += _entries(path, found)
         elif _is_picture(entry):
             inside = os.path.join(below, os.path.dirname(path)[cut:]).rstrip(os.sep)
-            yield Source(path=path, inside=sys.intern(inside))
+            yield Source(path=path, key=file_key(path), inside=sys.intern(inside))
         elif not PART.fullmatch(entry.name):
             found.others[_kind(entry)] += 1
 

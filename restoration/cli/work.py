@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Taken:
+    """A picture as it was read, and what the system says of its file, if it is one."""
+
+    picture: Picture
+    status: os.stat_result | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Work:
     """What is done to every picture: `restoration`, and how its result is written."""
 
@@ -34,12 +42,12 @@ class Work:
     keep_time: bool
     preview: bool
 
-    def __call__(self, job: Job, observe: Callable[[Tensor], None]) -> tuple[Picture, Result]:
-        """Do a job; return the picture and what came of it. `observe` sees every guess, `1 c h w`.
+    def __call__(self, job: Job, taken: Taken, observe: Callable[[Tensor], None]) -> Result:
+        """Do a job and return what came of it. `observe` sees every guess, `1 c h w`.
 
         Raises `RestorationError`, before the work for what can be known before it.
         """
-        picture, like = _read(job)
+        picture = taken.picture
         target = None if job.target is None else Path(job.target)
         source = None if job.source is None else Path(job.source)
         options = options_of(self.restoration.task, self.restoration.task_options, source, job.place)
@@ -52,8 +60,8 @@ class Work:
         if target is None:
             _put_out(encode(result.picture, picture.suffix))
         else:
-            write(result.picture, target, overwrite=self.overwrite, like=like, keep_time=self.keep_time)
-        return picture, result
+            write(result.picture, target, overwrite=self.overwrite, like=taken.status, keep_time=self.keep_time)
+        return result
 
     def _shown(
         self, target: Path | None, observe: Callable[[Tensor], None]
@@ -77,15 +85,15 @@ def facts(job: Job, result: Result) -> dict[str, Any]:
     return {"input": job.name, "output": job.target or "-", **result.facts()}
 
 
-def _read(job: Job) -> tuple[Picture, os.stat_result | None]:
-    """Read the picture of a job, and what the system says of its file."""
+def take(job: Job) -> Taken:
+    """Read the picture of a job. Raises `BadPicture`."""
     if job.source is not None:
         try:
-            return read(job.source), os.stat(job.source)
+            return Taken(picture=read(job.source), status=os.stat(job.source))
         except OSError as error:
             raise BadPicture(f"{job.source}: {error.strerror}") from error
     try:
-        return read(sys.stdin.buffer.read(), job.name), None
+        return Taken(picture=read(sys.stdin.buffer.read(), job.name))
     except OSError as error:
         raise BadPicture(f"stdin cannot be read: {error.strerror}") from error
 

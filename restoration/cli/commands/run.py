@@ -117,12 +117,19 @@ def run(
 
 def _restore_all(batch: Batch, work: Work, page: Report | None) -> None:
     """Restore picture by picture, and tell what came of each."""
-    from restoration.cli.work import facts, told
+    from restoration.cli.work import facts, take, told
 
     with interruptible() as check, _bar(batch.total, batch.quiet) as step:
+
+        def observe(name: str, guess: Tensor) -> None:
+            step(name, guess)
+            check()
+
         for job in batch.plan.jobs:
             with batch.trying(job):
-                picture, result = work(job, partial(step, job.name))
+                taken = take(job)
+                check()
+                result = work(job, taken, partial(observe, job.name))
                 if batch.as_json:
                     batch.answer(facts(job, result))
                 elif job.target is not None:
@@ -131,7 +138,7 @@ def _restore_all(batch: Batch, work: Work, page: Report | None) -> None:
                     say(f"{job.name}: {told(result)}")
                 if page is not None:
                     with batch.watching():
-                        page.add(job.name, picture, result.picture, result.facts())
+                        page.add(job.name, taken.picture, result.picture, result.facts())
             step(job.name, None)
             check()
 
