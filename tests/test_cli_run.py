@@ -10,7 +10,6 @@ import sys
 
 import pytest
 import torch
-from forking import commands
 from small import picture
 
 from restoration.images import read, write
@@ -19,20 +18,14 @@ from restoration.picture import Picture
 HOW = ("--method", "ir-sde", "--task", "derain")
 
 
-@pytest.fixture(scope="module")
-def quick():
-    with commands() as run:
-        yield run
-
-
 def one_line(text: str) -> str:
     lines = text.strip().splitlines()
     assert len(lines) == 1, text
     return lines[0]
 
 
-def test_a_picture_goes_in_and_its_path_comes_out(quick, weights, rainy):
-    done = quick("run", rainy, *HOW, "--weights", weights)
+def test_a_picture_goes_in_and_its_path_comes_out(restore, weights, rainy):
+    done = restore("run", rainy, *HOW, "--weights", weights)
     assert (done.returncode, done.stderr) == (0, "")
     target = rainy.with_name("rainy.restored.png")
     assert done.stdout == f"{target}\n"
@@ -40,26 +33,26 @@ def test_a_picture_goes_in_and_its_path_comes_out(quick, weights, rainy):
     assert not torch.equal(read(target).pixels, read(rainy).pixels)
 
 
-def test_nothing_is_overwritten_unasked(quick, weights, rainy):
+def test_nothing_is_overwritten_unasked(restore, weights, rainy):
     target = rainy.with_name("rainy.restored.png")
     target.write_bytes(b"mine")
-    refused = quick("run", rainy, *HOW, "--weights", weights)
+    refused = restore("run", rainy, *HOW, "--weights", weights)
     assert refused.returncode == 2
     assert "use --overwrite or --skip-existing" in one_line(refused.stderr)
     assert target.read_bytes() == b"mine"
-    skipped = quick("run", rainy, *HOW, "--weights", weights, "--skip-existing")
+    skipped = restore("run", rainy, *HOW, "--weights", weights, "--skip-existing")
     assert skipped.returncode == 0
     assert target.read_bytes() == b"mine"
-    assert quick("run", rainy, *HOW, "--weights", weights, "--overwrite").returncode == 0
+    assert restore("run", rainy, *HOW, "--weights", weights, "--overwrite").returncode == 0
     assert read(target).pixels.shape == (1, 3, 24, 32)
 
 
-def test_a_folder_goes_to_a_folder_with_its_sub_folders(quick, weights, tmp_path):
+def test_a_folder_goes_to_a_folder_with_its_sub_folders(restore, weights, tmp_path):
     for name in ("in/a.png", "in/sub/b.jpg", "in/IMG.restored.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         write(picture(), tmp_path / name)
     (tmp_path / "in" / "notes.txt").write_text("not a picture")
-    done = quick("run", tmp_path / "in", *HOW, "--weights", weights, "-o", f"{tmp_path}/out/", "--json")
+    done = restore("run", tmp_path / "in", *HOW, "--weights", weights, "-o", f"{tmp_path}/out/", "--json")
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     names = ("IMG.restored.png", "a.png", "sub/b.jpg")
@@ -69,7 +62,7 @@ def test_a_folder_goes_to_a_folder_with_its_sub_folders(quick, weights, tmp_path
     assert {"seed", "device", "precision", "weights", "seconds", "tile", "size"} <= lines[0].keys()
 
 
-def test_one_bad_picture_does_not_stop_the_others(quick, weights, tmp_path):
+def test_one_bad_picture_does_not_stop_the_others(restore, weights, tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     (tmp_path / "b.png").write_bytes(b"no picture")
     write(picture(), tmp_path / "c.png")
@@ -77,7 +70,7 @@ def test_one_bad_picture_does_not_stop_the_others(quick, weights, tmp_path):
     (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:5000])
     (tmp_path / "whole.png").unlink()
     names = ("a.png", "b.png", "c.png", "cut.png")
-    done = quick("run", *(tmp_path / name for name in names), *HOW, "--weights", weights)
+    done = restore("run", *(tmp_path / name for name in names), *HOW, "--weights", weights)
     assert done.returncode == 1
     assert done.stdout == f"{tmp_path}/c.restored.png\n"
     *errors, title, first, second, third, count = done.stderr.strip().splitlines()
@@ -96,38 +89,38 @@ def test_stdin_and_stdout_are_a_pipe(restore, weights, rainy):
     assert read(done.stdout).pixels.shape == (1, 3, 24, 32)
 
 
-def test_a_template_names_the_results(quick, weights, rainy):
-    done = quick("run", rainy, *HOW, "--weights", weights, "-o", f"{rainy.parent}/{{name}}.{{method}}.tif")
+def test_a_template_names_the_results(restore, weights, rainy):
+    done = restore("run", rainy, *HOW, "--weights", weights, "-o", f"{rainy.parent}/{{name}}.{{method}}.tif")
     assert done.stdout == f"{rainy.parent}/rainy.ir-sde.tif\n"
-    wrong = quick("run", rainy, *HOW, "-o", "{nme}.png")
+    wrong = restore("run", rainy, *HOW, "-o", "{nme}.png")
     assert wrong.returncode == 2
     assert "{name}, {ext}, {method} and {task}" in one_line(wrong.stderr)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (1, 300)])
-def test_tiny_and_thin_pictures_work(quick, weights, tmp_path, size):
+def test_tiny_and_thin_pictures_work(restore, weights, tmp_path, size):
     write(picture(*size), tmp_path / "tiny.png")
-    done = quick("run", tmp_path / "tiny.png", *HOW, "--weights", weights)
+    done = restore("run", tmp_path / "tiny.png", *HOW, "--weights", weights)
     assert done.returncode == 0, done.stderr
     assert read(tmp_path / "tiny.restored.png").pixels.shape[-2:] == size
 
 
-def test_depth_grey_and_alpha_survive(quick, weights, tmp_path):
+def test_depth_grey_and_alpha_survive(restore, weights, tmp_path):
     grey = picture(bits=16)
     alpha = torch.rand(1, 1, 24, 32).mul(65535).round() / 65535
     write(Picture(pixels=grey.pixels[:, :1], alpha=alpha, bits=16), tmp_path / "deep.png")
-    assert quick("run", tmp_path / "deep.png", *HOW, "--weights", weights).returncode == 0
+    assert restore("run", tmp_path / "deep.png", *HOW, "--weights", weights).returncode == 0
     result = read(tmp_path / "deep.restored.png")
     assert result.bits == 16
     assert result.pixels.shape == (1, 1, 24, 32)
     assert torch.equal(result.alpha, alpha)
 
 
-def test_the_same_seed_gives_the_same_bytes_and_windows_the_same_picture(quick, weights, tmp_path):
+def test_the_same_seed_gives_the_same_bytes_and_windows_the_same_picture(restore, weights, tmp_path):
     write(picture(200, 300), tmp_path / "in.png")
     for name, more in {"a": (), "b": (), "c": ("--tile", "128"), "d": ("--seed", "1")}.items():
         sampler = ("--sampler", "posterior", "--precision", "fp32")
-        done = quick(
+        done = restore(
             "run", tmp_path / "in.png", *HOW, "--weights", weights, *sampler, *more, "-o", tmp_path / f"{name}.png"
         )
         assert done.returncode == 0, done.stderr
@@ -137,17 +130,17 @@ def test_the_same_seed_gives_the_same_bytes_and_windows_the_same_picture(quick, 
     assert float((read(a).pixels - read(c).pixels).abs().max()) <= 1.01 / 255
 
 
-def test_a_report_shows_before_and_after(quick, weights, rainy):
+def test_a_report_shows_before_and_after(restore, weights, rainy):
     page = rainy.with_name("page <1>.html")
-    done = quick("run", rainy, *HOW, "--weights", weights, "--report", page)
+    done = restore("run", rainy, *HOW, "--weights", weights, "--report", page)
     assert done.stdout.splitlines() == [str(rainy.with_name("rainy.restored.png")), str(page)]
     text = page.read_text()
     assert text.count("data:image/png;base64,") == 2
     assert "http" not in text.replace("http-equiv", ""), "the page must be complete in itself"
 
 
-def test_a_dry_run_says_what_would_be_done_and_does_nothing(quick, weights, rainy):
-    done = quick("run", rainy, *HOW, "--weights", weights, "--dry-run")
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(restore, weights, rainy):
+    done = restore("run", rainy, *HOW, "--weights", weights, "--dry-run")
     assert done.returncode == 0
     assert f"{rainy} -> {rainy.with_name('rainy.restored.png')}" in done.stdout
     assert os.listdir(rainy.parent) == ["rainy.png"]
@@ -169,48 +162,48 @@ WRONG = {
 
 
 @pytest.mark.parametrize("arguments", WRONG, ids=lambda arguments: " ".join(arguments[-2:]))
-def test_wrong_usage_is_one_line_and_exit_code_2(quick, weights, rainy, arguments):
+def test_wrong_usage_is_one_line_and_exit_code_2(restore, weights, rainy, arguments):
     more = () if "--weights" in arguments else ("--weights", weights)
-    done = quick("run", rainy, *arguments, *more, "--offline")
+    done = restore("run", rainy, *arguments, *more, "--offline")
     assert done.returncode == 2
     assert WRONG[arguments] in one_line(done.stderr)
     assert done.stdout == ""
     assert os.listdir(rainy.parent) == ["rainy.png"]
 
 
-def test_weights_for_another_task_are_refused(quick, weights, rainy):
-    done = quick("run", rainy, "--method", "ir-sde", "--task", "denoise", "--weights", weights)
+def test_weights_for_another_task_are_refused(restore, weights, rainy):
+    done = restore("run", rainy, "--method", "ir-sde", "--task", "denoise", "--weights", weights)
     assert done.returncode == 2
     assert "holds weights for --method ir-sde --task derain" in one_line(done.stderr)
 
 
-def test_a_recipe_changed_by_hand_is_refused(quick, weights, rainy, tmp_path):
+def test_a_recipe_changed_by_hand_is_refused(restore, weights, rainy, tmp_path):
     import shutil
 
     changed = tmp_path / "changed"
     shutil.copytree(weights, changed)
     config = changed / "config.json"
     config.write_text(config.read_text().replace('"max_sigma": 10.0', '"max_sigma": 50.0'))
-    done = quick("run", rainy, *HOW, "--weights", changed)
+    done = restore("run", rainy, *HOW, "--weights", changed)
     assert done.returncode == 2
     assert "max_sigma = 50.0, but its weights were trained with 10.0" in one_line(done.stderr)
 
 
-def test_an_input_is_never_written_over(quick, weights, rainy):
-    done = quick("run", rainy, *HOW, "--weights", weights, "-o", rainy, "--overwrite")
+def test_an_input_is_never_written_over(restore, weights, rainy):
+    done = restore("run", rainy, *HOW, "--weights", weights, "-o", rainy, "--overwrite")
     assert done.returncode == 2
     assert "would be written over itself" in one_line(done.stderr)
 
 
-def test_two_results_never_share_a_place_and_the_others_are_made(quick, weights, tmp_path):
+def test_two_results_never_share_a_place_and_the_others_are_made(restore, weights, tmp_path):
     for name in ("a/x.png", "b/x.png", "b/y.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         write(picture(), tmp_path / name)
     how = (*HOW, "--weights", weights, "-o", "out/")
-    done = quick("run", "a/x.png", "b/x.png", *how, cwd=tmp_path)
+    done = restore("run", "a/x.png", "b/x.png", *how, cwd=tmp_path)
     assert done.returncode == 2
     assert "a/x.png and b/x.png would both become out/x.png" in one_line(done.stderr)
-    done = quick("run", "a/x.png", "b/x.png", "b/y.png", *how, "--json", cwd=tmp_path)
+    done = restore("run", "a/x.png", "b/x.png", "b/y.png", *how, "--json", cwd=tmp_path)
     assert done.returncode == 1
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(line["input"], line.get("output")) for line in lines] == [
@@ -220,14 +213,14 @@ def test_two_results_never_share_a_place_and_the_others_are_made(quick, weights,
     ]
     assert "would both become" in lines[0]["error"]
     hint = done.stderr.splitlines()[0].partition("use -o ")[2].strip('"')
-    done = quick("run", "a/x.png", "b/x.png", "b/y.png", *how[:-1], hint, cwd=tmp_path)
+    done = restore("run", "a/x.png", "b/x.png", "b/y.png", *how[:-1], hint, cwd=tmp_path)
     assert done.returncode == 0 and done.stdout.split() == ["out/a/x.png", "out/b/x.png", "out/b/y.png"]
 
 
-def test_a_folder_that_cannot_be_made_fails_that_picture_only(quick, weights, rainy):
+def test_a_folder_that_cannot_be_made_fails_that_picture_only(restore, weights, rainy):
     blocker = rainy.with_name("blocker")
     blocker.write_text("a file where a folder should be")
-    done = quick("run", rainy, *HOW, "--weights", weights, "-o", f"{blocker}/out/")
+    done = restore("run", rainy, *HOW, "--weights", weights, "-o", f"{blocker}/out/")
     assert done.returncode == 1
     assert "cannot make" in one_line(done.stderr)
 
@@ -275,7 +268,7 @@ def test_ctrl_c_in_a_batch_keeps_what_is_done_and_exits_with_130(weights, tmp_pa
         assert read(tmp_path / "out" / name).pixels.shape == (1, 3, 96, 96)
 
 
-def test_out_of_memory_fails_that_picture_only(quick, tmp_path):
+def test_out_of_memory_fails_that_picture_only(restore, tmp_path):
     (tmp_path / "greedy.py").write_text(
         "from restoration import RestorerCard, hookimpl\n"
         "class Greedy:\n"
@@ -290,13 +283,13 @@ def test_out_of_memory_fails_that_picture_only(quick, tmp_path):
     write(picture(24, 64), tmp_path / "large.png")
     write(picture(24, 32), tmp_path / "small.png")
     inputs = [tmp_path / "large.png", tmp_path / "small.png"]
-    done = quick("--plugin", tmp_path / "greedy.py", "run", *inputs, "--method", "greedy", "--task", "denoise")
+    done = restore("--plugin", tmp_path / "greedy.py", "run", *inputs, "--method", "greedy", "--task", "denoise")
     assert done.returncode == 1
     assert done.stderr.startswith("error: out of memory") and done.stderr.endswith("done 1, skipped 0, failed 1\n")
     assert done.stdout == f"{tmp_path}/small.restored.png\n"
 
 
-def test_a_plugin_of_one_file_works_for_one_run(quick, rainy, tmp_path):
+def test_a_plugin_of_one_file_works_for_one_run(restore, rainy, tmp_path):
     (tmp_path / "negative.py").write_text(
         "from restoration import RestorerCard, hookimpl\n"
         "class Negative:\n"
@@ -307,9 +300,9 @@ def test_a_plugin_of_one_file_works_for_one_run(quick, rainy, tmp_path):
         "    yield RestorerCard(name='negative', factory='negative:Negative', summary='x', needs_weights=False)\n"
     )
     run = ("run", rainy, "--method", "negative", "--task", "denoise", "-o", tmp_path / "out.png")
-    assert quick("--plugin", tmp_path / "negative.py", *run).returncode == 0
+    assert restore("--plugin", tmp_path / "negative.py", *run).returncode == 0
     assert torch.allclose(read(tmp_path / "out.png").pixels, 1 - read(rainy).pixels, atol=1e-6)
-    assert quick(*run).returncode == 2
+    assert restore(*run).returncode == 2
 
 
 CARELESS = """
@@ -328,12 +321,18 @@ def register_restorers():
 """
 
 
-@pytest.mark.parametrize(
-    ("mistake", "whose"),
-    [("relu(observation.y).view(7)", "the plugin careless"), ("relu(observation.y)[0, 0, 0]", "the toolbox")],
-)
-def test_an_error_says_whose_code_it_came_out_of(quick, rainy, tmp_path, mistake, whose):
+def careless(restore, rainy, tmp_path, mistake):
     (tmp_path / "careless.py").write_text(CARELESS.format(mistake=mistake))
-    done = quick("--plugin", tmp_path / "careless.py", "run", rainy, "--method", "careless", "--task", "denoise")
+    return restore("--plugin", tmp_path / "careless.py", "run", rainy, "--method", "careless", "--task", "denoise")
+
+
+def test_an_error_says_whose_code_it_came_out_of(restore, rainy, tmp_path):
+    done = careless(restore, rainy, tmp_path, "relu(observation.y).view(7)")
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
-    assert done.stderr.endswith(f"(a fault of {whose}; --debug shows where)\n")
+    assert done.stderr.endswith("(a fault of the plugin careless; --debug shows where)\n")
+
+
+def test_an_answer_that_is_no_picture_is_named_with_its_method(restore, rainy, tmp_path):
+    done = careless(restore, rainy, tmp_path, "relu(observation.y)[0, 0, 0]")
+    assert done.returncode != 0 and len(done.stderr.splitlines()) == 1
+    assert "method 'careless' gave" in done.stderr and not (tmp_path / "rainy.restored.png").exists()

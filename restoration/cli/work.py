@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from restoration.console import answers_apart
 from restoration.errors import BadPicture, RestorationError
 from restoration.images import encode, make_folder, read, write
 from restoration.images.limits import check_size
@@ -55,7 +56,7 @@ class Work:
         check_size(target or Path(f"stdin{picture.suffix}"), *observation.y.shape[-2:])
         if target is not None:
             _check_folder(target.parent)
-        with self._shown(target, observe) as see:
+        with self._shown(target, observe) as see, answers_apart():
             result = self.restoration(picture, seed=self.seed, observation=observation, observe=see)
         if target is None:
             _put_out(encode(result.picture, picture.suffix))

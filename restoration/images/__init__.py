@@ -1,6 +1,20 @@
-"""Pictures on a disk: read and written whole, with all that their files say beside the pixels."""
+"""Pictures on a disk: read and written whole, with all that their files say beside the pixels; folders and pairs."""
 
 from restoration.images.codec import SUFFIXES, can_write, decode, encode
 from restoration.images.files import make_folder, read, write, write_bytes
+from restoration.images.folders import CLEAN, Pair, pairs_in, pictures_in
 
-__all__ = ["SUFFIXES", "can_write", "decode", "encode", "make_folder", "read", "write", "write_bytes"]
+__all__ = [
+    "CLEAN",
+    "SUFFIXES",
+    "Pair",
+    "can_write",
+    "decode",
+    "encode",
+    "make_folder",
+    "pairs_in",
+    "pictures_in",
+    "read",
+    "write",
+    "write_bytes",
+]

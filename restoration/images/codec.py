@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restoration.errors import BadPicture
-from restoration.picture import Picture
-from restoration.registry import hook, registry
+from restoration.picture import Picture, to_levels
+from restoration.registry import ask, registry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +32,7 @@ def decode(data: bytes, name: str) -> Picture:
     try:
         image = pyvips.Image.new_from_buffer(data, "", fail_on="truncated")
     except pyvips.Error:
-        by_plugin: Picture | None = hook("read_image", data=data, name=name)
+        by_plugin = ask("read_image", Picture, data=data, name=name)
         if by_plugin is None:
             raise BadPicture(f"{name} is not a picture that can be read (PNG, JPEG, TIFF, WebP)") from None
         return by_plugin
@@ -84,7 +84,7 @@ def encode(picture: Picture, suffix: str, quality: int | None = None) -> bytes:
     import torch
     from einops import rearrange
 
-    by_plugin: bytes | None = hook("write_image", picture=picture, suffix=suffix)
+    by_plugin = ask("write_image", bytes, picture=picture, suffix=suffix)
     if by_plugin is not None:
         return by_plugin
     if suffix not in SUFFIXES:
@@ -93,8 +93,8 @@ def encode(picture: Picture, suffix: str, quality: int | None = None) -> bytes:
     if picture.alpha is not None and suffix in (".jpg", ".jpeg"):
         bands = picture.pixels
     deep = picture.bits == 16 and suffix in DEEP
-    top, kind, name = (65535, torch.uint16, "ushort") if deep else (255, torch.uint8, "uchar")
-    rows = rearrange(bands.clamp(0, 1).mul(top).round_(), "1 c h w -> h w c").to(kind).contiguous()
+    bits, kind, name = (16, torch.uint16, "ushort") if deep else (8, torch.uint8, "uchar")
+    rows = rearrange(to_levels(bands, bits), "1 c h w -> h w c").to(kind).contiguous()
     height, width, channels = rows.shape
     image = pyvips.Image.new_from_memory(rows.numpy().tobytes(), width, height, channels, name)
     grey = channels < 3

@@ -13,7 +13,7 @@ from restoration.cli.inputs import STREAM
 from restoration.cli.options import SEED, keywords, names
 from restoration.cli.places import Places
 from restoration.cli.plan import plan
-from restoration.cli.task_options import TaskCommand, files, folders, split
+from restoration.cli.task_options import TaskCommand, files, folders
 from restoration.console import debug_option, interruptible, json_option, quiet_option, show_warnings
 from restoration.errors import BadOption
 from restoration.registry.cards import TaskCard
@@ -62,8 +62,7 @@ def degrade(
     from restoration.images import read as read_picture
     from restoration.tasks import check_options, options_of
 
-    own, rest = split(options, task_options)
-    chosen = {**own, **rest}
+    chosen = {**options, **task_options}
     if recipe is not None:
         if task or chosen:
             raise BadOption("a --recipe says all: leave out --task and the options of a task")

@@ -17,7 +17,7 @@ from restoration.cli.options import how_to_restore, method_and_task
 from restoration.cli.originals import files_of
 from restoration.cli.places import Places
 from restoration.cli.plan import Plan, plan
-from restoration.cli.task_options import TaskCommand, files, folders, split
+from restoration.cli.task_options import TaskCommand, files, folders
 from restoration.console import (
     debug_option,
     interruptible,
@@ -85,7 +85,6 @@ def run(
     inputs never. Results of this very command are not taken for inputs when it runs again.
     """
     show_warnings(quiet)
-    own, task_options = split(options, task_options)
     read = [*files(task_options), *files_of(how["weights"])]
     made = plan(images, Places(output, method, task), files=read, folders=folders(task_options))
     made.settle(overwrite=overwrite, skip_existing=skip_existing)
@@ -104,7 +103,7 @@ def run(
     from restoration.scoring.report import Report
 
     prepare(threads)
-    restoration = Restoration(method, task, task_options=task_options, options=own, **how)
+    restoration = Restoration(method, task, task_options=task_options, options=options, **how)
     work = Work(restoration=restoration, seed=seed, overwrite=overwrite, keep_time=keep_time, preview=preview)
     page = None if report is None else Report(report, overwrite=overwrite, go_on=skip_existing and not overwrite)
     with Batch(made, as_json=as_json, quiet=quiet) as batch:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from restoration.cli.options import how_to_restore, keywords, names
+from restoration.cli.options import how_to_restore, keywords, names, several
 from restoration.cli.originals import Originals, files_of
-from restoration.cli.task_options import TaskCommand, files, folders, split
+from restoration.cli.task_options import TaskCommand, files, folders
 from restoration.console import (
     debug_option,
     interruptible,
@@ -19,7 +19,7 @@ from restoration.console import (
     say,
     show_warnings,
 )
-from restoration.registry.cards import RestorerCard, TaskCard
+from restoration.registry.cards import MetricCard, RestorerCard, TaskCard
 
 if TYPE_CHECKING:
     from restoration.runtime import Restoration
@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     default="psnr_y,psnr,ssim_y,ssim",
     show_default=True,
     metavar="LIST",
-    help="Also ms_ssim, ms_ssim_y; gmsd, haarpsi, lpips, fid with the extra `score`.",
+    shell_complete=several(names(MetricCard)),
+    help="Which metrics, separated by commas, see `restore metrics`.",
 )
 @click.option("--border", type=click.IntRange(0), default=0, show_default=True, help="Pixels left out at each edge.")
 @click.option("--limit", type=click.IntRange(0), default=0, help="Only the first so many pictures.  [default: all]")
@@ -97,9 +98,8 @@ def score(
     """
     show_warnings(quiet)
     form = _format(form, as_json, output, overwrite)
-    own, rest = split(options, task_options)
     if output is not None and output.exists():
-        _check_output(output, data, [*files(rest), *files_of(how["weights"])], folders(rest))
+        _check_output(output, data, [*files(task_options), *files_of(how["weights"])], folders(task_options))
     from restoration.engine.hardware import prepare
     from restoration.scoring import tables
     from restoration.scoring.measures import choose
@@ -108,9 +108,9 @@ def score(
 
     measures = choose(metrics.split(","))
     prepare(threads)
-    chosen = _restorations(methods, task, {**how, "task_options": rest}, own)
+    chosen = _restorations(methods, task, {**how, "task_options": task_options}, options)
     scoring = Scoring(
-        chosen, data, task=task, task_options=rest, measures=measures, border=border, seed=seed, limit=limit
+        chosen, data, task=task, task_options=task_options, measures=measures, border=border, seed=seed, limit=limit
     )
     with interruptible() as check:
         for one in scoring:
@@ -149,7 +149,7 @@ def _format(form: str | None, as_json: bool, output: Path | None, overwrite: boo
 
 def _check_output(output: Path, data: Path, read: list[str], masks: list[str]) -> None:
     """Refuse to write over what is read: the pictures, what is known about them, the weights."""
-    from restoration.images.folders import pairs_in
+    from restoration.images import pairs_in
 
     pictures = [str(path) for pair in pairs_in(data) for path in (pair.clean, pair.degraded) if path is not None]
     objection = Originals([*pictures, *read], masks).check(str(output)).objection
