@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -48,7 +48,7 @@ def _debug(ctx: click.Context, parameter: click.Parameter, debug: bool) -> None:
         ctx.meta[DEBUG] = True
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, callback=_quiet, help="Show no progress and no warnings.")
 debug_option = click.option(
     "--debug", is_flag=True, expose_value=False, callback=_debug, help="Show the traceback of an error."
@@ -83,7 +83,7 @@ def echo_json(value: Any, *, err: bool = False) -> None:
 
 def echo_path(path: str) -> None:
     """Print the name of a file as it is, byte for byte, whatever they stand for; a terminal gets no control codes."""
-    if sys.stdout is not None and sys.stdout.isatty():
+    if is_terminal(sys.stdout):
         click.echo("".join(one if one.isprintable() else repr(one)[1:-1] for one in path))
     else:
         click.echo(os.fsencode(path))
@@ -112,7 +112,7 @@ def say(text: str) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
     """Print a table: drawn on a terminal, plain columns separated by tabs in a pipe."""
-    if not sys.stdout.isatty():
+    if not is_terminal(sys.stdout):
         for row in [columns, *rows]:
             click.echo("\t".join(map(plain, row)))
         return
@@ -126,9 +126,14 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
     Console().print(drawn)
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Say whether somebody looks at a stream; it may be closed, as by `2>&-`."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
 def progress_wanted(quiet: bool) -> bool:
     """Say whether to draw a bar: on a terminal, unless told to be quiet."""
-    return sys.stderr is not None and sys.stderr.isatty() and not quiet
+    return is_terminal(sys.stderr) and not quiet
 
 
 def show_warnings(quiet: bool) -> None:

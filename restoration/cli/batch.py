@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from restoration.cli.faults import explained
-from restoration.console import debugging, echo_json, echo_path, progress_wanted, say
+from restoration.console import debugging, echo_json, echo_path, is_terminal, progress_wanted, say
 from restoration.errors import RestorationError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Batch:
         self.done = 0
         self.failures: list[str] = []
         self.beside_picture = any(job.target is None for job in plan.jobs)
-        self._waits = progress_wanted(quiet) and sys.stdout.isatty()
+        self._waits = progress_wanted(quiet) and is_terminal(sys.stdout)
         self._waiting: list[str | dict[str, Any]] = []
         self._troubles: list[str] = []
 

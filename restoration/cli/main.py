@@ -67,7 +67,7 @@ def load_plugin_files(ctx: click.Context, parameter: click.Parameter, files: tup
     expose_value=False,
     is_eager=True,
     callback=load_plugin_files,
-    help="Load a one-file plugin for this run; may be repeated.",
+    help="Load a plugin that is a single file, for this run only. May be repeated.",
 )
 @debug_option
 def cli() -> None:

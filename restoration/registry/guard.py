@@ -40,10 +40,12 @@ def guarded(remark: Callable[[str], None] = lambda text: None) -> Iterator[None]
 def diverted(target: int) -> Iterator[None]:
     """Let what is written to the stdout of the process, by Python or below it, go to the open file `target`.
 
-    Where `sys.stdout` is something else, as in a notebook, and in threads beside the main one, nothing happens.
+    Where `sys.stdout` is something else, as in a notebook, in threads beside the main one, and where the target is
+    closed, nothing happens.
     """
     stream = sys.stdout
-    if _descriptor(stream) != 1 or threading.current_thread() is not threading.main_thread():
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or _descriptor(stream) != 1 or not _is_open(target):
         yield
         return
     stream.flush()
@@ -117,6 +119,14 @@ def _descriptor(stream: TextIO | None) -> int | None:
         return stream.fileno() if stream else None
     except (OSError, ValueError):
         return None
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def _reopened(stream: TextIO, number: int) -> TextIO:

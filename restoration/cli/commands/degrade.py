@@ -21,16 +21,36 @@ from restoration.registry.cards import TaskCard
 
 @click.command(cls=TaskCommand)
 @click.argument("images", nargs=-1, required=True, metavar="IMAGES...")
-@click.option("-t", "--task", shell_complete=names(TaskCard), help="How to damage them, see `restore tasks`.")
-@click.option("-o", "--output", required=True, metavar="DIR", help="A folder for pictures and recipes.")
-@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the first picture; the next has the next.")
 @click.option(
-    "--recipe", type=click.Path(dir_okay=False, path_type=Path), help="A recipe written before: the same damage again."
+    "-t",
+    "--task",
+    metavar="NAME",
+    shell_complete=names(TaskCard),
+    help="Damage to add; `restore tasks` lists what there is.",
+)
+@click.option("-o", "--output", required=True, metavar="DIR", help="Folder for the damaged pictures and their recipes.")
+@click.option(
+    "--seed",
+    type=SEED,
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Random seed of the first picture; each further picture has the next number.",
 )
 @click.option(
-    "--set", "options", multiple=True, callback=keywords, metavar="KEY=VALUE", help="Another option of the task."
+    "--recipe",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Recipe of a damaged picture, NAME.json, for the same damage again.",
 )
-@click.option("--overwrite", is_flag=True, help="Write over pictures that are already there.")
+@click.option(
+    "--set",
+    "options",
+    multiple=True,
+    callback=keywords,
+    metavar="KEY=VALUE",
+    help="Set another option of the task. May be repeated.",
+)
+@click.option("--overwrite", is_flag=True, help="Overwrite pictures that exist.")
 @json_option
 @quiet_option
 @debug_option
@@ -54,8 +74,8 @@ def degrade(
       restore degrade --task inpaint --kind text photo.png -o holes/
       restore degrade --recipe noisy/photo.json photo.png -o again/
 
-    Every picture gets a recipe beside it, NAME.json. Masks and kernels that were drawn go to DIR/masks and DIR/kernels,
-    where `restore run --mask DIR/masks` finds them by name.
+    A recipe, NAME.json, is written beside each picture. Masks and kernels that were drawn are written to DIR/masks and
+    DIR/kernels, where `restore run --mask DIR/masks` finds them by name.
     """
     show_warnings(quiet)
     from restoration.degradation import Degradation, files_beside

@@ -21,6 +21,7 @@ from restoration.cli.task_options import TaskCommand, files, folders
 from restoration.console import (
     debug_option,
     interruptible,
+    is_terminal,
     json_option,
     progress_wanted,
     quiet_option,
@@ -39,17 +40,23 @@ if TYPE_CHECKING:
 @click.argument("images", nargs=-1, required=True, metavar="IMAGES...")
 @method_and_task
 @click.option(
-    "-o", "--output", help='FILE, DIR/, - or a template: "{folder}/{name}.{method}{ext}".  [default: NAME.restored.EXT]'
+    "-o",
+    "--output",
+    metavar="PATH",
+    help='Where results go: a file, a folder (DIR/), - for stdout, or a template such as "out/{name}.{method}{ext}", '
+    "which may also have {folder} and {task}.  [default: NAME.restored.EXT beside each picture]",
 )
-@click.option("--overwrite", is_flag=True, help="Write over results that are already there.")
-@click.option("--skip-existing", is_flag=True, help="Leave inputs alone whose result is already there.")
-@click.option("--keep-time", is_flag=True, help="Give results the times of their inputs.")
+@click.option("--overwrite", is_flag=True, help="Overwrite results that exist; pictures that are read never.")
+@click.option("--skip-existing", is_flag=True, help="Skip pictures of which the result exists.")
+@click.option("--keep-time", is_flag=True, help="Give each result the time of its picture.")
 @how_to_restore
 @click.option(
-    "--report", type=click.Path(dir_okay=False, path_type=Path), help="Also write a page with before and after."
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write an HTML page with each picture before and after.",
 )
-@click.option("--preview", is_flag=True, help="Show guesses in NAME.restored.preview.png while the method works.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--preview", is_flag=True, help="Show estimates in NAME.restored.preview.png while the method works.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done without doing it.")
 @json_option
 @quiet_option
 @debug_option
@@ -81,8 +88,8 @@ def run(
       restore run -m regression -t derain photos/ -o "restored/{folder}/{name}.png"
       cat rainy.jpg | restore run -m ir-sde -t derain - > clean.png
 
-    Results are named NAME.restored.EXT beside their inputs; their paths are printed. Nothing is overwritten unasked,
-    inputs never. Results of this very command are not taken for inputs when it runs again.
+    Results are written beside the pictures as NAME.restored.EXT, and their paths are printed. Files that exist are only
+    overwritten with --overwrite. When the same command runs again, its results are not taken for pictures to restore.
     """
     show_warnings(quiet)
     read = [*files(task_options), *files_of(how["weights"])]
@@ -152,7 +159,7 @@ def _finish(batch: Batch, page: Report | None) -> None:
 
 def _check_streams(made: Plan) -> None:
     """Refuse to write a picture to a terminal."""
-    if sys.stdout.isatty() and any(job.target is None for job in made.jobs):
+    if is_terminal(sys.stdout) and any(job.target is None for job in made.jobs):
         raise click.UsageError("the picture would go to the terminal; name a file with -o, or put > clean.png behind")
 
 

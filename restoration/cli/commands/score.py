@@ -34,14 +34,22 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="NAME[@STEPS][,KEY=VALUE]",
     shell_complete=names(RestorerCard),
-    help="A method; several are put side by side. NAME@100 or NAME@sampler=ddim,weights=DIR has options of its own.",
+    help="Method to score; may be repeated to compare several. NAME@100 sets the steps of one, "
+    "NAME@sampler=ddim,weights=DIR other options.",
 )
-@click.option("-t", "--task", shell_complete=names(TaskCard), help="What, see `restore tasks`.")
+@click.option(
+    "-t",
+    "--task",
+    metavar="NAME",
+    shell_complete=names(TaskCard),
+    help="Damage to repair; `restore tasks` lists what there is.",
+)
 @click.option(
     "--data",
     required=True,
     type=click.Path(path_type=Path),
-    help="Two sub-folders with pairs, one called clean; or clean pictures, which the task degrades.",
+    help="Pictures to score on: a folder with two sub-folders of pairs, one of them called clean, or a folder of clean "
+    "pictures, which the task degrades.",
 )
 @click.option(
     "--metrics",
@@ -49,20 +57,34 @@ if TYPE_CHECKING:
     show_default=True,
     metavar="LIST",
     shell_complete=several(names(MetricCard)),
-    help="Which metrics, separated by commas, see `restore metrics`.",
+    help="Metrics, separated by commas; `restore metrics` lists them.",
 )
-@click.option("--border", type=click.IntRange(0), default=0, show_default=True, help="Pixels left out at each edge.")
-@click.option("--limit", type=click.IntRange(0), default=0, help="Only the first so many pictures.  [default: all]")
+@click.option(
+    "--border",
+    type=click.IntRange(0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Number of pixels left out at each edge.",
+)
+@click.option(
+    "--limit", type=click.IntRange(0), metavar="N", default=0, help="Score the first N pictures only.  [default: all]"
+)
 @how_to_restore
-@click.option("--pictures", is_flag=True, help="A row for each picture too; CSV, JSON and HTML always have them.")
+@click.option("--pictures", is_flag=True, help="Also show a row for each picture, as CSV, JSON and HTML always do.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["text", "csv", "json", "markdown", "html"]),
-    help="How to print.  [default: by the suffix of -o, else text]",
+    help="Format of the table.  [default: that of the suffix of -o, else text]",
 )
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
-@click.option("--overwrite", is_flag=True, help="Write over a file that is already there.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write the table to, instead of stdout.",
+)
+@click.option("--overwrite", is_flag=True, help="Overwrite a file that exists.")
 @json_option
 @quiet_option
 @debug_option
@@ -85,7 +107,7 @@ def score(
     quiet: bool,
     **how: Any,
 ) -> int:
-    """Score methods: the metrics of each, their 95 % intervals, and whether they differ from the first.
+    """Score methods: show their metrics with 95 % intervals, and whether they differ from the first method.
 
     \b
     Examples:
@@ -94,7 +116,7 @@ def score(
       restore score -m regression -t denoise --sigma 25 --data CBSD68/ --metrics psnr,lpips --format markdown
       restore score --data pairs/
 
-    All methods are given the same degraded pictures. Without a method, these themselves are scored.
+    All methods are given the same degraded pictures. Without a method, the degraded pictures themselves are scored.
     """
     show_warnings(quiet)
     form = _format(form, as_json, output, overwrite)
