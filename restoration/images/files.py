@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from restoration.errors import BadPicture, RestorationError
 from restoration.images.codec import decode, decode_levels, decode_size, encode
+from restoration.images.parts import Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,10 +64,28 @@ def _bytes(source: str | Source) -> bytes:
         raise BadPicture(f"{source}: {error.strerror}") from error
 
 
-def write(picture: Picture, path: str | Path) -> None:
-    """Write a picture, the format by the suffix. A file under its final name is whole; nothing else is left behind."""
+def write(
+    picture: Picture,
+    path: str | Path,
+    *,
+    overwrite: bool = True,
+    like: os.stat_result | None = None,
+    keep_time: bool = False,
+) -> None:
+    """Write a picture, the format by the suffix. A file under its final name is whole; nothing else is left behind.
+
+    Without `overwrite` a file that is there stays. `like`, what the system says of the file that it was made from,
+    gives it its permissions and, with `keep_time`, its times. Raises `RestorationError`.
+    """
+    import pyvips
+
     path = Path(path)
-    write_bytes(encode(picture, path.suffix.lower()), path)
+    try:
+        data = encode(picture, path.suffix.lower())
+    except pyvips.Error as error:
+        raise RestorationError(f"cannot write {path}: {str(error).strip().splitlines()[-1]}") from None
+    with Part(path, overwrite=overwrite, like=like, keep_time=keep_time) as file:
+        file.write(data)
 
 
 def make_folder(path: Path) -> None:
@@ -78,28 +96,17 @@ def make_folder(path: Path) -> None:
         raise RestorationError(f"cannot make {path}: {error.strerror}") from error
 
 
-def write_bytes(data: bytes, path: Path) -> None:
+def write_bytes(data: bytes, path: Path, *, overwrite: bool = True) -> None:
     """Write a file atomically. Raises `RestorationError` with the reason of the system."""
-    write_together({path: data})
+    with Part(path, overwrite=overwrite) as file:
+        file.write(data)
 
 
 def write_together(files: Mapping[Path, bytes]) -> None:
-    """Write files that belong together: each atomically, and all of them, in their order, within an instant.
+    """Write files that belong together: each is whole, and they get their names one after the other, in their order.
 
-    Raises `RestorationError` with the reason of the system.
+    None gets its name before all are written. Raises `RestorationError` with the reason of the system.
     """
-    parts = {path: path.with_name(f".{path.name}.{secrets.token_hex(4)}.part") for path in files}
-    try:
-        for path, data in files.items():
-            with open(parts[path], "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        for path, part in parts.items():
-            os.replace(part, path)
-    except OSError as error:
-        raise RestorationError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        for part in parts.values():
-            with suppress(OSError):
-                part.unlink()
+    with ExitStack() as stack:
+        for path, data in reversed(list(files.items())):  # what was entered last is finished first
+            stack.enter_context(Part(path)).write(data)

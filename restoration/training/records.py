@@ -16,6 +16,7 @@ import torch
 
 from restoration.errors import RestorationError
 from restoration.images import write, write_bytes
+from restoration.images.parts import clear_parts
 from restoration.picture import Picture
 from restoration.training.plot import line_plot, stack
 from restoration.weights import FILES
@@ -40,8 +41,9 @@ class Records:
         self.out, self.step, self.seconds = out, step, seconds
         self.start = step
         self._board: SummaryWriter | None = None
+        clear_parts(out)
         for name in (CHECKPOINT, LOG, PREVIEW, CURVES, *FILES):
-            for part in out.glob(f".{name}.*.part"):  # was being written when the process was killed
+            for part in out.glob(f".{name}.*.part"):  # the same, of a version before 0.6
                 part.unlink(missing_ok=True)
         kept = "".join(json.dumps(line) + "\n" for line in read_log(out) if line["step"] <= step)
         path = out / LOG
