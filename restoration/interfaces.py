@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from restoration.picture import Picture
+    from restoration.randomness import RowGenerators
 
     Clean = Callable[[Tensor, Tensor], Tensor]
     """`clean(x_t, t)`: the clean image as the network sees it from a state `b c h w` at a time `1`."""
@@ -79,10 +80,15 @@ class SDESchedule(NoiseSchedule, Protocol):
 
 @runtime_checkable
 class Objective(Protocol):
-    """What a network is trained to say, and how to read the clean image out of it."""
+    """What a network is trained to predict, and how to read the clean image out of it."""
 
-    def loss(self, network: Network, schedule: NoiseSchedule, x: Tensor, y: Tensor, rng: Generator) -> Tensor:
-        """Return one loss an image, `b`, for clean images `x` and degraded ones `y`, `b c h w`."""
+    def loss(self, network: Network, schedule: NoiseSchedule, x: Tensor, y: Tensor, rng: RowGenerators) -> Tensor:
+        """Return one loss an image, `b`, for clean images `x` and degraded ones `y`, `b c h w`.
+
+        All randomness comes from `rng`, which has a generator for each image. The loss of an image depends on its own
+        generator and on no other image, so that a batch may be shared out between processes; and the network is called
+        equally often whatever is drawn, since processes that train together do that together.
+        """
         ...
 
     def clean(self, network: Network, schedule: NoiseSchedule, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:

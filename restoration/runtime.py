@@ -122,18 +122,20 @@ class Restoration:
         *,
         seed: int = 0,
         task_options: Mapping[str, Any] | None = None,
+        observation: Observation | None = None,
         observe: Callable[[Tensor], None] = lambda guess: None,
     ) -> Result:
         """Restore one picture, or what was observed of one; `observe` sees every guess, `1 c h w`.
 
         Guesses are of the size that the method works at: that of the picture, where the task has no working size.
-        `task_options` are those of this picture alone, where they differ from the others'.
+        `task_options` are those of this picture alone, where they differ from the others'; `observation` is what
+        `describe` has returned for it, if that was called before.
         """
         begin = time.perf_counter()
         if isinstance(picture, Observation):
             observation, picture = picture, Picture(pixels=picture.y)
-        else:
-            observation = describe(make_task(self.task, {**self.task_options, **(task_options or {})}), picture)
+        elif observation is None:
+            observation = self.describe(picture, task_options)
         placed = self._placed(observation)
         small = self._small(placed)
         guess, ended = self._guess(small, seed, observe)
@@ -154,6 +156,10 @@ class Restoration:
         )
         tell("restored", result=result)
         return result
+
+    def describe(self, picture: Picture, task_options: Mapping[str, Any] | None = None) -> Observation:
+        """Return what is known about a picture; its `y`, `1 c h w`, has the size of the result. Raises `BadOption`."""
+        return describe(make_task(self.task, {**self.task_options, **(task_options or {})}), picture)
 
     def _guess(self, observation: Observation, seed: int, observe: Callable[[Tensor], None]) -> tuple[Tensor, str]:
         """Run the method on an observation; return its last estimate, and why it is the last."""

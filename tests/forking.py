@@ -16,6 +16,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+IMPORTED = (
+    *("restoration.runtime", "restoration.degradation", "packaging.requirements", "tomllib"),
+    *(f"restoration.cli.commands.{name}" for name in ("run", "degrade", "score")),
+)
+"""What is imported once instead of in every copy; none of it starts threads or reads the environment when imported."""
 OPTIMISERS = "torch._dynamo"
 """What the optimisers of torch import, in seconds: before the first command is copied that trains, once for all."""
 Run = Callable[..., "subprocess.CompletedProcess[Any]"]
@@ -90,10 +95,8 @@ def end(process: subprocess.Popen[str], owner: int) -> None:
 
 def serve() -> None:
     """Follow orders, each a line of stdin: answer the exit code, or null where the time was over."""
-    import restoration.degradation
-    import restoration.runtime
-
-    assert restoration.runtime and restoration.degradation, "imported here, not in every copy"
+    for module in IMPORTED:
+        import_module(module)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which end this
     for line in sys.stdin:
         *order, timeout, stdin, out, errors = json.loads(line)

@@ -14,7 +14,7 @@ import torch
 from einops import rearrange, reduce
 from torch import nn
 
-from restoration_ir_sde.objectives import CleanMatching, EulerMatching, NoiseMatching, Norm, PosteriorMean
+from restoration_ir_sde.objectives import CleanMatching, EulerMatching, Matching, NoiseMatching, Norm, PosteriorMean
 from restoration_ir_sde.restorers import IRSDE
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from restoration import Network, NoiseSchedule, Objective, Observation, Sampler
+    from restoration import Network, NoiseSchedule, Objective, Observation, RowGenerators, Sampler
 
-Matching = Literal["clean", "noise", "posterior-mean", "euler"]
+Kind = Literal["clean", "noise", "posterior-mean", "euler"]
 Stage = Literal["both", "autoencoder", "denoiser"]
-MATCHINGS: dict[Matching, type[CleanMatching]] = {
+MATCHINGS: dict[Kind, type[Matching]] = {
     "clean": CleanMatching,
     "noise": NoiseMatching,
     "posterior-mean": PosteriorMean,
@@ -108,15 +108,15 @@ class LatentMatching:
     one from its latent with what the degraded one hides. `swap` lets the two change places for half of the pictures;
     `regular` is the weight of how far mean and spread of a latent are from those of its picture and from half of them.
 
-    `matching` is what the denoiser is trained to say, with `norm` and, for "clean", `rectification` as elsewhere. No
-    gradient of it reaches the autoencoder, so "both" trains the two in one go; a `stage` trains one and leaves the
+    `matching` is what the denoiser is trained to predict, with `norm` and, for "clean", `rectification` as elsewhere.
+    No gradient of it reaches the autoencoder, so "both" trains the two in one go; a `stage` trains one and leaves the
     other as it is. With a network without latents all that is left is the matching, between pictures.
     """
 
     def __init__(
         self,
         *,
-        matching: Matching = "clean",
+        matching: Kind = "clean",
         norm: Norm = "l1",
         rectification: float = 0.0,
         stage: Stage = "both",
@@ -125,14 +125,14 @@ class LatentMatching:
     ) -> None:
         if rectification and matching != "clean":
             raise ValueError(f"rectification is for the matching clean, not for {matching}")
-        self.matching = (
+        self.matching: Matching = (
             CleanMatching(norm=norm, rectification=rectification)
             if matching == "clean"
             else MATCHINGS[matching](norm=norm)
         )
         self.stage, self.regular, self.swap = stage, regular, swap
 
-    def loss(self, network: Network, schedule: NoiseSchedule, x: Tensor, y: Tensor, rng: Generator) -> Tensor:
+    def loss(self, network: Network, schedule: NoiseSchedule, x: Tensor, y: Tensor, rng: RowGenerators) -> Tensor:
         """Return one loss an image, `b`: of the autoencoder, of the denoiser at random places, or their sum.
 
         Raises `ValueError` where there is no autoencoder to train.
@@ -151,14 +151,16 @@ class LatentMatching:
             loss = loss + self.matching.loss(network, schedule, clean, degraded, rng)
         return loss
 
-    def replacing(self, latents: LatentNetwork, x: Tensor, y: Tensor, rng: Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def replacing(
+        self, latents: LatentNetwork, x: Tensor, y: Tensor, rng: RowGenerators
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the loss of latent replacing, `b`, and the latents of `x` and `y`, without a gradient."""
-        swapped = rearrange(torch.rand(x.shape[0], generator=rng) < 0.5 * self.swap, "b -> b 1 1 1").to(x.device)
+        swapped = (rng.uniform(1, 1, 1) < 0.5 * self.swap).to(x.device)
         kept, other = torch.where(swapped, x, y), torch.where(swapped, y, x)
         latent, hidden = latents.encode(kept)
         replaced, _ = latents.encode(other)
-        loss = self.matching.reduced(latents.decode(latent, hidden) - kept)
-        loss = loss + self.matching.reduced(latents.decode(replaced, hidden) - other)
+        loss = self.matching.mean(latents.decode(latent, hidden) - kept)
+        loss = loss + self.matching.mean(latents.decode(replaced, hidden) - other)
         if self.regular:
             (mean, spread), (picture_mean, picture_spread) = moments(latent), moments(kept)
             loss = loss + self.regular * ((mean - picture_mean).abs() + (spread - picture_spread / 2).abs())

@@ -84,40 +84,67 @@ class Rain:
             angle = torch.where(uniform(0, 1) < (0.0 if layer == 0 else 0.2), angle + 0.5 * normal(), angle)
             weight = uniform(0.25, 1.0) * (layer < number)
             brightest = torch.maximum(brightest, weight)
-            rain = rain + weight * self._layer(angle.clamp(-1.2, 1.2), heavy, height, width, rng)
+            drawn = self._layer(angle.clamp(-1.2, 1.2), heavy, height, width, rng)
+            if bool(weight.any()):  # else it is drawn from the generator alone
+                rain = rain + weight * drawn()
         low, high = self.strength
         target = low + (high - low) * uniform(0, 1)
         gain = target / rain.mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-3)
         peak = torch.where(heavy, brightest, rain.amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-3))
         return rain * torch.minimum(gain, uniform(0.6, 1.1) / peak)
 
-    def _layer(self, angle: Tensor, heavy: Tensor, height: int, width: int, rng: Generator) -> Tensor:
-        """Draw streaks of one direction each: `b 1 1 1` of angles from the vertical, in radians, to `b 1 h w`."""
-        batch = angle.shape[0]
-        uniform = _uniform(batch, rng)
+    def _layer(self, angle: Tensor, heavy: Tensor, height: int, width: int, rng: Generator) -> Callable[[], Tensor]:
+        """Draw streaks of one direction each, `b 1 1 1` of angles from the vertical in radians.
+
+        Return what makes `b 1 h w` of them.
+        """
+        uniform = _uniform(angle.shape[0], rng)
         length, thickness = 14 * 7 ** uniform(0, 1), 0.8 + 3.2 * uniform(0, 1) ** 2
         density, softness = 0.004 * 12 ** uniform(0, 1), uniform(0, 1)
         density = density * torch.where(heavy, 4 ** uniform(0, 1), torch.ones(()))
         side = math.ceil(math.hypot(height, width))
         rows, columns = math.ceil(side * LENGTH / 14) + 2 * LENGTH, math.ceil(side / 0.8) + 8
-        drops = _drops(density, rows, columns, rng)
-        flat = _merge(drops, torch.maximum, (1, 2, 4, 8))
-        tapered = _merge(drops, torch.add, (1, 2, 4, 1, 2, 4)).clamp(max=12) / 8
-        canvas = torch.where(softness < 0.5, flat, tapered[..., : flat.shape[-2], :])
-        grid = _grid(angle, LENGTH / length, 1 / thickness, height, width, canvas)
-        return functional.grid_sample(canvas, grid, padding_mode="reflection", align_corners=True)
+        scattered = _drops(density, rows, columns, rng)
+
+        def streaks() -> Tensor:
+            canvas = _streaks(scattered(), softness < 0.5)
+            grid = _grid(angle, LENGTH / length, 1 / thickness, height, width, canvas)
+            return functional.grid_sample(canvas, grid, padding_mode="reflection", align_corners=True)
+
+        return streaks
 
 
-def _drops(density: Tensor, rows: int, columns: int, rng: Generator) -> Tensor:
-    """Single bright pixels at random places, their share `density`, `b 1 1 1`: `b 1 rows columns`."""
+def _drops(density: Tensor, rows: int, columns: int, rng: Generator) -> Callable[[], Tensor]:
+    """Draw single bright pixels at random places, their share `density`, `b 1 1 1`; return what makes a canvas of them.
+
+    The canvas is `b 1 rows columns`.
+    """
     batch = density.shape[0]
     area = rows * columns
     most = math.ceil(float(density.max()) * area)
     places = torch.randint(0, area, (batch, most), generator=rng)
-    bright = 0.35 + 0.65 * torch.rand(batch, most, generator=rng)
-    bright = bright * (torch.arange(most) < rearrange(density, "b 1 1 1 -> b 1") * area)
-    drops = torch.zeros(batch, area).scatter_reduce_(1, places, bright, "amax")
-    return rearrange(drops, "b (rows columns) -> b 1 rows columns", rows=rows)
+    bright = torch.rand(batch, most, generator=rng)
+
+    def scattered() -> Tensor:
+        kept = (0.35 + 0.65 * bright) * (torch.arange(most) < rearrange(density, "b 1 1 1 -> b 1") * area)
+        drops = torch.zeros(batch, area).scatter_reduce_(1, places, kept, "amax")
+        return rearrange(drops, "b (rows columns) -> b 1 rows columns", rows=rows)
+
+    return scattered
+
+
+def _streaks(drops: Tensor, flat: Tensor) -> Tensor:
+    """Draw out drops on a canvas to streaks, flat ones or, where `flat`, `b 1 1 1`, is False, such as swell and fade.
+
+    Either is made only if there is a picture that has such streaks.
+    """
+    rows = drops.shape[-2] - LENGTH + 1
+    swelling = drops.new_zeros(())
+    if not bool(flat.all()):
+        swelling = _merge(drops, torch.add, (1, 2, 4, 1, 2, 4)).clamp(max=12)[..., :rows, :] / 8
+    if not bool(flat.any()):
+        return swelling
+    return torch.where(flat, _merge(drops, torch.maximum, (1, 2, 4, 8)), swelling)
 
 
 def _merge(drops: Tensor, merge: Callable[[Tensor, Tensor], Tensor], steps: tuple[int, ...]) -> Tensor:
