@@ -49,6 +49,7 @@ def train(
 
     * `recipe`: the method, the task, and the network, schedule and objective to train.
     * `data`: a folder or shards of clean pictures, or of pairs; with `degraded`, of the clean pictures of pairs.
+    * `degraded`: a folder of the degraded pictures of pairs.
     * `templates`: how clean and degraded files are named, as `("{name}", "{name}x4")`; else their names tell.
     * `out`: the folder of weights, written at every validation; the checkpoint and what `Records` writes are beside.
     * `settings`: the numbers; those in `settings.CHANGEABLE` need not be those of the checkpoint.
