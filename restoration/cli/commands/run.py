@@ -127,8 +127,8 @@ def _restore_all(batch: Batch, work: Work, page: Report | None) -> None:
 
     with interruptible() as check, _bar(batch.total, batch.quiet) as step:
 
-        def observe(name: str, guess: Tensor) -> None:
-            step(name, guess)
+        def observe(name: str, estimate: Tensor) -> None:
+            step(name, estimate)
             check()
 
         for job in batch.plan.jobs:
@@ -196,9 +196,9 @@ def _dry_run(made: Plan, method: str, task: str, how: dict[str, Any], *, as_json
 
 
 def _bar(total: int, quiet: bool) -> AbstractContextManager[Callable[[str, Tensor | None], None]]:
-    """A function to call after each guess, and with None after each picture; it draws a bar on a terminal."""
+    """A function to call after each estimate, and with None after each picture; it draws a bar on a terminal."""
     if not progress_wanted(quiet):
-        return nullcontext(lambda name, guess: None)
+        return nullcontext(lambda name, estimate: None)
     from restoration.cli.progress import picture_bar
 
     return picture_bar(total)
