@@ -88,9 +88,9 @@ def find(arguments: Iterable[str], without: Iterable[str] = (), results: str | N
 
 def file_key(path: str) -> str:
     """Return a path without links in its folder and without detours: the same for all names of one place."""
-    folder, name = os.path.split(path)
+    folder, name = os.path.split(os.path.join(os.getcwd(), path))
     if name in ("", ".", ".."):
-        return _real(path)
+        return os.path.realpath(path)
     return os.path.join(_real(folder), name)
 
 

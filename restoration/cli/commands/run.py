@@ -113,7 +113,7 @@ def run(
     restoration = Restoration(method, task, task_options=task_options, options=options, **how)
     work = Work(restoration=restoration, seed=seed, overwrite=overwrite, keep_time=keep_time, preview=preview)
     page = None if report is None else Report(report, overwrite=overwrite, go_on=skip_existing and not overwrite)
-    with Batch(made, as_json=as_json, quiet=quiet) as batch:
+    with Batch(made, as_json=as_json, quiet=quiet, skip_existing=skip_existing) as batch:
         try:
             _restore_all(batch, work, page)
         finally:
@@ -133,6 +133,7 @@ def _restore_all(batch: Batch, work: Work, page: Report | None) -> None:
 
         for job in batch.plan.jobs:
             with batch.trying(job):
+                batch.check(job)
                 taken = take(job)
                 check()
                 result = work(job, taken, partial(observe, job.name))
