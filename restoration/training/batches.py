@@ -36,6 +36,8 @@ class Batches:
     * `batch`: rows of a batch, those of all processes together.
     * `seed`: with a step and a row it decides what is drawn.
     * `steps`: how many there are, counted from 0.
+    * `start_step`: the first that is drawn.
+    * `rank`, `world_size`: which of the processes this is, and how many there are.
     * `workers`: processes that draw; 0: this one draws.
     * `pin`: whether the batches go to a GPU.
 

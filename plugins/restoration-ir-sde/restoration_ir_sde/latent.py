@@ -72,8 +72,12 @@ def latents_of(network: Network) -> LatentNetwork:
 class LatentIRSDE(IRSDE):
     """Encodes the degraded picture, walks to the clean latent in `steps` evaluations, and decodes it.
 
-    What the latent leaves out is that of the degraded picture. Only the last estimate is decoded, which costs more than
-    a step does; with `previews` every one. A network without latents walks between pictures, as `IRSDE` does.
+    What the latent leaves out is that of the degraded picture. A network without latents walks between pictures, as
+    `IRSDE` does.
+
+    * `network`, `schedule`, `objective`, `sampler`: the parts of the walk.
+    * `steps`: evaluations of the network.
+    * `previews`: whether every estimate is decoded, which costs more than a step does, and not only the last.
     """
 
     def __init__(
@@ -104,13 +108,16 @@ class LatentIRSDE(IRSDE):
 class LatentMatching:
     """Trains an autoencoder with latent replacing, and a denoiser on the path between its latents, which stay put.
 
-    Latent replacing: the degraded picture must come back from its own latent, and the clean
-    one from its latent with what the degraded one hides. `swap` lets the two change places for half of the pictures;
-    `regular` is the weight of how far mean and spread of a latent are from those of its picture and from half of them.
+    Latent replacing: the degraded picture must come back from its own latent, and the clean one from its latent with
+    what the degraded one hides. No gradient of the denoiser reaches the autoencoder, so both can be trained in one go.
+    With a network without latents all that is left is the matching, between pictures.
 
-    `matching` is what the denoiser is trained to predict, with `norm` and, for "clean", `rectification` as elsewhere.
-    No gradient of it reaches the autoencoder, so "both" trains the two in one go; a `stage` trains one and leaves the
-    other as it is. With a network without latents all that is left is the matching, between pictures.
+    * `matching`: what the denoiser is trained to predict.
+    * `norm`: whether errors are absolute or squared.
+    * `rectification`: that of `CleanMatching`, for the matching "clean".
+    * `stage`: "both", or the half that is trained, "autoencoder" or "denoiser", while the other stays as it is.
+    * `regular`: weight of how far mean and spread of a latent are from those of its picture and from half of them.
+    * `swap`: whether clean and degraded picture change places for half of the pairs.
     """
 
     def __init__(
@@ -155,7 +162,7 @@ class LatentMatching:
         self, latents: LatentNetwork, x: Tensor, y: Tensor, rng: RowGenerators
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the loss of latent replacing, `b`, and the latents of `x` and `y`, without a gradient."""
-        swapped = (rng.uniform(1, 1, 1) < 0.5 * self.swap).to(x.device)
+        swapped = (rng.uniform(1, 1, 1) < 0.5 * self.swap).to(x.device, non_blocking=True)
         kept, other = torch.where(swapped, x, y), torch.where(swapped, y, x)
         latent, hidden = latents.encode(kept)
         replaced, _ = latents.encode(other)

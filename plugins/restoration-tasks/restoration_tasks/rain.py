@@ -40,11 +40,15 @@ class Rain:
         screened: float = 0.2,
         mist: float = 0.15,
     ) -> None:
-        """`strength`: least and most mean brightness of the rain; `heavy`, `screened`, `mist`: probabilities.
+        """Say what falls.
 
-        Heavy rain is dense, and where its streaks cross they add up beyond white; in other rain no sum of streaks is
-        brighter than 1.1, so that sparse rain stays below the least `strength`. `kind` "drops" is drops on the glass
-        before the camera instead of streaks; "mixed" has both, the drops in a quarter of the pictures.
+        * `kind`: "streaks", "drops" on the glass before the camera, or "mixed": streaks, and drops in a quarter.
+        * `strength`: least and most mean brightness of the streaks.
+        * `layers`: the most directions of streaks in a picture.
+        * `heavy`: probability of rain that is dense, and where its streaks cross they add up beyond white. In other
+          rain no sum of streaks is brighter than 1.1, so that sparse rain stays below the least `strength`.
+        * `screened`: probability of streaks that are screened, not summed.
+        * `mist`: probability of grey mist.
         """
         if layers < 1:
             raise ValueError(f"layers must be at least 1, not {layers}")
