@@ -1,0 +1,82 @@
+"""Pixels of a file to a picture: libvips decodes them, and what they mean is settled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from restoration.images import colour, metadata
+from restoration.images.formats import Format, writable
+from restoration.picture import Picture
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LINEAR = ("Radiance HDR", "OpenEXR")
+STRICT = {"JPEG": "warning"}
+"""How soon libvips fails, where it is not at an error: damaged JPEGs only warn."""
+HARMLESS = "extraneous bytes|unknown JFIF revision|Unknown Adobe color"
+"""Warnings of libjpeg about files that are whole all the same."""
+
+
+def load(
+    form: Format, data: bytes, *, fail_on: str, page: int = 0, all_pages: bool = False, streamed: bool = True
+) -> Any:
+    """Return an image of libvips, whose header alone is read. Raises `pyvips.Error`."""
+    import pyvips
+
+    how: dict[str, Any] = {**form.load, "fail_on": fail_on, "access": "sequential" if streamed else "random"}
+    how |= {"page": page} if page else {}
+    how |= {"n": -1} if all_pages else {}
+    if form.loader.endswith("_buffer"):
+        return pyvips.Operation.call(form.loader, data, **how)
+    return _from_file(form, data, how)
+
+
+def _from_file(form: Format, data: bytes, how: dict[str, Any]) -> Any:
+    """Load by a loader that reads files only."""
+    import tempfile
+
+    import pyvips
+
+    with tempfile.NamedTemporaryFile(suffix=form.suffixes[0]) as file:
+        file.write(data)
+        file.flush()
+        return pyvips.Operation.call(form.loader, file.name, **how).copy_memory()
+
+
+def pixels_of(image: Any) -> Tensor:
+    """Decode an image of libvips of 8 or 16 bits: `1 c h w` in [0, 1]. Raises `pyvips.Error`."""
+    import torch
+    from einops import rearrange
+
+    deep = image.format == "ushort"
+    flat = torch.frombuffer(image.write_to_memory(), dtype=torch.uint16 if deep else torch.uint8)
+    upright = rearrange(flat, "(h w c) -> 1 c h w", h=image.height, c=image.bands)
+    return torch.empty(upright.shape).copy_(upright).div_(65535 if deep else 255)
+
+
+def picture_of(image: Any, name: str, form: Format, told: dict[str, Any]) -> Picture:
+    """Decode an image of libvips of any kind, with what its file tells. Raises `BadPicture` or `pyvips.Error`."""
+    plain, holds = colour.plain(image, name, linear=form.name in LINEAR)
+    bits = 16 if plain.format == "ushort" else 8
+    return made(pixels_of(plain), bits, name, told if holds else metadata.converted(told))
+
+
+def made(pixels: Tensor, bits: int, name: str, told: dict[str, Any]) -> Picture:
+    """Return the picture of pixels, `1 c h w`, of which a second or a fourth channel is the opacity."""
+    suffix, channels = Path(name).suffix.lower(), pixels.shape[1]
+    return Picture(
+        pixels=pixels[:, : 3 if channels > 2 else 1],
+        alpha=pixels[:, -1:] if channels in (2, 4) else None,
+        bits=bits,
+        suffix=suffix if suffix in writable() else ".png",
+        **told,
+    )
+
+
+def reason(error: Exception) -> str:
+    """Return the one line of what libvips says that tells most."""
+    lines = [line.partition(": ")[2] or line for line in str(error).splitlines()]
+    telling = [line for line in lines if line and not line.startswith("unable to call") and line != "load error"]
+    return (telling or ["libvips cannot decode it"])[0].strip()
