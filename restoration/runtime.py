@@ -29,7 +29,7 @@ from restoration.images import read
 from restoration.interfaces import Observation, Result
 from restoration.memory import is_out_of_memory
 from restoration.operators import Masking
-from restoration.picture import Picture, colours
+from restoration.picture import Picture, colours, filled
 from restoration.recipe import Parts, Recipe, build_parts, build_restorer, changed, default_recipe
 from restoration.registry import hook, registry
 from restoration.registry.cards import NetworkCard, RestorerCard, TaskCard
@@ -115,11 +115,14 @@ class Restoration:
         if isinstance(picture, Observation):
             observation, picture = picture, Picture(pixels=picture.y)
         else:
-            observation = describe(make_task(self.task, {**self.task_options, **(task_options or {})}), picture)
+            task = make_task(self.task, {**self.task_options, **(task_options or {})})
+            observation = describe(task, filled(picture))
         placed = self._placed(observation)
         small = self._small(placed)
         guess, ended = self._guess(small, seed, observe)
         pixels = colours(carry_over(placed.y, small.y, guess.float()).cpu().clamp(0, 1), picture.pixels.shape[1])
+        if registry().card(TaskCard, self.task).lossy:
+            picture = dataclasses.replace(picture, compression=None)
         result = Result(
             picture=finished(picture, observation, pixels),
             method=self.method,
@@ -235,12 +238,14 @@ def restore(
 
 
 def finished(picture: Picture, observation: Observation, pixels: Tensor) -> Picture:
-    """Return the restored picture: known pixels as they were, and no transparency where it only marked the holes."""
+    """Return the restored picture: known and hidden pixels as they were; no alpha where it only marked the holes."""
     if isinstance(observation.operator, Masking):
         mask = observation.operator.mask
         pixels = torch.where(mask == 1, picture.pixels, pixels)
         if picture.alpha is not None and torch.equal((picture.alpha == 1).to(mask), mask):
             picture = dataclasses.replace(picture, alpha=None)
+    if picture.alpha is not None and pixels.shape == picture.pixels.shape:
+        pixels = torch.where(picture.alpha == 0, picture.pixels, pixels)
     return picture.with_pixels(pixels)
 
 

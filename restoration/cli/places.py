@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from restoration.images.codec import SUFFIXES
+from restoration.images.formats import by_suffix, is_picture, writable
+from restoration.images.remarks import once
 
 STREAM = "-"
 
@@ -22,12 +23,19 @@ class Job:
     target: Path | None
 
 
-def jobs(inputs: Iterable[str], output: str | None, method: str, task: str, without: Iterable[Path] = ()) -> list[Job]:
+def jobs(
+    inputs: Iterable[str],
+    output: str | None,
+    method: str,
+    task: str,
+    without: Iterable[Path] = (),
+    suffix: str | None = None,
+) -> list[Job]:
     """Pair every input with an output. Raises `click.UsageError` where two results would go to one place.
 
     `output` is a file, a folder (`DIR/` or one that exists), "-", or a template with {name}, {ext}, {method}, {task};
     by default results lie beside their inputs as NAME.restored.EXT. Of folders what lies in those of `without` is not
-    taken.
+    taken. `suffix` is that of all results whose name does not say another.
     """
     sources = list(dict.fromkeys(_sources(inputs, [folder.resolve() for folder in without])))
     if not sources:
@@ -35,7 +43,7 @@ def jobs(inputs: Iterable[str], output: str | None, method: str, task: str, with
     one_place = output is not None and output != STREAM and not _is_many(output)
     if len(sources) > 1 and (output == STREAM or one_place):
         raise click.UsageError(f"{len(sources)} pictures cannot all go to {output}; give a folder: -o {output}/")
-    made = [Job(source=source, target=_target(source, base, output, method, task)) for source, base in sources]
+    made = [Job(source=source, target=_target(source, base, output, method, task, suffix)) for source, base in sources]
     for job in made:
         if job.target is not None and job.source is not None and job.target.absolute() == job.source.absolute():
             raise click.UsageError(f"{job.source} would be written over itself; choose another -o")
@@ -60,7 +68,7 @@ def _sources(inputs: Iterable[str], without: list[Path]) -> Iterable[tuple[Path 
             for found in sorted(path.rglob("*")):
                 if any(folder in found.resolve().parents for folder in without):
                     continue
-                if found.suffix.lower() in SUFFIXES and found.is_file() and ".restored" not in found.suffixes:
+                if is_picture(found) and found.is_file() and ".restored" not in found.suffixes:
                     yield found, path
         elif not path.exists() and any(sign in text for sign in "*?["):
             for name in sorted(glob.glob(text, recursive=True)):
@@ -69,11 +77,13 @@ def _sources(inputs: Iterable[str], without: list[Path]) -> Iterable[tuple[Path 
             yield path, path.parent
 
 
-def _target(source: Path | None, base: Path, output: str | None, method: str, task: str) -> Path | None:
+def _target(
+    source: Path | None, base: Path, output: str | None, method: str, task: str, chosen: str | None
+) -> Path | None:
     if output == STREAM or (source is None and output is None):
         return None
     name = source.stem if source else "stdin"
-    suffix = source.suffix.lower() if source and source.suffix.lower() in SUFFIXES else ".png"
+    suffix = chosen or written_suffix(source)
     if output is None:
         assert source is not None
         return source.with_name(f"{name}.restored{suffix}")
@@ -88,3 +98,14 @@ def _target(source: Path | None, base: Path, output: str | None, method: str, ta
         inside = source.parent.relative_to(base) if source else Path()
         return Path(output) / inside / f"{name}{suffix}"
     return Path(output)
+
+
+def written_suffix(source: Path | None) -> str:
+    """Return the suffix of the result of a picture: its own, or ".png" where that cannot be written; said once."""
+    suffix = source.suffix.lower() if source else ".png"
+    if suffix in writable():
+        return suffix
+    form = by_suffix(suffix)
+    if form is not None:
+        once(f"{form.name} cannot be written here: such pictures become PNG")
+    return ".png"

@@ -39,7 +39,10 @@ class Part:
 
 @dataclass
 class Animation:
-    """The frames of a file and how often they are shown, 0 for ever; `start` is what begins each PNG of a part."""
+    """The frames of a file and how often they are shown, 0 for ever; `start` is what begins each PNG of a part.
+
+    `cover` says that the still picture of the file is none of them.
+    """
 
     width: int
     height: int
@@ -47,6 +50,7 @@ class Animation:
     further: bytes
     plays: int
     parts: list[Part]
+    cover: bool
 
     def file(self, part: Part) -> bytes:
         """Return a part as a PNG."""
@@ -61,7 +65,7 @@ def parsed(data: bytes, *, damaged: bool = False) -> Animation | None:
     Of a `damaged` file the frames that are there are taken.
     """
     frames = plays = 0
-    start, further, parts, still = b"", b"", list[Part](), True
+    start, further, parts, still, cover = b"", b"", list[Part](), True, False
     for kind, content in png.chunks(data):
         if kind == b"IHDR" and len(content) == 13:
             start = bytes(content)
@@ -75,6 +79,8 @@ def parsed(data: bytes, *, damaged: bool = False) -> Animation | None:
             parts.append(Part(width, height, x, y, round(1000 * over / (below or 100)), dispose, bool(blend)))
         elif kind == b"IDAT" and still:
             return None  # what says that it is an animation comes before
+        elif kind == b"IDAT" and not parts:
+            cover = True
         elif kind in (b"IDAT", b"fdAT") and parts:
             parts[-1].packed.append(bytes(content[4 if kind == b"fdAT" else 0 :]))
     if still or len(start) != 13:
@@ -83,7 +89,7 @@ def parsed(data: bytes, *, damaged: bool = False) -> Animation | None:
     whole = [part for part in parts if part.packed and part.fits(width, height)]
     if len(whole) != frames and not (damaged and whole):
         raise ValueError(f"of {frames} frames {len(whole)} are there")
-    return Animation(width, height, start, further, plays, whole)
+    return Animation(width, height, start, further, plays, whole, cover)
 
 
 def painted(canvas: Tensor, part: Part, pixels: Tensor) -> Tensor:
@@ -111,19 +117,23 @@ def left(canvas: Tensor, shown: Tensor, part: Part) -> Tensor:
     return shown
 
 
-def written(files: Sequence[bytes], delays: Sequence[int], plays: int) -> bytes:
-    """Return the animation of PNGs of one size and kind, shown for so many milliseconds each."""
+def written(files: Sequence[bytes], delays: Sequence[int], plays: int, *, cover: bool = False) -> bytes:
+    """Return the animation of PNGs of one size and kind, shown for so many milliseconds each.
+
+    With a `cover` the first one is only for programs that know no animations.
+    """
     made, number = [png.SIGNATURE], 0
-    for place, (file, delay) in enumerate(zip(files, delays, strict=True)):
+    for place, (file, delay) in enumerate(zip(files, [*[0] * cover, *delays], strict=True)):
         packed = b"".join(content for kind, content in png.chunks(file) if kind == b"IDAT")
         before = [(kind, bytes(content)) for kind, content in png.chunks(file) if kind not in (b"IDAT", b"IEND")]
         if place == 0:
-            made += [png.chunk(*before[0]), png.chunk(b"acTL", struct.pack(">II", len(files), plays))]
+            made += [png.chunk(*before[0]), png.chunk(b"acTL", struct.pack(">II", len(delays), plays))]
             made += [png.chunk(*one) for one in before[1:]]
         size = struct.unpack(">II", before[0][1][:8])
         timing = (delay, 1000) if delay < 1 << 16 else (min(round(delay / 1000), 65535), 1)
-        made.append(png.chunk(b"fcTL", struct.pack(">5IHHBB", number, *size, 0, 0, *timing, KEEP, 0)))
-        number += 1
+        if place or not cover:
+            made.append(png.chunk(b"fcTL", struct.pack(">5IHHBB", number, *size, 0, 0, *timing, KEEP, 0)))
+            number += 1
         if place == 0:
             made.append(png.chunk(b"IDAT", packed))
         else:

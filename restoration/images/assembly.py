@@ -34,6 +34,11 @@ class Assembly:
         self.pages: list[tuple[bytes, tiff.Directory]] = []
         self.data = b""
 
+    def check(self, picture: Picture) -> None:
+        """Raise `BadPicture` if the format does not hold the result of a picture, whatever that will be."""
+        if self.form is not None:
+            codec.check(picture, self.suffix)
+
     def add(self, picture: Picture) -> None:
         """Add the next picture."""
         if self.count == 1:
@@ -69,9 +74,9 @@ class Assembly:
         if self.form.name == "PNG":
             how = codec.options(self.first, self.form, None)
             files = [codec.saved(self._image(frame), self.form, how) for frame in frames]
-            whole = apng.written(files, timing.delays, timing.loop)
+            whole = apng.written(files, timing.delays, timing.loop, cover=timing.cover)
             return metadata.dress(whole, self.first, self.form)
-        image = self._image(torch.cat(frames)).copy()
+        image = self._image(torch.cat(frames[timing.cover :])).copy()
         image.set_type(pyvips.GValue.gint_type, "page-height", frames[0].shape[0])
         image.set_type(pyvips.GValue.array_int_type, "delay", list(timing.delays))
         image.set_type(pyvips.GValue.gint_type, "loop", timing.loop)

@@ -67,6 +67,13 @@ def _from_light(image: Any, name: str) -> Any:
     return linear.colourspace("rgb16")
 
 
+def from_small_lab(image: Any, *, signed: bool) -> Any:
+    """Lab of 8 bits to an image of libvips in Lab: 255 is L = 100; a and b have a sign, or 128 for none."""
+    light, *others = image.bandsplit()
+    chroma = [(one.copy(format="char") if signed else one - 128).cast("float") for one in others]
+    return (light * (100 / 255)).bandjoin(chroma).copy(interpretation="lab")
+
+
 def _from_numbers(image: Any, name: str) -> tuple[Any, bool]:
     """Floating-point numbers, and whole ones of other sizes than 8 and 16 bits without a sign, to 16 bits."""
     import torch
@@ -125,8 +132,8 @@ def _even(values: Tensor) -> bool:
     return any(float((values * top - (values * top).round()).abs().max()) < slack for top, slack in LEVELS)
 
 
-LEVELS = ((255, 2e-3), (65535, 2e-2))
-"""Largest levels, and how far from a whole one a float may leave them."""
+LEVELS = ((255, 0.07), (65535, 0.02))
+"""Largest levels, and how far from a whole one floats may leave them: those of 16 bits, and those of 32."""
 
 
 def _encoded(values: Tensor) -> Tensor:

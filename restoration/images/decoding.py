@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from restoration.images import colour, metadata
 from restoration.images.formats import Format, writable
+from restoration.images.remarks import remark
 from restoration.picture import Picture
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ STRICT = {"JPEG": "warning"}
 """How soon libvips fails, where it is not at an error: damaged JPEGs only warn."""
 HARMLESS = "extraneous bytes|unknown JFIF revision|Unknown Adobe color"
 """Warnings of libjpeg about files that are whole all the same."""
+UNKNOWN = "not configured|[Uu]nsupported|not supported|not implemented"
+"""What libraries say of files that they do not know, whole or not."""
+DARK = 1 / 256
+"""A picture of 16 bits of which nothing is brighter was probably meant to be one of 8."""
 
 
 def load(
@@ -25,6 +30,7 @@ def load(
     """Return an image of libvips, whose header alone is read. Raises `pyvips.Error`."""
     import pyvips
 
+    pyvips.vips_lib.vips_error_clear()  # of what was overlooked before
     how: dict[str, Any] = {**form.load, "fail_on": fail_on, "access": "sequential" if streamed else "random"}
     how |= {"page": page} if page else {}
     how |= {"n": -1} if all_pages else {}
@@ -60,7 +66,10 @@ def picture_of(image: Any, name: str, form: Format, told: dict[str, Any]) -> Pic
     """Decode an image of libvips of any kind, with what its file tells. Raises `BadPicture` or `pyvips.Error`."""
     plain, holds = colour.plain(image, name, linear=form.name in LINEAR)
     bits = 16 if plain.format == "ushort" else 8
-    return made(pixels_of(plain), bits, name, told if holds else metadata.converted(told))
+    pixels = pixels_of(plain)
+    if bits == 16 and 0 < float(pixels.max()) < DARK:
+        remark(f"{name} is nearly black: of 16 bits it uses 8, the darkest")
+    return made(pixels, bits, name, told if holds else metadata.converted(told))
 
 
 def made(pixels: Tensor, bits: int, name: str, told: dict[str, Any]) -> Picture:
@@ -77,6 +86,6 @@ def made(pixels: Tensor, bits: int, name: str, told: dict[str, Any]) -> Picture:
 
 def reason(error: Exception) -> str:
     """Return the one line of what libvips says that tells most."""
-    lines = [line.partition(": ")[2] or line for line in str(error).splitlines()]
-    telling = [line for line in lines if line and not line.startswith("unable to call") and line != "load error"]
-    return (telling or ["libvips cannot decode it"])[0].strip()
+    lines = (line.strip() for line in str(error).splitlines()[1:])
+    telling = (line.partition(": ")[2] or line for line in lines)
+    return next((line for line in telling if line and line != "load error"), "libvips does not say why")

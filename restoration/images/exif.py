@@ -126,8 +126,8 @@ def for_tiff(data: bytes, order: str) -> Directory:
 def with_texts(data: bytes | None, texts: Mapping[str, str]) -> bytes | None:
     """Return a block that also holds texts by their keywords, those of a PNG, say, where it has none of its own.
 
-    What no tag is for goes into the comment of the user: "parameters" alone, as programs that make pictures look for
-    it there, or all in lines of "keyword: text".
+    What no tag is for goes into the comment of the user: the "parameters" of programs that make pictures, which look
+    for them there, a bare comment, and all else in lines of "keyword: text".
     """
     order, first = ">", Directory({}, {})
     if data is not None:
@@ -142,7 +142,9 @@ def with_texts(data: bytes | None, texts: Mapping[str, str]) -> bytes | None:
             rest[keyword] = words
     inner = first.children.setdefault(tiff.EXIF, Directory({}, {})) if rest else Directory({}, {})
     if rest and not _said(inner):
-        lines = [words if list(rest) == ["parameters"] else f"{keyword}: {words}" for keyword, words in rest.items()]
+        bare = next((keyword for keyword in ("parameters", "Comment") if keyword in rest), "")
+        lines = [rest.pop(bare)] if bare else []
+        lines += [f"{keyword}: {words}" for keyword, words in rest.items()]
         coded = b"UNICODE\0" + "\n".join(lines).encode("utf-16-be")  # whatever the order: so it is read
         inner.entries[USER_COMMENT] = Entry(7, len(coded), coded)
     return tiff.block(first, order) if first.entries or first.children else None

@@ -12,8 +12,8 @@ FILMS = (b"avis", b"msf1", b"hevc", b"hevx")
 COLOUR = b"colrnclx"
 
 
-def boxes(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Give the kinds and contents of the outermost boxes of a file."""
+def boxes(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
+    """Give the kinds and contents of the outermost boxes of a file, and how many bytes of each are missing."""
     view, place = memoryview(data), 0
     while place + 8 <= len(data):
         size, kind, start = int.from_bytes(view[place : place + 4], "big"), bytes(view[place + 4 : place + 8]), 8
@@ -22,18 +22,23 @@ def boxes(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
         size = len(data) - place if size == 0 else size
         if size < start:
             return
-        yield kind, view[place + start : place + size]
+        yield kind, view[place + start : place + size], max(0, place + size - len(data))
         place += size
 
 
 def is_film(data: bytes) -> bool:
     """Say whether a file is a sequence of pictures, of which the first is only the one that is shown of it."""
-    return data[8:12] in FILMS and any(kind == b"moov" for kind, _ in boxes(data))
+    return data[8:12] in FILMS and any(kind == b"moov" for kind, *_ in boxes(data))
+
+
+def is_cut(data: bytes) -> bool:
+    """Say whether a file ends before its last box does."""
+    return any(missing for *_, missing in boxes(data))
 
 
 def colours(data: bytes) -> bytes | None:
     """Return primaries, transfer, matrix and range, a byte each as PNG's cICP has them; None if they are not said."""
-    for kind, content in boxes(data):
+    for kind, content, _ in boxes(data):
         if kind == b"meta":
             held = bytes(content)
             place = held.find(COLOUR)

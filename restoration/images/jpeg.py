@@ -147,12 +147,9 @@ def dressed(
     dpi: tuple[float, float] | None,
 ) -> bytes:
     """Return a file of libvips with what belongs to the picture, and its resolution, in pixels an inch, or none."""
-    place = 2
-    start = bytes(data[:2])
-    if data[2:4] == b"\xff\xe0" and data[6:11] == b"JFIF\0":
-        place = 4 + int.from_bytes(data[4:6], "big")
-        density = (1, *(min(max(round(value), 1), 65535) for value in dpi)) if dpi else (0, 1, 1)
-        start += data[2:13] + struct.pack(">BHH", *density) + data[18:place]
+    place = 4 + int.from_bytes(data[4:6], "big") if data[2:4] == bytes([0xFF, APP0]) else 2
+    density = (1, *(min(max(round(value), 1), 65535) for value in dpi)) if dpi else (0, 1, 1)
+    start = bytes(data[:2]) + struct.pack(">BBH5sHBHHH", 0xFF, APP0, 16, b"JFIF\0", 0x0102, *density, 0)
     contents = [(APP1, b"Exif\0\0" + exif)] if exif else []
     contents += [(APP1, XMP + xmp)] if xmp else []
     step = LARGEST - len(PHOTOSHOP)

@@ -130,7 +130,7 @@ def blocks_of(picture: Picture, form: Format) -> tuple[bytes | None, bytes | Non
         about = exif.block(found[EXIF])
         if about is None:
             remark("the EXIF of a picture is unreadable and was left out")
-    texts = _texts(picture) if form.name != "PNG" else {}
+    texts = {} if form.name == "PNG" else _texts(picture, comments=form.name != "JPEG")
     if texts:
         about = exif.with_texts(about, texts)
     if XMP in found:
@@ -161,11 +161,11 @@ def kept(image: Any) -> int:
     return sum(number for name, number in KEEP.items() if name in image.get_fields())
 
 
-def _texts(picture: Picture) -> dict[str, str]:
-    """What a picture tells in PNG's texts and JPEG's comments, by keywords."""
-    comments = (value for name, value in picture.metadata.items() if name.startswith(COMMENT))
-    words = "\n".join(value.rstrip(b"\0").decode(errors="replace") for value in comments)
+def _texts(picture: Picture, *, comments: bool) -> dict[str, str]:
+    """What a picture tells in PNG's texts and, if asked for, JPEG's comments, by keywords."""
     texts = png.texts(png.chunks(png.SIGNATURE + picture.metadata.get(CHUNKS, b"")))
+    found = (value for name, value in picture.metadata.items() if comments and name.startswith(COMMENT))
+    words = "\n".join(value.rstrip(b"\0").decode(errors="replace") for value in found)
     return {**texts, "Comment": words} if words else texts
 
 

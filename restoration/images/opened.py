@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from restoration.errors import BadPicture
-from restoration.images import apng, bounds, decoding, heif, jpeg, metadata, pages, png, tiff
-from restoration.images.formats import FORMATS, recognise
+from restoration.images import apng, bounds, colour, decoding, heif, jpeg, metadata, pages, png, tiff, webp
+from restoration.images.formats import FORMATS, recognise, writable
 from restoration.images.remarks import remark
 from restoration.picture import Picture
 
@@ -19,10 +20,14 @@ FLOATS = 40
 
 @dataclass(frozen=True)
 class Timing:
-    """How long each frame is shown, in milliseconds, and how often all are, 0 for ever."""
+    """How long each frame is shown, in milliseconds, and how often all are, 0 for ever.
+
+    With a `cover` the first picture is none of them: it is what programs show that know no animations.
+    """
 
     delays: tuple[int, ...]
     loop: int = 0
+    cover: bool = False
 
 
 class Unreadable(BadPicture):
@@ -38,6 +43,12 @@ class Pictures:
     def __init__(self, name: str, picture: Picture | None = None) -> None:
         """`picture` is the only one of a file, where a plugin decoded it."""
         self.name, self.picture, self.count = name, picture, 1
+
+    @property
+    def suffix(self) -> str:
+        """The suffix that a file of them may have, by its name: ".png" for what has none that can be written."""
+        suffix = Path(self.name).suffix.lower()
+        return suffix if suffix in writable() else ".png"
 
     def __len__(self) -> int:
         return self.count
@@ -69,7 +80,7 @@ class Opened(Pictures):
             what = "is not a picture that can be read" if form is None else f"is {form.name}, which cannot be read here"
             raise Unreadable(f"{name} {what} ({known})")
         self.data, self.form, self.damaged = data, form, damaged
-        self.fail_on = "none" if damaged else decoding.STRICT.get(form.name, "error")
+        self.fail_on = decoding.STRICT.get(form.name, "error")
         self.faults: list[str] = []
         self.pages: list[pages.Page] = []
         self.animation: apng.Animation | None = None
@@ -80,13 +91,30 @@ class Opened(Pictures):
         """Decode them one by one. Raises `BadPicture`."""
         import pyvips
 
+        told = False
         try:
             for picture in self._pictures():
-                if self.faults and float(picture.pixels.max()) == float(picture.pixels.min()):
+                if self.faults and self.count == 1 and float(picture.pixels.max()) == float(picture.pixels.min()):
                     raise BadPicture(f"{self.name} is damaged, and nothing of it is left: {self.faults[0]}")
+                if self.faults and not told:
+                    told = True
+                    remark(f"{self.name} is damaged ({self.faults[0]}); what there is of it is used")
                 yield picture
         except pyvips.Error as error:
+            if re.search(decoding.UNKNOWN, str(error)):
+                raise Unreadable(
+                    f"{self.name} is a kind of {self.form.name} not known here: {decoding.reason(error)}"
+                ) from None
             self._wrong(decoding.reason(error), 0 if self.damaged else 1)
+
+    def _forgive(self, error: Exception) -> None:
+        """Go on with what there is after an error of libvips, if the user takes damaged files; or raise it."""
+        if not self.damaged or self.fail_on == "none":
+            raise error
+        self._wrong(decoding.reason(error))
+        self.fail_on = "none"
+        if self.form.name == "PNG":
+            self.data = png.mended(self.data)
 
     def _pictures(self) -> Iterator[Picture]:
         if self.animation is not None:
@@ -106,8 +134,6 @@ class Opened(Pictures):
         if not self.damaged or share < bounds.LEAST:
             advice = "" if share < bounds.LEAST else "; --damaged takes what there is of it"
             raise BadPicture(f"{self.name} is damaged and cannot be read whole: {fault}{advice}")
-        if not self.faults:
-            remark(f"{self.name} is damaged ({fault}); what there is of it is used")
         self.faults.append(fault)
 
     def _open_png(self) -> None:
@@ -119,11 +145,13 @@ class Opened(Pictures):
             self.animation = apng.parsed(self.data)
         except ValueError as error:
             self._wrong(str(error))
+            self.data = png.mended(self.data)
             self.animation = apng.parsed(self.data, damaged=True)
         if self.animation is not None:
-            self.count, self.what = len(self.animation.parts), "frames"
-            bounds.check(self.name, self.animation.width, self.animation.height, self.count, FLOATS)
-            self.timing = Timing(tuple(part.delay for part in self.animation.parts), self.animation.plays)
+            found = self.animation
+            self.count, self.what = len(found.parts) + found.cover, "frames"
+            bounds.check(self.name, found.width, found.height, self.count, FLOATS)
+            self.timing = Timing(tuple(part.delay for part in found.parts), found.plays, found.cover)
 
     def _open_jpeg(self) -> None:
         self._bound()
@@ -156,8 +184,14 @@ class Opened(Pictures):
         self._open_frames()
 
     def _open_frames(self) -> None:
-        if self.form.name in ("AVIF", "HEIC") and heif.is_film(self.data):
+        if self.form.loader == "heifload_buffer" and heif.is_film(self.data):
             raise BadPicture(f"{self.name} is a film of {self.form.name}; save its frames as pictures")
+        if (self.form.name == "WebP" and webp.is_cut(self.data)) or (
+            self.form.loader == "heifload_buffer" and heif.is_cut(self.data)
+        ):
+            raise BadPicture(
+                f"{self.name} is damaged and cannot be read whole: it is cut off"
+            )  # nor in part, by libvips
         header = self._bound()
         fields = header.get_fields()
         self.count = header.get("n-pages") if "n-pages" in fields else 1
@@ -182,9 +216,14 @@ class Opened(Pictures):
         """Open pixels by libvips, without decoding them. Raises `Unreadable`."""
         import pyvips
 
+        found = next((one for one in self.pages if one.number == page and pages.small_lab(one)), None)
+        data = self.data if found is None else pages.as_rgb(self.data, found)
         try:
-            return decoding.load(self.form, self.data, fail_on=self.fail_on, page=page, **how)
+            return decoding.load(self.form, data, fail_on=self.fail_on, page=page, **how)
         except pyvips.Error as error:
+            if self.damaged and self.fail_on != "none":
+                self._forgive(error)
+                return self._load(page, **how)
             what = f"is damaged, or a kind of {self.form.name} that is not known here: {decoding.reason(error)}"
             raise Unreadable(f"{self.name} {what}") from None
 
@@ -196,31 +235,45 @@ class Opened(Pictures):
         told = metadata.gather(self.form, self.data, header, page)
         turned = "orientation" in header.get_fields() and header.get("orientation") > 1
         image = self._load(number, streamed=False).autorot() if turned else header
+        if page is not None and pages.small_lab(page):
+            image = colour.from_small_lab(image, signed=page.first(262) == pages.LAB)
         if page is not None and page.has_mere_data and image.bands in (2, 4):
             remark(f"{self.name} has a channel that is no transparency, such as a mask; it was left out")
             image = image.extract_band(0, n=image.bands - 1)
         try:
             return decoding.picture_of(image, self.name, self.form, told)
         except pyvips.Error as error:
-            if self.fail_on != "warning" or not re.search(decoding.HARMLESS, str(error)):
-                raise
-            self.fail_on = "error"
+            if self.fail_on == "warning" and re.search(decoding.HARMLESS, str(error)):
+                self.fail_on = "error"
+            else:
+                self._forgive(error)
             return self._still(number, page)
 
     def _page(self, page: pages.Page) -> Picture:
         return self._still(page.number, page)
 
-    def _frames(self) -> Iterator[Picture]:
+    def _frames(self, start: int = 0) -> Iterator[Picture]:
         """Decode the frames of an animation in their order."""
+        import pyvips
+
         roll = self._load(all_pages=True)
         told = metadata.gather(self.form, self.data, roll, None)
         height = roll.height // self.count
-        for place in range(self.count):
-            yield decoding.picture_of(roll.crop(0, place * height, roll.width, height), self.name, self.form, told)
+        for place in range(start, self.count):
+            frame = roll.crop(0, place * height, roll.width, height)
+            try:
+                picture = decoding.picture_of(frame, self.name, self.form, told)
+            except pyvips.Error as error:
+                self._forgive(error)
+                yield from self._frames(place)
+                return
+            yield picture
 
     def _painted(self, animation: apng.Animation) -> Iterator[Picture]:
         """Decode the parts of an animated PNG, and paint them one over another."""
         told, canvas = metadata.gather(self.form, self.data, self._load(), None), None
+        if animation.cover:
+            yield self._still(0)
         for part in animation.parts:
             image = decoding.load(self.form, animation.file(part), fail_on=self.fail_on)
             pixels = decoding.pixels_of(image if image.hasalpha() else image.addalpha())

@@ -15,11 +15,11 @@ from restoration.images.tiff import LETTERS, Directory, Entry, Structure
 RATIOS = {1: 1, 5: 2731, 8: 1032, 32946: 1032, 32773: 64}
 """How much smaller TIFF's compressions make anything at most: none, LZW, Deflate by two numbers, PackBits."""
 JPEG = 7
-YCBCR = 6
 ESSENTIAL = (258, 273, 279, 320, 324, 325, 347, 34675)
 """Tags without whose values a picture is another: depth, places and sizes, the palette, JPEG's tables, the profile."""
-STRANGE = {4: "a mask", 9: "ICC Lab", 10: "ITU Lab", 32803: "raw data of a camera", 34892: "raw data of a camera"}
+STRANGE = {4: "a mask", 10: "ITU Lab", 32803: "raw data of a camera", 34892: "raw data of a camera"}
 """What the numbers of a page may stand for that are no picture, or none that is understood, by tag 262."""
+WHITE_IS_0, RGB, YCBCR, LAB, ICC_LAB = 0, 2, 6, 8, 9
 MANY = 1 << 22
 """A picture of more strips or tiles is none."""
 
@@ -64,7 +64,29 @@ def strange(structure: Structure, pages: list[Page]) -> str:
     raw = structure.data[8:10] == b"CR" or any(50706 in page.tags.entries for page in pages)
     if raw or not pages:
         return STRANGE[32803]
-    return next((STRANGE[meaning] for page in pages if (meaning := page.first(262)) in STRANGE), "")
+    return next((what for page in pages if (what := _strange(page))), "")
+
+
+def _strange(page: Page) -> str:
+    meaning, bits = page.first(262), page.first(258, 1)
+    if meaning == WHITE_IS_0 and (bits > 16 or page.first(339, 1) == 3):
+        return "numbers of which 0 is white, not of 8 or 16 bits"
+    if meaning == YCBCR and page.first(259, 1) not in (6, JPEG) and page.numbers(530, 2) == (1, 1):
+        return "YCbCr that is not JPEG"
+    if meaning == ICC_LAB and (bits, page.first(277, 1)) != (8, 3):
+        return "ICC Lab, not of 8 bits"
+    return STRANGE.get(meaning, "")
+
+
+def small_lab(page: Page) -> bool:
+    """Say whether a page is Lab of 8 bits, which libvips does not read as such."""
+    return page.first(262) in (LAB, ICC_LAB) and (page.first(258, 1), page.first(277, 1)) == (8, 3)
+
+
+def as_rgb(data: bytes, page: Page) -> bytes:
+    """Return a file whose page is said to be RGB, whatever its three channels mean."""
+    place = page.tags.entries[262].place
+    return data[:place] + RGB.to_bytes(2, "little" if page.order == "<" else "big") + data[place + 2 :]
 
 
 def share(page: Page, data: bytes) -> tuple[float, str]:

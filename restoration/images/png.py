@@ -64,6 +64,18 @@ def share(data: bytes) -> float:
     return min(1.0, packed * RATIO / max(needed, 1))
 
 
+def mended(data: bytes) -> bytes:
+    """Return a file of whole chunks, of which the last one of pixels may be cut off where the file was."""
+    made, view, place = [SIGNATURE], memoryview(data), 8
+    while place + 8 <= len(data):
+        size, kind = int.from_bytes(view[place : place + 4], "big"), bytes(view[place + 4 : place + 8])
+        content = bytes(view[place + 8 : place + 8 + size])
+        if len(content) == size or kind == b"IDAT":
+            made.append(chunk(kind, content))
+        place += 12 + size
+    return b"".join([*made, chunk(b"IEND", b"")])
+
+
 def carried(found: Iterable[tuple[bytes, memoryview]]) -> tuple[bytes, bytes]:
     """Return the chunks that stay with a picture whose pixels change, as they are: what it tells, and its colours.
 

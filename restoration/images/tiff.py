@@ -196,7 +196,9 @@ def resolution(entries: Mapping[int, Entry], order: str) -> tuple[float, float] 
     x, y = (entries[tag].numbers(order) if tag in entries else () for tag in (282, 283))
     unit = entries[296].numbers(order) if 296 in entries else (2,)
     factor = {2: 1.0, 3: 2.54}.get(int(unit[0]) if unit else 2)
-    return (x[0] * factor, y[0] * factor) if factor and x and y and x[0] > 0 and y[0] > 0 else None
+    if not (factor and x and y and x[0] > 0 and y[0] > 0):
+        return None
+    return round(x[0] * factor, 3), round(y[0] * factor, 3)
 
 
 def joined(files: Sequence[tuple[bytes, Directory]]) -> bytes:

@@ -20,6 +20,11 @@ def chunks(data: bytes, place: int = 12) -> Iterator[tuple[bytes, memoryview]]:
         place += 8 + size + size % 2
 
 
+def is_cut(data: bytes) -> bool:
+    """Say whether a file is shorter than it says."""
+    return len(data) < int.from_bytes(data[4:8], "little") + 8
+
+
 def lossless(data: bytes) -> bool:
     """Say whether a file keeps its pixels as they are; of an animation the first frame tells."""
     for kind, content in chunks(data):

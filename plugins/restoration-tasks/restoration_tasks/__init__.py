@@ -84,5 +84,6 @@ def register_tasks() -> Iterable[TaskCard]:
         name="jpeg",
         factory="restoration_tasks.jpeg:JPEG",
         summary="mend the blocks and rings of strong JPEG compression",
+        lossy=True,
         asks=(CommandOption(name="quality", help="of the encoder, 5 to 60"),),
     )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from restoration.cli.frames import output_options, restored
 from restoration.cli.options import how_to_restore, method_and_task
 from restoration.cli.places import Job, jobs
 from restoration.cli.task_options import TaskCommand, folders, split
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 )
 @click.option("--overwrite", is_flag=True, help="Write over results that are already there.")
 @click.option("--skip-existing", is_flag=True, help="Leave inputs alone whose result is already there.")
+@output_options
 @how_to_restore
 @click.option(
     "--report", type=click.Path(dir_okay=False, path_type=Path), help="Also write a page with before and after."
@@ -58,6 +62,9 @@ def run(
     output: str | None,
     overwrite: bool,
     skip_existing: bool,
+    damaged: bool,
+    jpeg_quality: int | None,
+    suffix: str | None,
     task_options: dict[str, Any],
     options: dict[str, Any],
     seed: int,
@@ -81,7 +88,7 @@ def run(
     """
     show_warnings(quiet)
     own, task_options = split(options, task_options)
-    todo = jobs(images, output, method, task, without=folders(task_options))
+    todo = jobs(images, output, method, task, without=folders(task_options), suffix=suffix)
     todo = _todo(todo, overwrite, skip_existing, quiet)
     if dry_run:
         return _dry_run(todo, method, task, how, as_json)
@@ -93,7 +100,8 @@ def run(
 
     prepare(threads)
     restoration = Restoration(method, task, task_options=task_options, options=own, **how)
-    batch = _Batch(restoration, seed, as_json, quiet, keep=report is not None, preview=preview)
+    files = _Files(damaged=damaged, quality=jpeg_quality, suffix=suffix)
+    batch = _Batch(restoration, seed, as_json, quiet, files, keep=report is not None, preview=preview)
     try:
         with interruptible() as check, _bar(len(todo), quiet) as step:
             for place, job in enumerate(todo):
@@ -109,13 +117,31 @@ def run(
     return 1 if batch.failed else 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Files:
+    """How files are read and written."""
+
+    damaged: bool
+    quality: int | None
+    suffix: str | None
+
+
 class _Batch:
     """Does jobs one by one; one that fails is told and does not stop the others."""
 
     def __init__(
-        self, restoration: Restoration, seed: int, as_json: bool, quiet: bool, *, keep: bool, preview: bool
+        self,
+        restoration: Restoration,
+        seed: int,
+        as_json: bool,
+        quiet: bool,
+        files: _Files,
+        *,
+        keep: bool,
+        preview: bool,
     ) -> None:
         self.restoration, self.seed, self.as_json, self.quiet = restoration, seed, as_json, quiet
+        self.files = files
         self.keep, self.preview = keep, preview
         self.failed = 0
         self.untold: list[str] = []
@@ -153,19 +179,21 @@ class _Batch:
     def _restore(
         self, job: Job, name: str, task_options: dict[str, Any], observe: Callable[[Tensor], None]
     ) -> tuple[Picture, Result]:
-        from restoration.images import encode, read, write
+        from restoration.images import read_all, write_bytes
 
-        picture = read(job.source) if job.source else read(sys.stdin.buffer.read(), name)
+        pictures = read_all(job.source or sys.stdin.buffer, name, damaged=self.files.damaged)
         if job.target is not None:
             _check_folder(job.target)
+        suffix = job.target.suffix.lower() if job.target else self.files.suffix or pictures.suffix
         with _preview(job.target if self.preview else None, observe) as see:
-            result = self.restoration(picture, seed=self.seed, task_options=task_options, observe=see)
+            restore = partial(self.restoration, seed=self.seed, task_options=task_options, observe=see)
+            done = restored(pictures, suffix, restore, self.files.quality)
         if job.target is None:
-            sys.stdout.buffer.write(encode(result.picture, picture.suffix))
+            sys.stdout.buffer.write(done.data)
             sys.stdout.buffer.flush()
         else:
-            write(result.picture, job.target)
-        return picture, result
+            write_bytes(done.data, job.target)
+        return done.picture, done.result
 
 
 def _told(result: Result) -> str:
@@ -189,7 +217,7 @@ def _check_folder(target: Path) -> None:
     """Make the folder of a result before the work, not after it."""
     import os
 
-    from restoration.images.codec import SUFFIXES, can_write
+    from restoration.images import can_write, writable
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -198,7 +226,7 @@ def _check_folder(target: Path) -> None:
     if not os.access(target.parent, os.W_OK):
         raise RestorationError(f"cannot write into {target.parent}: permission denied; choose another -o")
     if not can_write(target.suffix.lower()):
-        raise RestorationError(f"cannot write {target}: use one of {', '.join(SUFFIXES)}")
+        raise RestorationError(f"cannot write {target}: use one of {', '.join(writable())}")
 
 
 def _todo(all_jobs: list[Job], overwrite: bool, skip_existing: bool, quiet: bool) -> list[Job]:
