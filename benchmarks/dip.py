@@ -49,14 +49,14 @@ def noisy(path: Path, size: int) -> tuple[Tensor, Tensor]:
     """Return the clean and the noisy picture, `1 3 size size`."""
     import numpy as np
     import torch
-    from restoration_dip.fast.padding import middle
+    from restoration_dip.fast.padding import crop_middle
 
     import restoration
 
     x = restoration.read(path).pixels
     noise = torch.from_numpy(np.random.RandomState(0).normal(scale=25 / 255, size=x.shape[1:]))
     y = (x + noise).clamp(0, 1).float()
-    return middle(x, size, size).contiguous(), middle(y, size, size).contiguous()
+    return crop_middle(x, size, size).contiguous(), crop_middle(y, size, size).contiguous()
 
 
 def official(path: Path, size: int, steps: int) -> Iterator[Line]:
@@ -116,8 +116,8 @@ def rates(names: Iterable[str], chosen: argparse.Namespace) -> tuple[dict[str, f
     for _ in range(ROUNDS):
         for name in speeds:
             lines, memory = run(name, chosen, FEW)
-            middle = len(lines) // 2
-            speed = (len(lines) - middle) / (lines[-1]["seconds"] - lines[middle - 1]["seconds"])
+            crop_middle = len(lines) // 2
+            speed = (len(lines) - crop_middle) / (lines[-1]["seconds"] - lines[crop_middle - 1]["seconds"])
             speeds[name], memories[name] = max(speeds[name], speed), max(memories[name], memory)
     return speeds, memories
 

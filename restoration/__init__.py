@@ -18,15 +18,23 @@ if TYPE_CHECKING:
     from restoration.errors import UnknownName as UnknownName
     from restoration.images import read as read
     from restoration.images import write as write
+    from restoration.interfaces import BetaSchedule as BetaSchedule
+    from restoration.interfaces import BoundedNetwork as BoundedNetwork
+    from restoration.interfaces import DescribedMetric as DescribedMetric
+    from restoration.interfaces import DiscreteSchedule as DiscreteSchedule
     from restoration.interfaces import KnowingTask as KnowingTask
+    from restoration.interfaces import Metric as Metric
     from restoration.interfaces import Network as Network
     from restoration.interfaces import NoiseSchedule as NoiseSchedule
     from restoration.interfaces import Objective as Objective
     from restoration.interfaces import Observation as Observation
     from restoration.interfaces import Operator as Operator
+    from restoration.interfaces import ReportingRestorer as ReportingRestorer
     from restoration.interfaces import Restorer as Restorer
     from restoration.interfaces import Result as Result
     from restoration.interfaces import Sampler as Sampler
+    from restoration.interfaces import SDESchedule as SDESchedule
+    from restoration.interfaces import SetMetric as SetMetric
     from restoration.interfaces import Task as Task
     from restoration.metrics import ms_ssim as ms_ssim
     from restoration.metrics import psnr as psnr
@@ -34,7 +42,9 @@ if TYPE_CHECKING:
     from restoration.picture import Picture as Picture
     from restoration.recipe import Part as Part
     from restoration.recipe import Recipe as Recipe
+    from restoration.registry.cards import CommandCard as CommandCard
     from restoration.registry.cards import CommandOption as CommandOption
+    from restoration.registry.cards import MetricCard as MetricCard
     from restoration.registry.cards import NetworkCard as NetworkCard
     from restoration.registry.cards import ObjectiveCard as ObjectiveCard
     from restoration.registry.cards import RestorerCard as RestorerCard
@@ -59,12 +69,13 @@ _WHERE = {
     "engine.adapter": "NetworkMaker",
     "errors": "BadOption BadPicture BadPlugin BadWeights RestorationError UnknownName",
     "images": "read write",
-    "interfaces": "KnowingTask Network NoiseSchedule Objective Observation Operator Restorer Result Sampler Task",
+    "interfaces": "BetaSchedule BoundedNetwork DescribedMetric DiscreteSchedule KnowingTask Metric Network "
+    "NoiseSchedule Objective Observation Operator ReportingRestorer Restorer Result Sampler SDESchedule SetMetric Task",
     "metrics": "ms_ssim psnr ssim",
     "picture": "Picture",
     "recipe": "Part Recipe",
-    "registry.cards": "CommandOption NetworkCard ObjectiveCard RestorerCard SamplerCard ScheduleCard TaskCard "
-    "WeightsCard",
+    "registry.cards": "CommandCard CommandOption MetricCard NetworkCard ObjectiveCard RestorerCard SamplerCard "
+    "ScheduleCard TaskCard WeightsCard",
     "registry.hookspecs": "hookimpl",
     "runtime": "Restoration restore",
     "scoring.score": "score",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import torch
 
-from restoration.errors import BadOption, RestorationError
-from restoration.images import write, write_bytes
+from restoration.errors import BadOption
+from restoration.images import make_folder, write, write_bytes
 from restoration.operators import Convolution, Masking
 from restoration.picture import Picture
 from restoration.tasks import make_task, observe
@@ -60,10 +60,7 @@ class Degradation(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
             kernel = observation.operator.kernel[:1]
             files[target.parent / "kernels" / f"{target.stem}.png"] = Picture(pixels=kernel / kernel.max(), bits=16)
         for folder in {path.parent: None for path in files}:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise RestorationError(f"cannot make {folder}: {error.strerror}") from error
+            make_folder(folder)
         for path, one in files.items():
             write(one, path)
         recipe = target.with_suffix(".json")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 300
+"""The most characters of the text of an error that are shown."""
+
 
 class RestorationError(Exception):
     """Something that the user can put right. Its text is one line; the command line prints it without a traceback."""
@@ -37,9 +40,29 @@ class BadPlugin(RestorationError):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'median'?", or the few names there are, or nothing."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1)
+    near = nearest(name, known)
     if near:
-        return f"; did you mean {near[0]!r}?"
+        return f"; did you mean {near!r}?"
     if 0 < len(known) <= 16:
         return f"; there are {', '.join(known)}"
     return ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the known name that is most like one, "" if none is."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1)), "")
+
+
+def plain(text: str) -> str:
+    """Return a text as one line, without the characters that a terminal obeys instead of showing them."""
+    shown = (one if one.isprintable() or one.isspace() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    return " ".join("".join(shown).split())
+
+
+def one_line(error: BaseException) -> str:
+    """Return an exception as one line of at most 300 characters: its kind and the first line of its text."""
+    try:
+        text = plain((str(error).strip().splitlines() or [""])[0])[:LONGEST]
+    except BaseException:  # it may be a plugin's, and do anything
+        text = "its text cannot be read"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,6 +1,6 @@
-"""What networks do before their first layer and after their last: pad and cut pictures, and add to one of them.
+"""What networks do before their first layer and after their last: pad and crop pictures, and add the residual.
 
-For authors of networks; the toolbox itself asks only that a picture of any size keeps its size.
+For authors of networks. The toolbox itself only asks that pictures of any size keep their size.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from torch.nn import functional
 
 
 def pad_to_multiple(x: Tensor, multiple: int, mode: str = "reflect") -> Tensor:
-    """Pad `b c h w` on the right and below to multiples on both sides; reflection turns to edges where too small."""
+    """Pad `b c h w` on the right and at the bottom to sides that are multiples of `multiple`.
+
+    Reflection is replaced by repetition of the border if the picture is too small for it.
+    """
     height, width = x.shape[-2:]
     down, right = -height % multiple, -width % multiple
     if not (down or right):
@@ -22,14 +25,14 @@ def pad_to_multiple(x: Tensor, multiple: int, mode: str = "reflect") -> Tensor:
 
 
 def crop_to(x: Tensor, like: Tensor) -> Tensor:
-    """Cut `b c h w` on the right and below to the height and width of `like`."""
+    """Crop `b c h w` on the right and at the bottom to the height and width of `like`."""
     return x[..., : like.shape[-2], : like.shape[-1]]
 
 
 def to_picture(conv: nn.Module, features: Tensor, like: Tensor) -> Tensor:
-    """Apply the last convolution to `b c h w` and cut the answer to the size of `like`.
+    """Apply the last convolution to `b c h w`, and crop the output to the size of `like`.
 
-    Mixed precision ends here: bfloat16 would round a picture to eight bits of mantissa, which shows.
+    Mixed precision ends here: bfloat16 has 8 bits of mantissa, which is visible in a picture.
     """
     with torch.autocast(like.device.type, enabled=False):
         answer: Tensor = conv(features.to(like.dtype))
@@ -37,12 +40,12 @@ def to_picture(conv: nn.Module, features: Tensor, like: Tensor) -> Tensor:
 
 
 def part_to_mend(in_channels: int, channels: int) -> slice:
-    """Return the channels of the picture that a residual network adds to, out of all that it is shown.
+    """Return which channels of the input are the picture that a residual network adds to.
 
-    A network that takes only `x` is shown the picture, or on a noise path the state, then the degraded picture if the
-    path has one, then a map of the time. So with more than two pictures' channels there is a degraded picture, and that
-    is what is mended: it has no noise that the network would have to take out again. Otherwise it is the first picture.
-    Raises `ValueError` if there are fewer channels than one picture has.
+    The input of a network that takes only `x` is the picture; or, on a noise path, the state, then the degraded picture
+    if the path has one, then a map of the time. So with more channels than two pictures have, there is a degraded
+    picture, and that is the one: it has no noise that the network would have to remove again. Else it is the first
+    picture. Raises `ValueError` if there are fewer channels than a picture has.
     """
     if in_channels < channels:
         raise ValueError(

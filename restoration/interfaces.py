@@ -1,4 +1,4 @@
-"""What a method is made of: four interfaces, a sampler, a task, and what was observed.
+"""What a method is made of: four interfaces, a sampler, a task, what was observed; and what a metric is.
 
 Letters, the same in every file: `x` the clean image, `y` the degraded one, `x_t` a state between them, `t` in [0, 1]
 the place on the path (0 is clean), `n` standard normal noise. Images are float tensors `b c h w`, values in [0, 1].
@@ -32,6 +32,13 @@ class Network(Protocol):
 
 
 @runtime_checkable
+class BoundedNetwork(Network, Protocol):
+    """A network whose answer at a pixel depends on pixels up to `reach` away; its card gives a default for others."""
+
+    reach: int
+
+
+@runtime_checkable
 class NoiseSchedule(Protocol):
     """Three curves: `x_t = a(t) x + b(t) y + c(t) n`."""
 
@@ -41,6 +48,32 @@ class NoiseSchedule(Protocol):
 
     def steps(self, n: int) -> Tensor:
         """Return the `n + 1` times of a walk in `n` steps, float64, from 1 down to 0."""
+        ...
+
+
+@runtime_checkable
+class DiscreteSchedule(NoiseSchedule, Protocol):
+    """A schedule that was published for `T` numbered steps: step `i` is the time `i / T`."""
+
+    T: int
+
+
+@runtime_checkable
+class BetaSchedule(NoiseSchedule, Protocol):
+    """A schedule of numbered steps, of which each adds noise of the variance `betas`, `T` in float64."""
+
+    betas: Tensor
+
+
+@runtime_checkable
+class SDESchedule(NoiseSchedule, Protocol):
+    """A schedule that solves a stochastic differential equation, which Euler's method can follow."""
+
+    def rates(self, s: float, u: float) -> tuple[float, float, float]:
+        """Return the increments of Euler's method from time `s` down to `u`.
+
+        They are the shrinkage, half the diffusion for the probability-flow ODE, and the variance of the noise.
+        """
         ...
 
 
@@ -75,6 +108,13 @@ class Restorer(Protocol):
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
         """Yield guesses `b c h w` for what was observed; all randomness comes from `rng`, on the CPU."""
         ...
+
+
+@runtime_checkable
+class ReportingRestorer(Restorer, Protocol):
+    """A method that keeps `told`, short facts about its last run by name, for `Result` and the command line."""
+
+    told: Mapping[str, Any]
 
 
 @runtime_checkable
@@ -113,6 +153,35 @@ class Operator(Protocol):
     def adjoint(self, y: Tensor) -> Tensor:
         """Apply the transpose: `<operator(x), y> = <x, adjoint(y)>`."""
         ...
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """How close a picture is to the clean one. A function will do; it may also have a `protocol`."""
+
+    def __call__(self, image: Tensor, clean: Tensor) -> float:
+        """Compare two pictures, `1 c h w` in [0, 1] with 1 or 3 channels. Raises `ValueError` if they do not fit."""
+        ...
+
+
+@runtime_checkable
+class SetMetric(Protocol):
+    """How far one set of pictures is from another; it may also have a `protocol`."""
+
+    def features(self, image: Tensor) -> Tensor:
+        """Return what is compared of one picture, `1 c h w` in [0, 1]: `d`, the same for all sizes."""
+        ...
+
+    def distance(self, first: Tensor, second: Tensor) -> float:
+        """Return the distance of two sets, given as the features of their pictures, `n d` and `m d`."""
+        ...
+
+
+@runtime_checkable
+class DescribedMetric(Protocol):
+    """A metric that says itself how its numbers are taken, where its card does not know it: with a version, say."""
+
+    protocol: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""How much memory is free, and whether it ran out."""
+"""How much memory is free, and whether an error is that it ran out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 
 def free_memory(device: torch.device) -> int:
-    """Return the bytes that are free on a device: those of the system for "cpu", 8 GB where nobody says."""
+    """Return the free bytes of a device, of the system for "cpu"; 8 GB if the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:
@@ -18,5 +18,5 @@ def free_memory(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Say whether torch failed for want of memory, on a GPU or in the system's allocator."""
+    """Return whether an error of torch is that memory ran out, on a GPU or in the system's allocator."""
     return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error) or "alloc_cpu" in str(error)

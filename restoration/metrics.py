@@ -1,4 +1,4 @@
-"""How close is it: PSNR, SSIM and MS-SSIM, each under the convention that its protocol string names."""
+"""How close is it: PSNR, SSIM and MS-SSIM, each under the convention that stands beside its numbers."""
 
 from __future__ import annotations
 
@@ -19,14 +19,6 @@ SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the scales of MS-SSIM, the finest first (Wang, Simoncelli, Bovik, 2003, section 4)."""
 SMALLEST_MS_SSIM = (WINDOW - 1) * 2 ** (len(SCALES) - 1) + 1
 """A picture whose shorter side is less has no room for the window at the coarsest scale: 161."""
-
-
-def protocol(metric: str, space: Space, border: int) -> str:
-    """Return the words that belong beside a number: "PSNR, Y (BT.601, 16-235, float), border 0"."""
-    spaces = {"rgb": "RGB", "y": "Y (BT.601, 16-235, float)"}
-    window = ", Gaussian 11x11 sigma 1.5, valid windows"
-    how = {"SSIM": window, "MS-SSIM": f"{window}, {len(SCALES)} scales halved by 2x2 means"}
-    return f"{metric}, {spaces[space]}{how.get(metric, '')}, border {border}"
 
 
 def luma(image: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How noisy is a picture: the strength of its noise and its share of wrong pixels, from the picture alone."""
+"""How noisy a picture is: the strength of its noise and its share of impulses, from the picture alone."""
 
 from __future__ import annotations
 
@@ -11,52 +11,55 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from torch import Tensor
 
-SIDE, MOST = 6, 40_000
-"""The side of a patch, and how many of them are about enough."""
-WINDOW, NEAR, FAR = 3, 0.05, 0.2
-"""The side of what surrounds a pixel; how far from that right pixels are at most, and wrong ones at least."""
+PATCH_SIDE, PATCHES = 6, 40_000
+"""The side of a patch in pixels, and about how many patches are used."""
+WINDOW = 3
+"""The side of the window around a pixel that it is compared with."""
+RIGHT_DISTANCE, WRONG_DISTANCE = 0.05, 0.2
+"""Right pixels differ from the median of their window by at most the first in most cases, wrong ones by the second."""
 
 
 def estimate_sigma(y: Tensor) -> float:
     """Return the standard deviation of white noise in pictures `b c h w`, in their units.
 
-    The least eigenvalues of the covariance of patches are those of noise: they lie around one value, mean and median
-    alike (Chen, Zhu and Heng, "An Efficient Statistical Method for Image Noise Level Estimation", ICCV 2015).
-    Where a file has cut the noise off at black and white, the patches of middle brightness tell, and what is cut off
-    there is added. Pictures smaller than a patch, or flat ones, give 0; those below about 64x64 pixels too little.
+    The smallest eigenvalues of the covariance of patches are those of the noise: they lie around one value, so that
+    their mean and median agree (Chen, Zhu and Heng, "An Efficient Statistical Method for Image Noise Level Estimation",
+    ICCV 2015). If a file has clipped the noise at black and white, only patches of middle brightness are used, and the
+    estimate is corrected for clipping. The result is 0 for pictures smaller than a patch and for flat ones, and too
+    small for pictures of less than about 64x64 pixels.
     """
-    if min(y.shape[-2:]) < SIDE:
+    if min(y.shape[-2:]) < PATCH_SIDE:
         return 0.0
-    stride = max(1, round((y.shape[0] * y.shape[-2] * y.shape[-1] / MOST) ** 0.5))
-    patches = rearrange(functional.unfold(y.float(), SIDE, stride=stride), "b d n -> d (b n)")
-    if not _cut_off(y):
-        return _white(patches)
+    stride = max(1, round((y.shape[0] * y.shape[-2] * y.shape[-1] / PATCHES) ** 0.5))
+    patches = rearrange(functional.unfold(y.float(), PATCH_SIDE, stride=stride), "b d n -> d (b n)")
+    if not _is_clipped(y):
+        return _estimate_white(patches)
     brightness = patches.mean(dim=0)
     middle = (brightness - 0.5).abs().argsort()[: max(2, brightness.numel() // 3)]
-    found = sigma = _white(patches[:, middle])
+    found = sigma = _estimate_white(patches[:, middle])
     for _ in range(10):
         sigma = found / max(share_left(brightness[middle].double(), sigma), 0.5)
     return sigma
 
 
 def impulse_share(y: Tensor) -> float:
-    """Return the share of values in pictures `b c h w`, 0 to 1, that are black or white although nothing around is.
+    """Return the share of values in pictures `b c h w`, 0 to 1, that are black or white unlike their surroundings.
 
-    Where other values are far from those around them too, the noise is of another kind, and 0 is returned.
+    If other values differ from their surroundings too, the noise is of another kind, and 0 is returned.
     """
     if min(y.shape[-2:]) < WINDOW:
         return 0.0
-    stride = max(1, round((y.numel() / MOST) ** 0.5))
+    stride = max(1, round((y.numel() / PATCHES) ** 0.5))
     flat = rearrange(y.float(), "b c h w -> (b c) 1 h w")
     around = rearrange(functional.unfold(flat, WINDOW, stride=stride), "b d n -> d (b n)")
     value = around[WINDOW**2 // 2]
     away, extreme = (value - around.median(dim=0).values).abs(), (value <= 0) | (value >= 1)
-    if extreme.all() or float(away[~extreme].median()) > NEAR:
+    if extreme.all() or float(away[~extreme].median()) > RIGHT_DISTANCE:
         return 0.0
-    return float((extreme & (away > FAR)).float().mean())
+    return float((extreme & (away > WRONG_DISTANCE)).float().mean())
 
 
-def _white(patches: Tensor) -> float:
+def _estimate_white(patches: Tensor) -> float:
     """Return the standard deviation of white noise in patches `d n`."""
     if patches.shape[1] < 2:
         return 0.0
@@ -68,14 +71,14 @@ def _white(patches: Tensor) -> float:
     return float(eigenvalues[0].sqrt())
 
 
-def _cut_off(y: Tensor) -> bool:
-    """Say whether a picture ends at black or white, and some of it lies there."""
+def _is_clipped(y: Tensor) -> bool:
+    """Return whether pixels of a picture lie at black or white, and none beyond."""
     low, high = float(y.min()), float(y.max())
     return low >= 0 and high <= 1 and (low == 0 or high == 1)
 
 
 def share_left(mean: Tensor, sigma: float) -> float:
-    """Return what is left of `sigma`, as a share, where normal noise around `mean` is cut off at 0 and 1."""
+    """Return the standard deviation of normal noise around `mean` after clipping to [0, 1], as a share of `sigma`."""
     if sigma <= 0:
         return 1.0
     low, high = -mean / sigma, (1 - mean) / sigma

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Masking:
-    """Keeps the pixels where `mask`, `b 1 h w`, is 1 and makes the others 0. It is its own adjoint."""
+    """Keeps the pixels where `mask`, `b 1 h w`, is 1, and sets the others to 0. It is its own adjoint."""
 
     def __init__(self, mask: Tensor) -> None:
         self.mask = mask
@@ -29,9 +29,9 @@ class Masking:
 
 
 class Convolution:
-    """Blurs with a kernel of odd sides, `b 1 k l` or `1 1 k l`; beyond the edge the picture is mirrored.
+    """Blurs with a kernel of odd sides, `b 1 k l` or `1 1 k l`; beyond the border the picture is mirrored.
 
-    The kernel is flipped as a convolution has it, so that it is the picture of a blurred point.
+    The kernel is flipped, as in a convolution, so that it is the picture of a blurred point.
     """
 
     def __init__(self, kernel: Tensor) -> None:
@@ -41,12 +41,12 @@ class Convolution:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Blur `b c h w`."""
-        rows, columns = self._places(x)
+        rows, columns = self._indices(x)
         return self._correlate(x[..., rows, :][..., columns], self.kernel.flip(-2, -1))
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """Apply the transpose: correlate, and fold what fell over the edge back where it came from."""
-        rows, columns = self._places(y)
+        """Apply the transpose: correlate, and add what lies beyond the border where it was mirrored from."""
+        rows, columns = self._indices(y)
         radius_h, radius_w = (side // 2 for side in self.kernel.shape[-2:])
         wide = functional.pad(y, (2 * radius_w, 2 * radius_w, 2 * radius_h, 2 * radius_h))
         wide = self._correlate(wide, self.kernel)
@@ -60,75 +60,75 @@ class Convolution:
         blurred = functional.conv2d(flat, rearrange(weights, "b c k l -> (b c) 1 k l"), groups=batch * channels)
         return rearrange(blurred, "1 (b c) h w -> b c h w", b=batch)
 
-    def _places(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _indices(self, x: Tensor) -> tuple[Tensor, Tensor]:
         rows, columns = (mirrored(side, k // 2) for side, k in zip(x.shape[-2:], self.kernel.shape[-2:], strict=True))
         return rows.to(x.device), columns.to(x.device)
 
 
 class Resampling:
-    """Resizes by a factor as MATLAB's `imresize` does: bicubic (a = -0.5), antialiased where it makes smaller.
+    """Resizes by a factor as MATLAB's `imresize` does: bicubic (a = -0.5), antialiased if it makes smaller.
 
-    A picture of `h` rows becomes one of `ceil(h * factor)`. Beyond the edge the picture is mirrored.
+    A picture of `h` rows becomes one of `ceil(h * factor)` rows. Beyond the border the picture is mirrored.
     """
 
     def __init__(self, factor: Fraction | int, size: tuple[int, int]) -> None:
-        """`size` is that of the pictures that go in, `(h, w)`."""
+        """`size` is that of the input, `(h, w)`."""
         if factor <= 0:
             raise ValueError(f"the factor must be more than 0, not {factor}")
         self.factor, self.size = Fraction(factor), size
-        self.rows, self.columns = (_taps(side, self.factor) for side in size)
+        self.rows, self.columns = (_compute_taps(side, self.factor) for side in size)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Resize `b c h w`."""
-        return _gathered(_gathered(x, self.rows).mT, self.columns).mT
+        return _resize_rows(_resize_rows(x, self.rows).mT, self.columns).mT
 
     def rounded(self, x: Tensor) -> Tensor:
         """Resize `b c h w` in [0, 1] as MATLAB does for pictures of 8 bits: rounded after the rows and at the end.
 
-        In float64, so that halves are halves: every pixel is MATLAB's.
+        In float64, so that halves are exact: every pixel equals MATLAB's.
         """
-        rows = _levels(_gathered((x.double() * 255).round(), self.rows))
-        return (_levels(_gathered(rows.mT, self.columns).mT) / 255).to(x)
+        rows = _round_half_up(_resize_rows((x.double() * 255).round(), self.rows))
+        return (_round_half_up(_resize_rows(rows.mT, self.columns).mT) / 255).to(x)
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """Apply the transpose, to pictures of the size that comes out."""
-        return _scattered(_scattered(y.mT, self.columns, self.size[1]).mT, self.rows, self.size[0])
+        """Apply the transpose to pictures of the size of the output."""
+        return _resize_rows_adjoint(_resize_rows_adjoint(y.mT, self.columns, self.size[1]).mT, self.rows, self.size[0])
 
 
 def mirrored(side: int, border: int) -> Tensor:
-    """Return the places in [0, side) that a row with a border on both sides is read from, mirrored at its edges."""
-    places = torch.arange(-border, side + border) % (2 * side)
-    return torch.where(places < side, places, 2 * side - 1 - places)
+    """Return the indices in [0, side) that a row with a border on both sides is read from, mirrored at its ends."""
+    indices = torch.arange(-border, side + border) % (2 * side)
+    return torch.where(indices < side, indices, 2 * side - 1 - indices)
 
 
 @lru_cache(maxsize=16)
-@torch.inference_mode(False)  # kept for others, who may want gradients
-def _taps(side: int, factor: Fraction) -> tuple[Tensor, Tensor]:
-    """Where each row of a resized picture is read from and with which weights, float64: two of `taps out`."""
+@torch.inference_mode(False)  # it is cached, and may be used for gradients later
+def _compute_taps(side: int, factor: Fraction) -> tuple[Tensor, Tensor]:
+    """Return where each row of a resized picture is read from and with which weights, float64: two of `taps out`."""
     out = -(-side * factor.numerator // factor.denominator)
     scale = float(factor)
     shrink = min(scale, 1.0)
     centre = (torch.arange(out, dtype=torch.float64) + 0.5) / scale - 0.5
-    places = (centre - 2 / shrink).floor() + torch.arange(math.ceil(4 / shrink) + 2)[:, None]
-    weights = _cubic((centre - places) * shrink)
+    indices = (centre - 2 / shrink).floor() + torch.arange(math.ceil(4 / shrink) + 2)[:, None]
+    weights = _cubic((centre - indices) * shrink)
     weights = weights / weights.sum(dim=0)
-    wrapped = places.long() % (2 * side)
+    wrapped = indices.long() % (2 * side)
     return torch.where(wrapped < side, wrapped, 2 * side - 1 - wrapped), weights
 
 
-def _gathered(x: Tensor, taps: tuple[Tensor, Tensor]) -> Tensor:
-    """Resize the rows, `b c h w`: tap by tap, since a matrix of a large picture would not fit."""
+def _resize_rows(x: Tensor, taps: tuple[Tensor, Tensor]) -> Tensor:
+    """Resize the rows of `b c h w` tap by tap, since a matrix for a large picture would not fit into memory."""
     total = x.new_zeros(*x.shape[:-2], taps[0].shape[1], x.shape[-1])
-    for places, weights in zip(*(part.to(x.device) for part in taps), strict=True):
-        total.addcmul_(x.index_select(-2, places), weights.to(x)[:, None])
+    for indices, weights in zip(*(part.to(x.device) for part in taps), strict=True):
+        total.addcmul_(x.index_select(-2, indices), weights.to(x)[:, None])
     return total
 
 
-def _scattered(y: Tensor, taps: tuple[Tensor, Tensor], side: int) -> Tensor:
-    """The transpose of `_gathered`, onto `side` rows."""
+def _resize_rows_adjoint(y: Tensor, taps: tuple[Tensor, Tensor], side: int) -> Tensor:
+    """Apply the transpose of `_resize_rows`, to pictures of `side` rows."""
     total = y.new_zeros(*y.shape[:-2], side, y.shape[-1])
-    for places, weights in zip(*(part.to(y.device) for part in taps), strict=True):
-        total.index_add_(-2, places, y * weights.to(y)[:, None])
+    for indices, weights in zip(*(part.to(y.device) for part in taps), strict=True):
+        total.index_add_(-2, indices, y * weights.to(y)[:, None])
     return total
 
 
@@ -140,6 +140,6 @@ def _cubic(u: Tensor) -> Tensor:
     return torch.where(u <= 1, near, torch.where(u < 2, far, torch.zeros_like(u)))
 
 
-def _levels(image: Tensor) -> Tensor:
-    """Round to the levels of 8 bits, halves up, as MATLAB does."""
+def _round_half_up(image: Tensor) -> Tensor:
+    """Round to whole numbers from 0 to 255, halves up, as MATLAB does."""
     return (image.clamp(0, 255) + 0.5).floor()

@@ -73,8 +73,21 @@ def _spread(pixels: Tensor, alpha: Tensor) -> Tensor:
     return functional.interpolate(small, pixels.shape[-2:], mode="bilinear").where(hidden, pixels)
 
 
-def colours(pixels: Tensor, channels: int) -> Tensor:
-    """Return `b c h w` with as many channels as asked for: grey repeated, or colours averaged."""
+def with_channels(pixels: Tensor, channels: int) -> Tensor:
+    """Return `b c h w` with 1 or 3 `channels`: grey is repeated, or red, green and blue are averaged."""
     if pixels.shape[1] == channels:
         return pixels
     return pixels.expand(-1, channels, -1, -1) if pixels.shape[1] == 1 else pixels.mean(dim=1, keepdim=True)
+
+
+def to_levels(pixels: Tensor, bits: int = 8) -> Tensor:
+    """Return the nearest of the whole numbers that a file of 8 or 16 bits stores for pixels of any shape in [0, 1].
+
+    They are floats from 0 to 255 or to 65535; what is below 0 or above 1 is cut off.
+    """
+    return pixels.clamp(0, 1).mul_(2**bits - 1).round_()
+
+
+def round_to_levels(pixels: Tensor, bits: int = 8) -> Tensor:
+    """Return pixels of any shape in [0, 1] as they are after they were stored in a file of 8 or 16 bits."""
+    return to_levels(pixels, bits).div_(2**bits - 1)

@@ -1,10 +1,11 @@
-"""A recipe, the `config.json` of a set of weights, and the things built from it.
+"""A recipe, the `config.json` of a set of weights, and the objects that are built from it.
 
-Names and JSON keywords only: building a stranger's recipe runs what the user has installed and nothing else.
+It holds names and JSON values only: building a stranger's recipe runs what the user has installed and nothing else.
 """
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from inspect import Parameter
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from restoration.errors import BadOption, BadPlugin, BadWeights, UnknownName
+from restoration.errors import BadOption, BadPlugin, BadWeights, UnknownName, did_you_mean
 from restoration.registry import C, registry
 from restoration.registry.cards import (
     Card,
@@ -32,26 +33,38 @@ if TYPE_CHECKING:
     from restoration.interfaces import NoiseSchedule, Objective, Restorer, Sampler, Task
 
 REQUIRED = Parameter.empty
+"""The default of a parameter that has none."""
 TRAINED = ("network", "schedule", "objective", "channels", "working_size")
-"""Fields that belong to the weights: with another value the same numbers mean something else."""
+"""The fields that belong to the weights: with another value the same weights would mean something else."""
 
-CHOSEN = ("network", "schedule")
-"""Parts whose options may be given as `PART.NAME` where no weights belong to them."""
+PARTS: dict[str, type[Card]] = {
+    "method": RestorerCard,
+    "task": TaskCard,
+    "network": NetworkCard,
+    "schedule": ScheduleCard,
+    "objective": ObjectiveCard,
+    "sampler": SamplerCard,
+}
+"""The fields of a recipe that name something with options, and the kind of card that each name stands for."""
 
 
 class Part(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
-    """Something by its registry name, and its options."""
+    """A registered name, and options."""
 
     name: str
     options: dict[str, Any] = {}
 
 
 class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
-    """What a restoration is made of. `channels` are in the order red, green, blue, or one for grey.
+    """What a restoration consists of.
 
-    Pictures are seen in copies of `working_size` squared pixels, 0 for as they are, see `restoration.engine.shrinking`.
-    `requires` says what to install where a name is missing; `restoration` the version that wrote it; `training` how the
-    weights were made.
+    * `method`, `task`, `network`, `schedule`, `objective`, `sampler`: its parts.
+    * `channels`: "rgb", the order of the channels, or one letter for grey.
+    * `working_size`: pictures are reduced to about this many pixels squared, see `restoration.engine.shrinking`; 0 for
+      the full size.
+    * `restoration`: the version of the toolbox that wrote it.
+    * `requires`: the distributions to install if a name is missing.
+    * `training`: how the weights were trained.
     """
 
     method: Part
@@ -73,19 +86,19 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
             raise ValueError(f"working_size must be 0, for the full size, or at least 32, not {self.working_size}")
 
     def trained(self) -> dict[str, Any]:
-        """Return the fields that weights cannot be separated from, as plain data."""
+        """Return the fields that belong to the weights, as plain data."""
         fields: dict[str, Any] = msgspec.to_builtins({name: getattr(self, name) for name in TRAINED})
         if not self.working_size:
-            del fields["working_size"]  # weights that were made before there was one do not name it
+            del fields["working_size"]  # weights from before there was a working size do not name it
         return fields
 
     def to_json(self) -> str:
-        """Return the recipe as indented JSON, for reading and for `from_json`."""
+        """Return the recipe as indented JSON, which `from_json` reads."""
         return msgspec.json.format(msgspec.json.encode(self), indent=2).decode() + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str | Path = "the recipe") -> Recipe:
-        """Read a recipe. Raises `BadWeights` for anything that it does not know."""
+        """Read a recipe. Raises `BadWeights` for anything unknown in it."""
         try:
             return msgspec.json.decode(text, type=cls)
         except (msgspec.ValidationError, msgspec.DecodeError) as error:
@@ -94,7 +107,7 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What a recipe names, built; None where it names nothing."""
+    """The parts of a recipe, built; None where it names none."""
 
     network: Adapted | None = None
     make_network: NetworkMaker | None = None
@@ -104,7 +117,7 @@ class Parts:
 
 
 def default_recipe(method: str, task: str) -> Recipe:
-    """Return what training of a method on a task starts from: the defaults on the method's card."""
+    """Return the recipe that a training of a method on a task starts from: the defaults on the method's card."""
     from restoration.version import __version__
 
     card = registry().card(RestorerCard, method)
@@ -118,51 +131,60 @@ def default_recipe(method: str, task: str) -> Recipe:
         raise BadPlugin(f"the defaults of method {method!r} are not parts of a recipe: {error}") from error
 
 
-def changed(
+def with_options(
     recipe: Recipe,
     options: Mapping[str, Any],
     *,
-    network: str | None = None,
-    sampler: str | None = None,
+    parts: Mapping[str, str | None] | None = None,
     owner: str | None = None,
 ) -> Recipe:
-    """Return a recipe with other options of its method and, as `network.NAME` or `schedule.NAME`, of its parts.
+    """Return a recipe with other options: `NAME` belongs to its method, `PART.NAME` to one of its `PARTS`.
 
-    `network` and `sampler` are others by name. What belongs to the weights of an `owner` cannot be changed. Raises
-    `BadOption`.
+    `parts` replaces parts by others of these names, which begin with their own defaults; None keeps a part. If the
+    recipe comes with weights, `owner` is their name, and what they were trained with cannot be changed. Raises
+    `BadOption` for a part that the method does not have, or that belongs to the weights.
     """
-    prefixes = tuple(f"{name}." for name in CHOSEN)
-    own = {name: value for name, value in options.items() if not name.startswith(prefixes)}
-    if owner and (network or len(own) < len(options)):
-        raise BadOption(f"the network and schedule of {owner} are those of its weights; others must be trained")
-    for name in CHOSEN:
-        part: Part | None = getattr(recipe, name)
-        given = {key.partition(".")[2]: value for key, value in options.items() if key.startswith(f"{name}.")}
-        another = network if name == "network" else None
-        if part is None and (given or another):
-            raise BadOption(f"method {recipe.method.name!r} has no {name}")
-        if part is not None and (given or another):
-            kept = part.options if another in (None, part.name) else {}
-            recipe = replace(recipe, **{name: Part(another or part.name, {**kept, **given})})
-    if own:
-        recipe = replace(recipe, method=Part(recipe.method.name, {**recipe.method.options, **own}))
-    if sampler is not None:
-        if "sampler" not in registry().card(RestorerCard, recipe.method.name).options():
-            raise BadOption(f"method {recipe.method.name!r} takes no sampler")
-        recipe = replace(recipe, sampler=Part(sampler))
-    return recipe
+    others = {part: name for part, name in (parts or {}).items() if name is not None}
+    given = _by_part(options)
+    if owner and any(part in TRAINED for part in (*others, *given)):
+        raise BadOption(
+            f"the network, schedule and objective of {owner} are those of its weights; others must be trained"
+        )
+    if others:
+        takes = registry().card(RestorerCard, recipe.method.name).options()
+        for part, factories in (("network", ("network", "make_network")), ("sampler", ("sampler",))):
+            if part in others and not any(name in takes for name in factories):
+                raise BadOption(f"method {recipe.method.name!r} has no {part}")
+    fields = {part: Part(name) for part, name in others.items()}
+    for part, values in given.items():
+        old: Part | None = fields.get(part, getattr(recipe, part))
+        if old is None:
+            raise BadOption(f"method {recipe.method.name!r} has no {part}")
+        fields[part] = Part(old.name, {**old.options, **values})
+    return replace(recipe, **fields)
+
+
+def split_task_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return options without those of the task, and those of the task, `task.NAME`, by their `NAME`."""
+    own = {key: value for key, value in options.items() if not key.startswith("task.")}
+    return own, {key.removeprefix("task."): value for key, value in options.items() if key not in own}
+
+
+def _by_part(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Sort options, `NAME` or `PART.NAME`, by the part that they belong to."""
+    sorted_options: dict[str, dict[str, Any]] = {}
+    for key, value in options.items():
+        part, _, name = key.rpartition(".")
+        part = part or "method"
+        if part not in PARTS:
+            raise BadOption(f"option {key!r}: a recipe has no part {part!r}{did_you_mean(part, PARTS)}")
+        sorted_options.setdefault(part, {})[name] = value
+    return sorted_options
 
 
 def required(recipe: Recipe) -> list[str]:
-    """Return what to install for a recipe: the distributions, with versions, of the plugins that bring its parts."""
-    parts: dict[type[Card], Part | None] = {
-        RestorerCard: recipe.method,
-        TaskCard: recipe.task,
-        NetworkCard: recipe.network,
-        ScheduleCard: recipe.schedule,
-        ObjectiveCard: recipe.objective,
-        SamplerCard: recipe.sampler,
-    }
+    """Return what a recipe needs: the distributions, with versions, of the plugins that bring its parts."""
+    parts: dict[type[Card], Part | None] = {kind: getattr(recipe, field) for field, kind in PARTS.items()}
     named = {(kind, part.name.partition(":")[0]) for kind, part in parts.items() if part is not None}
     return sorted(
         f"{plugin.distribution}>={plugin.version}"
@@ -202,7 +224,7 @@ def build_parts(recipe: Recipe) -> Parts:
 
 
 def build_restorer(recipe: Recipe, parts: Parts) -> Restorer:
-    """Build the method of a recipe; it is given those of the parts, and of the task's name, that its factory takes."""
+    """Build the method of a recipe. Its factory is given the parts, and the task's name, that it has parameters for."""
     card = _find(RestorerCard, recipe.method, recipe)
     takes = card.options()
     offered = {**vars(parts), "task": recipe.task.name}
@@ -215,7 +237,7 @@ def build_restorer(recipe: Recipe, parts: Parts) -> Restorer:
 
 
 def build_task(recipe: Recipe) -> Task:
-    """Build the task of a recipe: what damages clean pictures."""
+    """Build the task of a recipe, which degrades clean pictures."""
     task: Task = _find(TaskCard, recipe.task, recipe).build(recipe.task.options)
     return task
 
@@ -225,7 +247,7 @@ def _find(kind: type[C], part: Part, recipe: Recipe) -> C:
         return registry().card(kind, part.name)
     except UnknownName as error:
         if recipe.requires:
-            error.args = (f"{error}; the recipe asks for: pip install {' '.join(recipe.requires)}",)
+            error.args = (f"{error}; the recipe asks for: {shlex.join(['pip', 'install', *recipe.requires])}",)
         raise
 
 

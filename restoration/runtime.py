@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,20 +24,26 @@ from restoration.engine.hardware import (
 )
 from restoration.engine.shrinking import carry_over, shrink
 from restoration.engine.tiling import SMALLEST, Tiled, auto_tile
-from restoration.errors import BadOption, BadWeights, RestorationError
+from restoration.errors import BadOption, BadPlugin, BadWeights, RestorationError
 from restoration.images import read
-from restoration.interfaces import Observation, Result
+from restoration.interfaces import BoundedNetwork, Observation, ReportingRestorer, Result
 from restoration.memory import is_out_of_memory
 from restoration.operators import Masking
-from restoration.picture import Picture, colours, filled
-from restoration.recipe import Parts, Recipe, build_parts, build_restorer, changed, default_recipe
-from restoration.registry import hook, registry
+from restoration.picture import Picture, filled, with_channels
+from restoration.recipe import (
+    Parts,
+    Recipe,
+    build_parts,
+    build_restorer,
+    default_recipe,
+    split_task_options,
+    with_options,
+)
+from restoration.registry import registry, tell
 from restoration.registry.cards import NetworkCard, RestorerCard, TaskCard
 from restoration.tasks import check_options, describe, make_task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from torch import Tensor
 
 log = logging.getLogger("restoration")
@@ -76,14 +82,15 @@ class Restoration:
             raise BadOption(f"method {method!r} is made for {', '.join(card.tasks)}, not for {task}")
         self.method, self.task, self.tile, self.time_limit = method, task, checked_tile(tile), time_limit
         self.anytime = card.anytime
-        self.task_options = dict(task_options or {})
+        own, of_task = split_task_options(options or {})
+        self.task_options = {**of_task, **(task_options or {})}
         check_options(task, self.task_options)
         self.device = find_device(device)
         self.folder = folders.resolve(weights, method, task, offline=offline)
         recipe = self._recipe()
         walk = {} if steps is None else {"steps": steps}
         owner = self.folder.origin if self.folder else None
-        self.recipe = changed(recipe, {**walk, **(options or {})}, network=network, sampler=sampler, owner=owner)
+        self.recipe = with_options(recipe, {**walk, **own}, parts={"network": network, "sampler": sampler}, owner=owner)
         parts = build_parts(self.recipe)
         self.precision = precision_name(precision, self.device, fits=parts.make_network is not None)
         self.network = parts.network
@@ -92,7 +99,9 @@ class Restoration:
                 folders.load(self.folder, parts.network.network, recipe)
             parts.network.eval().requires_grad_(False)
             parts.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self.tiled = Tiled(parts.network, 0, getattr(parts.network.network, "reach", self._network_card().reach))
+            inner = parts.network.network
+            reach = inner.reach if isinstance(inner, BoundedNetwork) else self._network_card().reach
+            self.tiled = Tiled(parts.network, 0, reach)
             self.tiled.register_forward_hook(self._count)
             parts = Parts(**{**vars(parts), "network": self.tiled})
         self.restorer = build_restorer(self.recipe, parts)
@@ -120,7 +129,7 @@ class Restoration:
         placed = self._placed(observation)
         small = self._small(placed)
         guess, ended = self._guess(small, seed, observe)
-        pixels = colours(carry_over(placed.y, small.y, guess.float()).cpu().clamp(0, 1), picture.pixels.shape[1])
+        pixels = with_channels(carry_over(placed.y, small.y, guess.float()).cpu().clamp(0, 1), picture.pixels.shape[1])
         if registry().card(TaskCard, self.task).lossy:
             picture = dataclasses.replace(picture, compression=None)
         result = Result(
@@ -135,9 +144,9 @@ class Restoration:
             evaluations=self._evaluations,
             seconds=round(time.perf_counter() - begin, 3),
             ended=ended,
-            told=dict(getattr(self.restorer, "told", {})),
+            told=self._told(),
         )
-        hook("restored", result=result)
+        tell("restored", result=result)
         return result
 
     def _guess(self, observation: Observation, seed: int, observe: Callable[[Tensor], None]) -> tuple[Tensor, str]:
@@ -147,7 +156,7 @@ class Restoration:
         guess, ended, begin = None, "done", time.perf_counter()
         try:
             with torch.inference_mode(), precision(self.precision, self.device):
-                for guess in self.restorer(observation, torch.Generator().manual_seed(seed)):
+                for guess in self._guesses(observation, seed):
                     observe(guess)
                     if self.time_limit is not None and time.perf_counter() - begin > self.time_limit:
                         ended = "time limit"
@@ -158,13 +167,39 @@ class Restoration:
             ended = "Ctrl-C"
         except ValueError as error:
             raise BadOption(f"method {self.method!r}: {error}") from error
+        except SystemExit as error:
+            raise BadPlugin(f"method {self.method!r} ends the program instead of answering") from error
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise RestorationError("out of memory, even in small tiles; close other programs") from error
             raise
-        if guess is None or not bool(torch.isfinite(guess.sum())):
+        if guess is None:
+            raise BadPlugin(f"method {self.method!r} gave no picture")
+        if not bool(torch.isfinite(guess.sum())):
             raise RestorationError(f"method {self.method!r} gave numbers that are not finite; try --precision fp32")
         return guess, ended
+
+    def _guesses(self, observation: Observation, seed: int) -> Iterator[Tensor]:
+        """Yield what the method yields. Raises `BadPlugin` for anything but pictures like the one observed."""
+        guesses: Any = self.restorer(observation, torch.Generator().manual_seed(seed))
+        if not isinstance(guesses, Iterable):
+            raise BadPlugin(f"method {self.method!r} gave {type(guesses).__name__}, not pictures one after another")
+        wanted = tuple(observation.y.shape)
+        for guess in guesses:
+            if not isinstance(guess, torch.Tensor) or not guess.is_floating_point() or tuple(guess.shape) != wanted:
+                found = (
+                    f"{guess.dtype} {tuple(guess.shape)}" if isinstance(guess, torch.Tensor) else type(guess).__name__
+                )
+                raise BadPlugin(f"method {self.method!r} gave {found}, not a picture of floats, {wanted}")
+            yield guess
+
+    def _told(self) -> dict[str, Any]:
+        """Return what the method has to say about the last picture."""
+        told: object = self.restorer.told if isinstance(self.restorer, ReportingRestorer) else {}
+        if isinstance(told, Mapping):
+            return dict(told)
+        log.warning("method %s has told = %.60r, which is not a dict", self.method, told)
+        return {}
 
     def _placed(self, observation: Observation) -> Observation:
         """Bring what was observed to the device, with as many channels as the network knows."""
@@ -172,8 +207,8 @@ class Restoration:
         measured = observation.measured
         return dataclasses.replace(
             observation,
-            y=colours(observation.y, channels).to(self.device),
-            measured=None if measured is None else colours(measured, channels).to(self.device),
+            y=with_channels(observation.y, channels).to(self.device),
+            measured=None if measured is None else with_channels(measured, channels).to(self.device),
         )
 
     def _small(self, observation: Observation) -> Observation:

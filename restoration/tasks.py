@@ -1,4 +1,4 @@
-"""What is known about a degraded picture, whether its task made it or a user brought it."""
+"""What is known about a degraded picture, whether a task made it or it is a user's file."""
 
 from __future__ import annotations
 
@@ -26,19 +26,20 @@ def make_task(name: str, options: Mapping[str, Any] | None = None) -> Task:
 
 
 def observe(task: Task, x: Tensor, rng: Generator) -> Observation:
-    """Return what a task lets one observe of clean pictures, `b c h w`."""
+    """Return the observation of clean pictures `b c h w` that a task degrades."""
     return task.observe(x, rng) if isinstance(task, KnowingTask) else Observation(y=task(x, rng))
 
 
 def describe(task: Task, picture: Picture) -> Observation:
-    """Return what is known about a degraded picture; its pixels at least. Raises `BadOption` if that is too little."""
+    """Return what is known about a degraded picture, at least its pixels. Raises `BadOption` if that is too little."""
     return task.describe(picture) if isinstance(task, KnowingTask) else Observation(y=picture.pixels)
 
 
-def options_of(name: str, options: Mapping[str, Any], source: Path | None, place: int) -> dict[str, Any]:
-    """Return the options of a task for one picture of several: of a folder for a file, the file that belongs to it.
+def options_of(name: str, options: Mapping[str, Any], source: Path | None, index: int) -> dict[str, Any]:
+    """Return the options of a task for one picture of several, with a file of its own instead of a folder of files.
 
-    That is the one of the same name, or else the one at the same `place`, from the start again after the last.
+    The file is the one with the name of the picture or, if there is none, the one at the same `index` of the folder,
+    which is repeated if it has fewer files than there are pictures.
     """
     files = {option.name for option in registry().card(TaskCard, name).asks if option.values == "file"}
     result = dict(options)
@@ -47,12 +48,12 @@ def options_of(name: str, options: Mapping[str, Any], source: Path | None, place
         if folder.is_dir():
             found = pictures_in(folder)
             same = [path for path in found if source is not None and path.stem == source.stem]
-            result[key] = str((same or [found[place % len(found)]])[0])
+            result[key] = str((same or [found[index % len(found)]])[0])
     return result
 
 
 def check_options(name: str, options: Mapping[str, Any]) -> None:
-    """Raise `BadOption` for an option that the task does not take, or a value that does not fit."""
+    """Raise `BadOption` for an option that the task does not have, or a value that does not fit."""
     card = registry().card(TaskCard, name)
     for key in options:
         if key not in card.options():

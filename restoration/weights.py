@@ -1,7 +1,7 @@
-"""Folders of weights: `config.json` (the recipe), `model.safetensors`, `README.md` (the card). Found, checked, written.
+"""Folders of weights: `config.json` (the recipe), `model.safetensors`, `README.md` (the model card).
 
-The same folder is a bundled default in a plugin, the result of a training, a local path and a Hugging Face Hub
-repository.
+A folder with these files may be bundled in a plugin, the result of a training, a path, or a repository on the Hugging
+Face Hub.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restoration.errors import BadWeights, RestorationError, UnknownName
+from restoration.errors import BadWeights, did_you_mean
 from restoration.recipe import Recipe
 from restoration.registry import registry
 from restoration.registry.cards import RestorerCard, TaskCard, WeightsCard
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 CONFIG, MODEL, CARD = "config.json", "model.safetensors", "README.md"
+"""The files of a folder of weights: the recipe, the tensors and the model card."""
 FILES = (CONFIG, MODEL, CARD)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Folder:
-    """A folder of weights on this disk, and where it came from: a card's name, a path, or `owner/name@commit`."""
+    """A folder of weights on this disk, and its origin: the name of a card, a path, or `owner/name@commit`."""
 
     path: Path
     origin: str
@@ -49,20 +50,20 @@ class Folder:
 
 
 def bundled(card: WeightsCard) -> Folder:
-    """Return the folder of a card: inside the package that it names. The package itself is not imported."""
+    """Return the folder of a card, which is inside a package of a plugin. The package itself is not imported."""
     package, _, inside = card.factory.partition(":")
     spec = find_spec(package)
-    places = (spec.submodule_search_locations or []) if spec else []
-    for place in places:
-        if (Path(place) / inside / CONFIG).is_file():
-            return Folder(path=Path(place) / inside, origin=card.name)
+    folders = (spec.submodule_search_locations or []) if spec else []
+    for folder in folders:
+        if (Path(folder) / inside / CONFIG).is_file():
+            return Folder(path=Path(folder) / inside, origin=card.name)
     raise BadWeights(f"weights {card.name!r} are not where their plugin says, {card.factory}; install it again")
 
 
 def resolve(name: str | None, method: str, task: str, *, offline: bool = False) -> Folder | None:
-    """Find weights: a path, a card's name, `owner/name[@revision]` on the Hub, or the default for a method and task.
+    """Find weights by a path, a card's name or `owner/name[@revision]` on the Hub, or the default of a method and task.
 
-    Returns None for a method that needs none. Raises `UnknownName` or `BadWeights`, saying what there is.
+    Returns None for a method that needs no weights. Raises `UnknownName` or `BadWeights`, with what there is.
     """
     if name is None:
         return _default(method, task)
@@ -74,7 +75,7 @@ def resolve(name: str | None, method: str, task: str, *, offline: bool = False) 
         return bundled(cards[name])
     if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*(@\S+)?", name, re.ASCII):
         return pull(name, offline=offline, known=list(cards), about={"method": method, "task": task})
-    raise UnknownName("set of weights", name, cards)
+    raise registry().unknown(WeightsCard, name)
 
 
 def _default(method: str, task: str) -> Folder | None:
@@ -82,7 +83,7 @@ def _default(method: str, task: str) -> Folder | None:
     if not card.needs_weights:
         return None
     registry().card(TaskCard, task)
-    of_method = [weights for weights in registry().cards(WeightsCard) if weights.method == method]
+    of_method = [weights for weights in registry().arrived(WeightsCard) if weights.method == method]
     for weights in of_method:
         if weights.task == task and weights.default:
             return bundled(weights)
@@ -98,10 +99,11 @@ def pull(name: str, *, offline: bool, known: list[str], about: Mapping[str, str]
     from huggingface_hub import errors as hub
     from huggingface_hub import hf_hub_download
 
-    from restoration.errors import did_you_mean
     from restoration.version import __version__
 
     repository, _, revision = name.partition("@")
+    missing = registry().hint(repository.partition("/")[0])
+    hint = did_you_mean(name, known) or (missing and f"; {missing}")
     fetch = partial(
         hf_hub_download,
         repository,
@@ -120,23 +122,19 @@ def pull(name: str, *, offline: bool, known: list[str], about: Mapping[str, str]
     except hub.GatedRepoError as error:
         raise BadWeights(f"{name} on the Hub is gated: ask for access on its page, then `hf auth login`") from error
     except hub.RepositoryNotFoundError as error:
-        raise BadWeights(
-            f"{name} is not on the Hub, or is private (then `hf auth login`){did_you_mean(name, known)}"
-        ) from error
+        raise BadWeights(f"{name} is not on the Hub, or is private (then `hf auth login`){hint}") from error
     except hub.HfHubHTTPError as error:
         raise BadWeights(f"the Hub did not give {name}: {str(error).splitlines()[0]}") from error
     except (hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled, OSError) as error:
         why = "--offline was given" if offline else "the Hub cannot be reached"
-        raise BadWeights(
-            f"{name} is not in the Hub's cache on this machine, and {why}{did_you_mean(name, known)}"
-        ) from error
+        raise BadWeights(f"{name} is not in the Hub's cache on this machine, and {why}{hint}") from error
     return Folder(path=config.parent, origin=f"{repository}@{config.parent.name}")
 
 
 def load(folder: Folder, network: nn.Module, recipe: Recipe, *, whole: bool = True) -> None:
-    """Put the weights of a folder into a network. Raises `BadWeights` if they are not the recipe's, or not numbers.
+    """Load the weights of a folder into a network. Raises `BadWeights` if they do not fit the recipe or are not finite.
 
-    Without `whole` the network may have more than the folder holds, say blocks, which stay as they are.
+    If `whole` is False, the network may have layers that the folder has no weights for; these are left unchanged.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -152,35 +150,35 @@ def load(folder: Folder, network: nn.Module, recipe: Recipe, *, whole: bool = Tr
             trained = json.loads(metadata["trained"])
         except ValueError as error:
             raise BadWeights(f"{path} does not say what it was trained with: {error}") from error
-        _same(recipe.trained(), trained, folder.path / CONFIG)
-    _fits(state, network, path, whole)
+        _check_recipe(recipe.trained(), trained, folder.path / CONFIG)
+    _check_tensors(state, network, path, whole)
     network.load_state_dict({name: value.float() for name, value in state.items()}, strict=whole)
 
 
-def _same(now: dict[str, Any], trained: dict[str, Any], where: Path) -> None:
-    """Refuse a recipe that says something else than what the weights were trained with."""
-    for name, value in _flat(trained).items():
-        other = _flat(now).get(name)
+def _check_recipe(now: dict[str, Any], trained: dict[str, Any], where: Path) -> None:
+    """Refuse a recipe that differs from the one that the weights were trained with."""
+    for name, value in _flatten(trained).items():
+        other = _flatten(now).get(name)
         if other != value:
             raise BadWeights(
                 f"{where} says {name} = {json.dumps(other)}, but its weights were trained with {json.dumps(value)}; "
                 "put that back, or train again"
             )
-    extra = sorted(_flat(now).keys() - _flat(trained).keys())
+    extra = sorted(_flatten(now).keys() - _flatten(trained).keys())
     if extra:
         raise BadWeights(
             f"{where} sets {extra[0]}, which its weights were not trained with; take it out, or train again"
         )
 
 
-def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+def _flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
     if not isinstance(tree, dict):
         return {prefix: tree}
-    return {k: v for name, branch in tree.items() for k, v in _flat(branch, f"{prefix}.{name}".lstrip(".")).items()}
+    return {k: v for name, branch in tree.items() for k, v in _flatten(branch, f"{prefix}.{name}".lstrip(".")).items()}
 
 
-def _fits(state: dict[str, Tensor], network: nn.Module, path: Path, whole: bool) -> None:
-    """Check names, shapes and that every number is one."""
+def _check_tensors(state: dict[str, Tensor], network: nn.Module, path: Path, whole: bool) -> None:
+    """Check the names and shapes of the tensors, and that all numbers are finite."""
     wanted = network.state_dict()
     for name in sorted(wanted.keys() | state.keys() if whole else state.keys()):
         if name not in state:
@@ -195,16 +193,13 @@ def _fits(state: dict[str, Tensor], network: nn.Module, path: Path, whole: bool)
 
 
 def save(path: Path, recipe: Recipe, network: nn.Module, card: str) -> Folder:
-    """Write a folder of weights in half precision; each file is whole or not there."""
+    """Write a folder of weights in half precision; each file is written completely or not at all."""
     from safetensors.torch import save as serialise
 
-    from restoration.images import write_bytes
+    from restoration.images import make_folder, write_bytes
 
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RestorationError(f"cannot make {path}: {error.strerror}") from error
-    state = {name: _halved(value) for name, value in network.state_dict().items()}
+    make_folder(path)
+    state = {name: _to_half(value) for name, value in network.state_dict().items()}
     metadata = {"trained": json.dumps(recipe.trained())}  # one entry: with two, the bytes differ from run to run
     write_bytes(serialise(state, metadata=metadata), path / MODEL)
     write_bytes(recipe.to_json().encode(), path / CONFIG)
@@ -212,8 +207,8 @@ def save(path: Path, recipe: Recipe, network: nn.Module, card: str) -> Folder:
     return Folder(path=path, origin=str(path))
 
 
-def _halved(value: Tensor) -> Tensor:
-    """Return a tensor in half precision if all of it is in its range and it is not of integers, such as counts."""
+def _to_half(value: Tensor) -> Tensor:
+    """Return a tensor in half precision, unless it is of integers, such as counts, or has values out of its range."""
     import torch
 
     value = value.detach().to("cpu", copy=True).contiguous()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from forking import Run, commands
 from small import make_weights, picture
 
 from restoration.images import write
 
-Restore = Callable[..., "subprocess.CompletedProcess[str]"]
+Restore = Run
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # shells start background jobs so; tests press Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -34,15 +33,10 @@ def rainy(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def restore() -> Restore:
-    """Run `restore` as a process; keywords are those of `subprocess.run`."""
-
-    def run(*arguments: object, **keywords: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "restoration", *map(str, arguments)]
-        settings: dict[str, object] = {"capture_output": True, "text": True, "timeout": 300}
-        return subprocess.run(command, check=False, **{**settings, **keywords})  # type: ignore[call-overload,no-any-return]
-
-    return run
+def restore() -> Iterator[Run]:
+    """Run `restore` as a process, quickly; keywords are those of `subprocess.run`."""
+    with commands() as run:
+        yield run
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from restoration.registry import registry
 from restoration.registry.cards import RestorerCard, TaskCard
 from restoration.weights import CONFIG, MODEL
 
-LISTS = ("methods", "tasks", "networks", "schedules", "objectives", "samplers")
+LISTS = ("methods", "tasks", "networks", "schedules", "objectives", "samplers", "metrics")
 
 
 @pytest.mark.parametrize("name", LISTS)

@@ -303,12 +303,18 @@ def register_restorers():
 """
 
 
-@pytest.mark.parametrize(
-    ("mistake", "whose"),
-    [("relu(observation.y).view(7)", "the plugin careless"), ("relu(observation.y)[0, 0, 0]", "the toolbox")],
-)
-def test_an_error_says_whose_code_it_came_out_of(restore, rainy, tmp_path, mistake, whose):
+def careless(restore, rainy, tmp_path, mistake):
     (tmp_path / "careless.py").write_text(CARELESS.format(mistake=mistake))
-    done = restore("--plugin", tmp_path / "careless.py", "run", rainy, "--method", "careless", "--task", "denoise")
+    return restore("--plugin", tmp_path / "careless.py", "run", rainy, "--method", "careless", "--task", "denoise")
+
+
+def test_an_error_says_whose_code_it_came_out_of(restore, rainy, tmp_path):
+    done = careless(restore, rainy, tmp_path, "relu(observation.y).view(7)")
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
-    assert done.stderr.endswith(f"(a fault of {whose}; --debug shows where)\n")
+    assert done.stderr.endswith("(a fault of the plugin careless; --debug shows where)\n")
+
+
+def test_an_answer_that_is_no_picture_is_named_with_its_method(restore, rainy, tmp_path):
+    done = careless(restore, rainy, tmp_path, "relu(observation.y)[0, 0, 0]")
+    assert done.returncode != 0 and len(done.stderr.splitlines()) == 1
+    assert "method 'careless' gave" in done.stderr and not (tmp_path / "rainy.restored.png").exists()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forking import python
+from small import picture
+
+from restoration.images import write
 
 ROOT = Path(__file__).parents[1]
 STUDIES = {
@@ -24,16 +27,19 @@ STUDIES = {
 
 def run_study(study: str, options: list[str], out: Path) -> str:
     name, *which = study.split()
-    command = [sys.executable, str(ROOT / "examples" / "studies" / name), *which, *options, "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=out.parent)
+    done = python(ROOT / "examples" / "studies" / name, *which, *options, "--out", out, cwd=out.parent)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @pytest.mark.parametrize("study", ["reverse_process.py", "training_curves.py objectives"])
 def test_a_study_prints_its_protocol_and_draws_a_plot(study, tmp_path):
-    out = tmp_path / "plot.svg"
-    printed = run_study(study, STUDIES[study], out)
+    out, options = tmp_path / "plot.svg", list(STUDIES[study])
+    if "training" in study:
+        options += ["--photos", str(tmp_path)]
+        for seed in range(4):
+            write(picture(72, 80, seed), tmp_path / f"{seed}.png")
+    printed = run_study(study, options, out)
     assert "PSNR (RGB, border 0)" in printed and "seed 0" in printed
     assert out.read_text(encoding="utf-8").startswith("<svg")
 
@@ -62,8 +68,8 @@ def test_every_command_under_a_picture_is_in_the_script_that_makes_it(page):
     assert len(commands) >= number
     for command in commands:
         assert command in script, command
-    for picture in re.findall(r"\((pictures/.*?)\)", text):
-        assert (ROOT / "docs" / picture).is_file(), picture
+    for shown in re.findall(r"\((pictures/.*?)\)", text):
+        assert (ROOT / "docs" / shown).is_file(), shown
 
 
 @pytest.mark.parametrize("page", GALLERIES)

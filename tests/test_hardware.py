@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import pytest
 import torch
 
-from restoration.engine.hardware import has_bf16, has_fast_bf16, precision, precision_name
+import restoration.engine.hardware
+from restoration.engine.hardware import has_bf16, has_fast_bf16, precision_name
 from restoration.errors import BadOption
+from restoration.processor import INTEL, description, is_intel
 from restoration.runtime import Restoration
 
 CPU = torch.device("cpu")
@@ -32,25 +35,30 @@ def test_a_method_that_fits_networks_asks_for_what_is_fast_there() -> None:
     assert Restoration("regression", "denoise", device="cpu").precision == precision_name("auto", CPU)
 
 
-def test_bf16_for_gradients_is_not_taken_where_it_is_slower() -> None:
-    if not has_bf16(CPU):
-        assert not has_fast_bf16(CPU)
-        return
+PROCESSORS = {
+    "an Intel with tiles": ((True, True, True), (True, True)),
+    "an Intel without them": ((True, False, True), (True, False)),
+    "an AMD with bf16": ((True, False, False), (True, True)),
+    "an Intel without bf16": ((False, False, True), (False, False)),
+    "an AMD without it": ((False, False, False), (False, False)),
+}
 
-    def seconds(name: str) -> float:
-        """The shortest of a few steps of 3x3 convolutions."""
-        layers = [torch.nn.Conv2d(64, 64, 3, padding=1) for _ in range(4)]
-        network = torch.nn.Sequential(*layers).to(memory_format=torch.channels_last)
-        x, times = torch.rand(1, 64, 128, 128).contiguous(memory_format=torch.channels_last), []
-        for _ in range(6):
-            begin = time.perf_counter()
-            with precision(name, CPU):
-                network(x).float().square().mean().backward()
-            times.append(time.perf_counter() - begin)
-        return min(times)
 
-    chosen, other = ("bf16", "fp32") if has_fast_bf16(CPU) else ("fp32", "bf16")
-    assert seconds(chosen) < 1.3 * seconds(other), "the other precision is much faster on this processor"
+@pytest.mark.parametrize("processor", PROCESSORS)
+def test_bf16_is_taken_where_the_processor_is_faster_with_it(processor, monkeypatch) -> None:
+    (bf16, tiles, intel), (answers, fits) = PROCESSORS[processor]
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bf16)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles)
+    monkeypatch.setattr(restoration.engine.hardware, "is_intel", lambda: intel)
+    assert (has_bf16(CPU), has_fast_bf16(CPU)) == (answers, fits)
+    assert precision_name("auto", CPU, fits=True) == ("bf16" if fits else "fp32")
+
+
+def test_the_system_says_who_made_the_processor(tmp_path) -> None:
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nvendor_id\t: GenuineIntel\n")
+    assert INTEL in description(tmp_path / "cpuinfo")
+    assert description(tmp_path / "nowhere") == platform.processor()
+    assert is_intel() is (INTEL in description(Path("/proc/cpuinfo")))
 
 
 @pytest.mark.parametrize(("policy", "spins"), [(None, "5000"), ("ACTIVE", "None"), ("PASSIVE", "None")])

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 
 import pytest
 import torch
 
-from restoration.images import read
+from restoration.images import read, write
+from restoration.picture import Picture
 
 PLUGIN = '''
 import click
 import torch
 from restoration import (
-    NetworkCard, ObjectiveCard, Picture, RestorerCard, SamplerCard, ScheduleCard, TaskCard, WeightsCard, hookimpl
+    CommandCard, MetricCard, NetworkCard, ObjectiveCard, Picture, RestorerCard, SamplerCard, ScheduleCard, TaskCard,
+    WeightsCard, hookimpl
 )
 
 
@@ -102,8 +106,20 @@ def register_weights():
     )
 
 @hookimpl
-def register_commands(cli):
-    cli.add_command(click.Command("hello", callback=lambda: click.echo("hello from a plugin")))
+def register_metrics():
+    yield MetricCard(name="gap", factory="mine:gap", summary="largest difference, RGB", less_is_better=True)
+
+def gap(image, clean):
+    return (image - clean).abs().max()
+
+@hookimpl
+def register_commands():
+    yield CommandCard(name="hello", factory="mine:hello", summary="Say hello.")
+
+@click.command()
+def hello():
+    """Say hello."""
+    click.echo("hello from a plugin")
 
 @hookimpl
 def read_image(data, name):
@@ -135,6 +151,7 @@ BROUGHT = {
     "samplers": "once",
     "methods": "walk",
     "tasks": "brighten",
+    "metrics": "gap",
 }
 
 
@@ -147,14 +164,67 @@ def test_what_a_plugin_registers_is_listed(restore, mine, command):
 
 def test_weights_that_are_not_where_their_card_says_are_a_broken_plugin(restore, mine):
     assert "walk/brighten" in restore(*mine, "weights", "list").stdout
-    checked = restore(*mine, "plugins", "--check")
+    checked = restore(*mine, "plugins", "--check", env={**os.environ, "RESTORATION_PLUGINS": ""})
     assert checked.returncode == 1
     assert "weights 'walk/brighten' are not where their plugin says" in checked.stdout
 
 
 def test_a_plugin_adds_a_command(restore, mine):
     assert restore(*mine, "hello").stdout == "hello from a plugin\n"
-    assert "No such command 'hello'" in restore("hello").stderr
+    assert re.search("  hello +Say hello.\n", restore(*mine, "--help").stdout)
+    assert "no command is named 'hello'" in restore("hello").stderr
+
+
+def test_a_plugin_measures(restore, mine, tmp_path):
+    for name, grey in (("clean", 0.2), ("mine", 0.6)):
+        (tmp_path / name).mkdir()
+        write(Picture(pixels=torch.full((1, 3, 12, 12), grey)), tmp_path / name / "1.png")
+    done = restore(*mine, "score", "--data", tmp_path, "--metrics", "gap,psnr", "--json")
+    assert done.returncode == 0, done.stderr
+    table = json.loads(done.stdout)
+    assert table["methods"]["input"]["metrics"]["gap"]["mean"] == pytest.approx(0.4)
+    assert table["protocol"]["gap"].startswith(
+        "largest difference, RGB, border 0, results clipped and rounded to 8 bits, less"
+    )
+
+
+FAILS = """
+from restoration import hookimpl
+
+@hookimpl
+def read_image(data, name):
+    {}
+
+@hookimpl
+def write_image(picture, suffix):
+    {}
+
+@hookimpl
+def restored(result):
+    {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("raise ValueError('x')", "ValueError: x"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+        ("return 'text'", "it returned str, not "),
+    ],
+)
+def test_a_hook_that_fails_is_a_warning_and_the_picture_is_written(restore, mine, tmp_path, body, why):
+    (tmp_path / "fails.py").write_text(FAILS.format(body, body, body))
+    (tmp_path / "in.grey").write_bytes(b"GREY 100")
+    run = ("run", tmp_path / "in.grey", "--method", "walk", "--task", "brighten")
+    done = restore(*mine, "--plugin", tmp_path / "fails.py", *run, "-o", tmp_path / "out.png")
+    assert done.returncode == 0, done.stderr
+    assert torch.allclose(read(tmp_path / "out.png").pixels, torch.full((1, 3, 4, 5), 126 / 255))
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("warning: the plugin fails failed in ")]
+    assert [line.split()[6].rstrip(":") for line in warnings] == (
+        ["read_image", "write_image"] if "text" in body else ["read_image", "restored", "write_image"]
+    )
+    assert all(why in line for line in warnings)
 
 
 def test_a_plugin_reads_writes_and_sees_results_of_a_method_of_its_own(restore, mine, tmp_path):

@@ -11,7 +11,7 @@ from einops import rearrange
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Generator, Tensor
 
-from restoration.metrics import luma, ms_ssim, protocol, psnr, ssim
+from restoration.metrics import luma, ms_ssim, psnr, ssim
 
 FULL_RANGE = 20 * math.log10(255 / 219)
 """What PSNR on Y of 16 to 235 is above that on Y of 0 to 255: 1.32 dB."""
@@ -159,9 +159,3 @@ def test_ms_ssim_of_a_picture_too_small_for_five_scales_is_an_error() -> None:
         ms_ssim(torch.zeros(1, 3, 160, 200), torch.zeros(1, 3, 160, 200))
     with pytest.raises(ValueError, match="161 pixels a side, not 160x160"):
         ms_ssim(torch.zeros(1, 3, 162, 162), torch.zeros(1, 3, 162, 162), border=1)
-
-
-def test_the_words_beside_a_number_say_how_it_was_measured() -> None:
-    assert protocol("PSNR", "y", 0) == "PSNR, Y (BT.601, 16-235, float), border 0"
-    assert protocol("SSIM", "rgb", 4) == "SSIM, RGB, Gaussian 11x11 sigma 1.5, valid windows, border 4"
-    assert "5 scales halved by 2x2 means" in protocol("MS-SSIM", "rgb", 0)

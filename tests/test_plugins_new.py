@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -10,43 +12,58 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from restoration import Picture, psnr, read, write
-from restoration.cli.new_plugin import write_plugin
+from restoration.cli.new_plugin import KINDS, write_plugin
 from restoration.errors import RestorationError
 from restoration.testing import scene
 
 NAME = "grain-of-salt"
-PACKAGE = "restoration_grain_of_salt"
+NUMBER = 25
+"""Tests of all templates: those of their contracts, and one or none of their own."""
 HOUSE = Path(__file__).parent.parent
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 
 
-def call(*command: str | Path, cwd: Path) -> str:
-    """Run a command with one thread; return what it printed, or fail with it."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    environment.pop("RESTORATION_PLUGINS", None)
+def call(*command: str | Path, cwd: Path, only: str = "") -> str:
+    """Run a command with one thread, and `only` some plugins; return what it printed, or fail with it."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "RESTORATION_PLUGINS": only}
+    if not only:
+        del environment["RESTORATION_PLUGINS"]
     ran = subprocess.run(list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
 
 
-@pytest.fixture(scope="module")
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a new plugin."""
-    return write_plugin(NAME, tmp_path_factory.mktemp("new"))[0].parent
+def named(kind: str) -> str:
+    return f"grain-of-{kind}"
+
+
+def package(kind: str) -> str:
+    return f"restoration_grain_of_{kind}"
 
 
 @pytest.fixture(scope="module")
-def python(plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh environment with the plugin's wheel in it; all else it sees in the present one, so it works offline."""
+def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a new plugin of every kind."""
+    place = tmp_path_factory.mktemp("new")
+    for kind in KINDS:
+        assert write_plugin(named(kind), place, kind)[0] == place / f"restoration-{named(kind)}" / "pyproject.toml"
+    return place
+
+
+@pytest.fixture(scope="module")
+def python(plugins: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh environment with the wheels of all in it; all else it sees in the present one, so it works offline."""
     place = tmp_path_factory.mktemp("environment")
-    call(*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", place, plugin, cwd=place)
-    (wheel,) = place.glob("*.whl")
+    call(*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", place, *plugins.iterdir(), cwd=place)
+    wheels = sorted(place.glob("*.whl"))
+    assert len(wheels) == len(KINDS)
     call(sys.executable, "-m", "venv", "--without-pip", place / "venv", cwd=place)
     scripts = "Scripts" if os.name == "nt" else "bin"
     python = place / "venv" / scripts / "python"
-    call(*PIP, "--python", python, "install", "--no-deps", "--no-index", wheel, cwd=place)
+    call(*PIP, "--python", python, "install", "--no-deps", "--no-index", *wheels, cwd=place)
     site = Path(call(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=place).strip())
     present = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     lines = [f"import site; site.addsitedir({path!r})" for path in sorted(present)]
@@ -54,45 +71,108 @@ def python(plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
-def test_the_files_bear_the_new_name_only(plugin: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_files_bear_the_new_name_only(kind: str, plugins: Path) -> None:
+    plugin = plugins / f"restoration-{named(kind)}"
     files = sorted(str(path.relative_to(plugin)) for path in plugin.rglob("*") if path.is_file())
+    module = "restorer" if kind == "method" else kind
     assert files == [
         "README.md",
         "pyproject.toml",
-        f"{PACKAGE}/__init__.py",
-        f"{PACKAGE}/py.typed",
-        f"{PACKAGE}/restorer.py",
-        "tests/test_grain_of_salt.py",
+        *sorted(f"{package(kind)}/{file}" for file in ("__init__.py", f"{module}.py", "py.typed")),
+        f"tests/test_grain_of_{kind}.py",
     ]
-    assert plugin.name == f"restoration-{NAME}"
     for path in files:
-        assert "example" not in (plugin / path).read_text()
+        text = (plugin / path).read_text()
+        assert not re.search("example|KIND|TESTS|VERSION", text)
+    assert f"A plugin for restoration: {KINDS[kind].words}." in (plugin / "pyproject.toml").read_text()
 
 
-def test_the_code_passes_the_checks_of_the_house(plugin: Path) -> None:
+def test_the_code_passes_the_checks_of_the_house(plugins: Path) -> None:
     ruff = (sys.executable, "-m", "ruff")
     rules = "E,F,W,I,N,UP,B,A,C4,PIE,PT,RET,SIM,RUF,PERF"
-    call(*ruff, "check", "--isolated", "--no-cache", "--line-length", "120", "--select", rules, ".", cwd=plugin)
-    call(*ruff, "format", "--isolated", "--no-cache", "--line-length", "120", "--check", ".", cwd=plugin)
-    call(sys.executable, "-m", "mypy", "--strict", "--cache-dir", HOUSE / ".mypy_cache", PACKAGE, cwd=plugin)
+    call(*ruff, "check", "--isolated", "--no-cache", "--line-length", "120", "--select", rules, ".", cwd=plugins)
+    call(*ruff, "format", "--isolated", "--no-cache", "--line-length", "120", "--check", ".", cwd=plugins)
+    packages = [f"restoration-{named(kind)}/{package(kind)}" for kind in KINDS]
+    call(sys.executable, "-m", "mypy", "--strict", "--cache-dir", HOUSE / ".mypy_cache", *packages, cwd=plugins)
 
 
-def test_the_wheel_keeps_the_contract_in_a_fresh_environment(plugin: Path, python: Path, tmp_path: Path) -> None:
-    where = call(python, "-c", f"import {PACKAGE}; print({PACKAGE}.__file__)", cwd=tmp_path)
+def test_the_wheels_keep_the_contracts_in_a_fresh_environment(plugins: Path, python: Path, tmp_path: Path) -> None:
+    where = call(python, "-c", f"import {package('method')} as one; print(one.__file__)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(python.parent.parent)
-    said = call(python, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", plugin / "tests", cwd=tmp_path)
-    assert "3 passed" in said
+    tests = [plugins / f"restoration-{named(kind)}" / "tests" for kind in KINDS]
+    done = call(python, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", *tests, cwd=tmp_path)
+    assert f"{NUMBER} passed" in done
 
 
-def test_the_command_line_restores_with_it(python: Path, tmp_path: Path) -> None:
+HOW = f"--method {named('method')} --task denoise"
+LINES = {
+    "help": "--help",
+    "check": "plugins --check --json",
+    "metrics": "metrics --json",
+    "run": f"run {HOW} noisy/1.png -o out.png",
+    "score": f"score {HOW} --data . --metrics {named('metric')} --json",
+    "command": f"{named('command')} noisy/1.png --json",
+}
+FOLLOW = """
+import contextlib, io, json, sys
+from restoration.cli.main import cli
+
+for line in sys.argv[1:]:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        cli.main(line.split(), prog_name="restore", standalone_mode=False)
+    print(json.dumps(out.getvalue()))
+"""
+"""Follows command lines in one process, which imports torch once; prints what each prints."""
+
+
+@pytest.fixture(scope="module")
+def noisy() -> Tensor:
     clean = scene(48, 64)
     draw = torch.rand(clean.shape, generator=torch.Generator().manual_seed(0))
-    noisy = clean.masked_fill(draw < 0.05, 0.0).masked_fill(draw > 0.95, 1.0)
-    write(Picture(pixels=noisy), tmp_path / "in.png")
-    restore = (python, "-m", "restoration")
-    assert NAME in call(*restore, "methods", cwd=tmp_path)
-    call(*restore, "run", "--method", NAME, "--task", "denoise", "in.png", "-o", "out.png", cwd=tmp_path)
-    assert psnr(read(tmp_path / "out.png").pixels, clean) > psnr(noisy, clean) + 6
+    return clean.masked_fill(draw < 0.05, 0.0).masked_fill(draw > 0.95, 1.0)
+
+
+@pytest.fixture(scope="module")
+def place(noisy: Tensor, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a clean picture and a noisy one."""
+    place = tmp_path_factory.mktemp("pictures")
+    for name, pixels in (("clean", scene(48, 64)), ("noisy", noisy)):
+        (place / name).mkdir()
+        write(Picture(pixels=pixels), place / name / "1.png")
+    return place
+
+
+@pytest.fixture(scope="module")
+def answers(python: Path, place: Path) -> dict[str, str]:
+    """What the commands of `LINES` print where all the new plugins are installed."""
+    only = ",".join(["tasks", *map(named, KINDS)])
+    printed = call(python, "-c", FOLLOW, *LINES.values(), cwd=place, only=only)
+    return dict(zip(LINES, map(json.loads, printed.splitlines()), strict=True))
+
+
+def test_everything_is_listed_and_checked(answers: dict[str, str]) -> None:
+    rows = {row["name"]: row for row in json.loads(answers["check"])}
+    for kind in KINDS:
+        assert (rows[named(kind)]["state"], rows[named(kind)]["brings"]) == ("ok", [f"{kind} {named(kind)}"])
+    assert f"{named('command')}  Print the size" in answers["help"]
+    assert named("metric") in [card["name"] for card in json.loads(answers["metrics"])]
+
+
+def test_the_command_line_restores_scores_and_commands_with_them(
+    answers: dict[str, str], noisy: Tensor, place: Path
+) -> None:
+    clean = scene(48, 64)
+    assert answers["run"] == "out.png\n"
+    assert psnr(read(place / "out.png").pixels, clean) > psnr(noisy, clean) + 6
+    scores = json.loads(answers["score"])["methods"]
+    means = {name: one["metrics"][named("metric")]["mean"] for name, one in scores.items()}
+    assert means["input"] == pytest.approx(float((noisy - clean).abs().mean()), abs=1e-2)
+    assert means[named("method")] < means["input"] / 2
+    facts = json.loads(answers["command"])
+    assert (facts["width"], facts["height"]) == (64, 48)
+    assert facts["brightness"] == pytest.approx(float(noisy.mean()), abs=1e-2)
 
 
 @pytest.mark.parametrize("name", ["", "Median", "my_filter", "2nd", "-a", "a-", "a--b", "a b", "../a", "é", "a\n"])

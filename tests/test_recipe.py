@@ -15,7 +15,16 @@ from torch import nn
 from restoration import weights
 from restoration.engine.adapter import build_network
 from restoration.errors import BadOption, BadPlugin, BadWeights, UnknownName
-from restoration.recipe import Part, Parts, Recipe, build_parts, build_restorer, build_task, default_recipe
+from restoration.recipe import (
+    Part,
+    Parts,
+    Recipe,
+    build_parts,
+    build_restorer,
+    build_task,
+    default_recipe,
+    with_options,
+)
 from restoration.registry import registry
 from restoration.registry.cards import NetworkCard, RestorerCard
 
@@ -144,12 +153,44 @@ def easy(*, network: Any = "without") -> Any:
     return network
 
 
+def test_an_option_goes_to_the_part_before_its_dot_or_else_to_the_method() -> None:
+    recipe = with_options(RECIPE, {"steps": 3, "network.width": 12, "sampler.eta": 0.5, "task.kind": "drops"})
+    assert recipe.method == Part("ir-sde", {"steps": 3}) and recipe.task == Part("derain", {"kind": "drops"})
+    assert recipe.network == Part("nafnet-compact", {**SMALL, "width": 12})
+    assert recipe.sampler and recipe.sampler.options == {"eta": 0.5}
+    assert (recipe.schedule, recipe.objective) == (RECIPE.schedule, RECIPE.objective)
+
+
+def test_another_part_begins_with_its_own_defaults() -> None:
+    recipe = with_options(RECIPE, {"network.width": 24}, parts={"network": "unet", "sampler": None})
+    assert recipe.network == Part("unet", {"width": 24}) and recipe.sampler == RECIPE.sampler
+
+
+@pytest.mark.parametrize("options", [{"network.width": 8}, {"schedule.T": 5}, {"objective.norm": "l2"}])
+def test_what_weights_were_trained_with_cannot_be_changed(options: dict[str, Any]) -> None:
+    with pytest.raises(BadOption, match="of their-weights are those of its weights"):
+        with_options(RECIPE, options, owner="their-weights")
+    assert with_options(RECIPE, {"steps": 3, "sampler.eta": 0.5}, owner="their-weights")
+
+
+def test_an_option_or_a_part_that_there_is_not_is_refused() -> None:
+    with pytest.raises(
+        BadOption, match=r"option 'netwrok.width': a recipe has no part 'netwrok'; did you mean 'network'"
+    ):
+        with_options(RECIPE, {"netwrok.width": 8})
+    plain = default_recipe("regression", "derain")
+    with pytest.raises(BadOption, match="method 'regression' has no schedule"):
+        with_options(plain, {"schedule.T": 5})
+    with pytest.raises(BadOption, match="method 'regression' has no sampler"):
+        with_options(plain, {}, parts={"sampler": "ddim"})
+
+
 @pytest.mark.parametrize("field", ["method", "task", "network", "schedule", "objective", "sampler"])
 def test_a_name_that_is_not_installed_says_what_to_install(field: str) -> None:
     recipe = Recipe.from_json(
         json.dumps({**json.loads(RECIPE.to_json()), field: {"name": "rare"}, "requires": ["restoration-rare>=2"]})
     )
-    with pytest.raises(UnknownName, match=r"is named 'rare'.*the recipe asks for: pip install restoration-rare>=2"):
+    with pytest.raises(UnknownName, match=r"is named 'rare'.*the recipe asks for: pip install 'restoration-rare>=2'"):
         build_task(recipe) if field == "task" else build_restorer(recipe, build_parts(recipe))
 
 

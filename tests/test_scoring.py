@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Restore
+from forking import Run
 from small import picture
 from torch import Generator, Tensor
 
@@ -21,11 +21,10 @@ from restoration.errors import BadOption
 from restoration.images import read, write
 from restoration.interfaces import Observation
 from restoration.metrics import psnr, ssim
-from restoration.perceptual import frechet
-from restoration.picture import Picture
+from restoration.picture import Picture, round_to_levels
 from restoration.runtime import Restoration
 from restoration.scoring.measures import Measure, choose
-from restoration.scoring.score import Scoring, inner, measured, rounded
+from restoration.scoring.score import Scoring, crop_border, measure
 from restoration.scoring.summary import compare, summarise
 from restoration.scoring.tables import FORMATS, render
 from restoration.tasks import make_task
@@ -123,9 +122,9 @@ def test_the_public_function_scores_picture_by_picture(weights: Path, pairs: Pat
 def test_results_are_rounded_to_8_bits_before_they_are_measured() -> None:
     clean = torch.full((1, 3, 16, 16), 100 / 255)
     (metric,) = choose(["psnr"])
-    assert measured(clean + 0.4 / 255, clean, 0, [metric])["psnr"] == math.inf
-    assert measured(clean + 0.6 / 255, clean, 0, [metric])["psnr"] == pytest.approx(48.1308, abs=1e-3)
-    assert rounded(torch.tensor([-0.2, 0.5, 1.3])).tolist() == pytest.approx([0, 128 / 255, 1])
+    assert measure(clean + 0.4 / 255, clean, 0, [metric])["psnr"] == math.inf
+    assert measure(clean + 0.6 / 255, clean, 0, [metric])["psnr"] == pytest.approx(48.1308, abs=1e-3)
+    assert round_to_levels(torch.tensor([-0.2, 0.5, 1.3])).tolist() == pytest.approx([0, 128 / 255, 1])
 
 
 def test_a_border_is_left_out_of_every_metric_and_one_that_leaves_nothing_is_an_error() -> None:
@@ -133,10 +132,10 @@ def test_a_border_is_left_out_of_every_metric_and_one_that_leaves_nothing_is_an_
     framed = clean.clone()
     framed[..., :2, :] = framed[..., :2] = 0
     measures = choose(["psnr", "ssim"])
-    assert measured(framed, clean, 2, measures) == measured(clean, clean, 2, measures)
-    assert measured(framed, clean, 0, measures)["psnr"] < 30
+    assert measure(framed, clean, 2, measures) == measure(clean, clean, 2, measures)
+    assert measure(framed, clean, 0, measures)["psnr"] < 30
     with pytest.raises(BadOption, match="a border of 15 leaves nothing of 34x30 pixels"):
-        inner(clean, 15)
+        crop_border(clean, 15)
 
 
 def test_all_methods_are_given_the_same_degraded_pictures(weights: Path, photos: Path) -> None:
@@ -178,18 +177,22 @@ def test_means_intervals_and_tests_are_those_of_the_pictures(weights: Path, phot
 
 
 def test_a_metric_of_sets_has_one_number_for_a_method_and_no_interval(weights: Path, pairs: Path) -> None:
-    """As FID is taken, with the mean colour for features."""
-    colour = Measure(name="hue", title="Hue", how="hue", features=lambda image: image.mean((0, 2, 3)), distance=frechet)
+    """As FID is taken, with the mean colour for features and the square between two means for the distance."""
+
+    def squared(first: Tensor, second: Tensor) -> float:
+        return float((first.mean(dim=0) - second.mean(dim=0)).square().sum())
+
+    colour = Measure(name="hue", title="Hue", how="hue", features=lambda image: image.mean((0, 2, 3)), distance=squared)
     scoring = Scoring({"a": small(weights, 1)}, pairs, measures=[colour, *choose(["psnr"])], border=2)
     for one in scoring:
         assert list(one.input) == ["psnr"]
     clean, given = (
-        torch.stack([inner(read(pairs / part / f"{n}.png").pixels, 2).mean((0, 2, 3)) for n in range(3)])
+        torch.stack([crop_border(read(pairs / part / f"{n}.png").pixels, 2).mean((0, 2, 3)) for n in range(3)])
         for part in ("clean", "mine")
     )
     summary = summarise(scoring)
     found = summary.columns[0].means["hue"]
-    assert found.mean == pytest.approx(frechet(given, clean))
+    assert found.mean == pytest.approx(squared(given, clean))
     assert found.mean > 0
     assert math.isnan(found.low)
     assert {one.measure.name for one in summary.differences} == set()
@@ -227,7 +230,7 @@ def test_what_does_not_fit_is_an_error_that_says_so(weights: Path, photos: Path,
 
 
 def test_several_methods_are_columns_and_each_is_compared_with_the_first(
-    restore: Restore, plugin: Path, photos: Path
+    restore: Run, plugin: Path, photos: Path
 ) -> None:
     methods = ("-m", "mix", "-m", "mix@blur=0.6", "-m", "mix@2,blur=0.6,noise=0.01")
     done = restore("--plugin", plugin, "score", *methods, "-t", "denoise", "--sigma", 25, "--data", photos, "--json")
@@ -249,7 +252,7 @@ def test_several_methods_are_columns_and_each_is_compared_with_the_first(
     assert table["methods"]["mix@2,blur=0.6,noise=0.01"]["how"].startswith("mix (steps=2, blur=0.6, noise=0.01)")
 
 
-def test_the_number_of_evaluations_stands_in_the_label(restore: Restore, weights: Path, pairs: Path) -> None:
+def test_the_number_of_evaluations_stands_in_the_label(restore: Run, weights: Path, pairs: Path) -> None:
     how = ("-t", "derain", "--weights", weights, "--metrics", "psnr")
     done = restore("score", "-m", "ir-sde@1", "-m", "ir-sde@3,sampler=ddim", *how, "--data", pairs)
     assert done.returncode == 0, done.stderr
@@ -259,7 +262,7 @@ def test_the_number_of_evaluations_stands_in_the_label(restore: Restore, weights
     assert "sampler ddim" in done.stdout
 
 
-def test_without_a_method_the_pairs_themselves_are_scored(restore: Restore, pairs: Path) -> None:
+def test_without_a_method_the_pairs_themselves_are_scored(restore: Run, pairs: Path) -> None:
     done = restore("score", "--data", pairs, "--pictures")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -271,7 +274,7 @@ def test_without_a_method_the_pairs_themselves_are_scored(restore: Restore, pair
 
 @pytest.mark.parametrize("suffix", [".txt", ".csv", ".json", ".md", ".html"])
 def test_a_file_gets_the_format_of_its_suffix_and_the_protocol(
-    restore: Restore, pairs: Path, tmp_path: Path, suffix: str
+    restore: Run, pairs: Path, tmp_path: Path, suffix: str
 ) -> None:
     out = tmp_path / f"table{suffix}"
     done = restore("score", "--data", pairs, "-o", out, "--metrics", "psnr,ssim-y", "--border", 2, "--limit", 2)
@@ -290,7 +293,7 @@ def test_a_file_gets_the_format_of_its_suffix_and_the_protocol(
             assert again.stdout == text
 
 
-def test_a_result_is_not_written_over_unasked(restore: Restore, pairs: Path, tmp_path: Path) -> None:
+def test_a_result_is_not_written_over_unasked(restore: Run, pairs: Path, tmp_path: Path) -> None:
     out = tmp_path / "table.csv"
     out.write_text("mine")
     refused = restore("score", "--data", pairs, "-o", out)
@@ -306,7 +309,7 @@ WRONG = {
     ("-o", "no/table.csv"): "cannot write no/table.csv: there is no folder no",
     ("--json", "--format", "csv"): "--json is --format json, not csv",
     ("--metrics", "psnr,ssmi"): "no metric is named 'ssmi'; did you mean 'ssim'?",
-    ("--metrics", ","): "no metric was named; there are psnr_y",
+    ("--metrics", ","): "no metric was named; there are fid, gmsd",
     ("--border", "14"): "a border of 14 leaves nothing of 28x24 pixels",
     ("-m", "ir-sde"): "say what the methods are for: --task T",
     ("-t", "derain", "-m", "mix@0"): "--method mix@0: steps are a number from 1",
@@ -320,7 +323,7 @@ WRONG = {
 
 @pytest.mark.parametrize("arguments", WRONG, ids=lambda arguments: " ".join(arguments[-2:]))
 def test_wrong_usage_is_one_line_and_exit_code_2(
-    restore: Restore, plugin: Path, pairs: Path, tmp_path: Path, arguments: tuple[str, ...]
+    restore: Run, plugin: Path, pairs: Path, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     done = restore("--plugin", plugin, "score", "--data", pairs, *arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
@@ -330,7 +333,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
 
 
 def test_weights_that_are_not_in_the_cache_stop_it_before_any_picture_is_restored(
-    restore: Restore, plugin: Path, pairs: Path, tmp_path: Path
+    restore: Run, plugin: Path, pairs: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("lpips")
     home = {**os.environ, "TORCH_HOME": str(tmp_path / "torch")}

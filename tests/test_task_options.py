@@ -145,7 +145,12 @@ def test_the_list_of_tasks_names_their_options(quick, plugin):
     cards = json.loads(quick("tasks", "--json").stdout)
     asked = {card["name"]: card["asks"] for card in cards}
     assert asked["sr"] == [
-        {"name": "scale", "help": "how much larger; 4 if not said", "values": "whole", "describes": True}
+        {
+            "name": "scale",
+            "help": "how many times larger the result is; 4 by default",
+            "values": "whole",
+            "describes": True,
+        }
     ]
 
 

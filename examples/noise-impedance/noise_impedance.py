@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 from restoration_dip.fit.fitting import Fitting
-from restoration_dip.fit.inputs import noise
+from restoration_dip.fit.inputs import draw_noise
 from restoration_dip.networks.skip import SkipNet
 
 from restoration import read
@@ -43,7 +43,7 @@ def targets(x, sigma, rng):
 def curve(target, steps, device, seed=0):
     """Fit a new network to a target; return the mean squared error at each iteration, over the target's variance."""
     rng, target = torch.Generator().manual_seed(seed), target.to(device)
-    z = noise(3, *target.shape[-2:], rng).to(device)
+    z = draw_noise(3, *target.shape[-2:], rng).to(device)
     torch.manual_seed(seed)
     network = Adapted(SkipNet(in_channels=3, down=CHANNELS, up=CHANNELS, skip=SKIPS), (), path=False).to(device)
     fit = Fitting(network, lambda: z, lambda answer: (answer - target).square().mean(), lr=0.01)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from restoration_dip.fast.padding import middle
+from restoration_dip.fast.padding import crop_middle
 from restoration_dip.fit.average import RunningAverage
 from restoration_dip.fit.stopping import AveragedVariance, Moment, MovingVariance, Stopping
 from restoration_dip.prior import DeepImagePrior
@@ -78,7 +78,7 @@ def follow(
             mean = average.update(answer)
             psnr = restoration.psnr(mean.clamp(0, 1), clean)
             curve.append((step, psnr))
-            moment = Moment(step=step, answer=answer, average=mean, error=problem.error(mean))
+            moment = Moment(step=step, output=answer, average=mean, error=problem.held_out_error(mean))
             for watched in followed:
                 watched.see(moment, psnr)
     return curve, followed
@@ -103,7 +103,7 @@ def main() -> None:
     curves: dict[str, list[tuple[float, float]]] = {}
     for place, path in enumerate(pictures_in(chosen.data)[: chosen.limit or None]):
         x = restoration.read(path).pixels
-        x = middle(x, *(min(side, chosen.size) for side in x.shape[-2:]))
+        x = crop_middle(x, *(min(side, chosen.size) for side in x.shape[-2:]))
         for name in chosen.noises:
             y = observe(make_task("denoise", NOISES[name]), x, torch.Generator().manual_seed(place)).y
             fits: list[tuple[str | None, list[Stopping]]] = [(None, [])]  # its own

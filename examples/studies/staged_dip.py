@@ -24,7 +24,7 @@ from pathlib import Path
 
 import torch
 from msgspec.structs import replace
-from restoration_dip.fast.padding import middle
+from restoration_dip.fast.padding import crop_middle
 from restoration_dip.fit.average import RunningAverage
 from restoration_dip.fit.plans import PYRAMID
 from reverse_process import PAIRS
@@ -231,7 +231,7 @@ def fit(restorer, observed: restoration.Observation, seed: int, look=lambda gues
 def noisy(path: Path, chosen: argparse.Namespace, seed: int) -> tuple[torch.Tensor, restoration.Observation]:
     """Return the middle of a picture, and the same with noise that is not clipped."""
     x = restoration.read(path).pixels
-    x = middle(x, *(min(side, chosen.size) for side in x.shape[-2:]))
+    x = crop_middle(x, *(min(side, chosen.size) for side in x.shape[-2:]))
     return x, observe(make_task("denoise", {"sigma": chosen.sigma}), x, torch.Generator().manual_seed(seed))
 
 
@@ -241,10 +241,10 @@ def psnr(image: torch.Tensor, other: torch.Tensor) -> float:
 
 def available() -> str:
     """Return the features of the report if their weights are here, else those that need none."""
-    from restoration_dip.perceptual import cached
+    from restoration_dip.perceptual import find_cached
 
     try:
-        cached("vgg16")
+        find_cached("vgg16")
     except restoration.BadOption as error:
         print(f"{error}\nso the perceptual loss is by laplacian")
         return "laplacian"

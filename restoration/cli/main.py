@@ -4,70 +4,57 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Sequence
-from importlib import import_module
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from restoration.errors import RestorationError
+from restoration.cli.lazy import Lazy
+from restoration.console import say
+from restoration.errors import RestorationError, one_line, plain
+from restoration.registry import builtin
+from restoration.registry.cards import CommandCard
 from restoration.version import __version__
 
-COMMANDS = {
-    "run": ("restoration.cli.commands.run:run", "Restore pictures."),
-    "degrade": ("restoration.cli.commands.degrade:degrade", "Damage clean pictures as a task does."),
-    "score": ("restoration.cli.commands.score:score", "Score methods on pictures with known clean versions."),
-    "audit": ("restoration.cli.commands.audit:audit", "Look for test pictures inside a training set."),
-    "train": ("restoration.cli.commands.train:train", "Train a method on a folder of pictures."),
-    "methods": ("restoration.cli.commands.lists:methods", "List the methods."),
-    "tasks": ("restoration.cli.commands.lists:tasks", "List the tasks: what can be repaired."),
-    "networks": ("restoration.cli.commands.lists:networks", "List the networks."),
-    "schedules": ("restoration.cli.commands.lists:schedules", "List the noise schedules."),
-    "objectives": ("restoration.cli.commands.lists:objectives", "List the training objectives."),
-    "samplers": ("restoration.cli.commands.lists:samplers", "List the samplers."),
-    "weights": ("restoration.cli.commands.weights:weights", "List weights, or show a set of them."),
-    "plugins": ("restoration.cli.commands.plugins:plugins", "List plugins, check them, or begin a new one."),
-}
+if TYPE_CHECKING:
+    from restoration.registry import Registry
 
-
-class Lazy(click.Command):
-    """A command known by name and help, imported when it is called."""
-
-    def __init__(self, name: str, where: str, help: str) -> None:
-        super().__init__(name, short_help=help)
-        self.where = where
-
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
-    ) -> click.Context:
-        """Import the real command and let it take over."""
-        module, _, attribute = self.where.partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command.make_context(info_name, args, parent, **extra)
+COMMANDS = {card.name: card for card in builtin.register_commands()}
+"""The commands that are there without any plugin."""
 
 
 class Commands(click.Group):
-    """The commands of the toolbox; plugins are asked only for a command that is not one of them."""
+    """The commands of the toolbox and those of plugins, known by their cards; the first do not wait for the second."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands; without plugins, and a line about it, if these cannot be asked."""
+        try:
+            return [card.name for card in _registry().cards(CommandCard)]
+        except RestorationError as error:
+            say(f"error: {error}")
+            return super().list_commands(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command by name, if need be one that a plugin adds."""
+        """Return a command by name; plugins are asked for one that the toolbox does not have."""
         command = super().get_command(ctx, cmd_name)
-        if command is None and not ctx.resilient_parsing:
-            from restoration.registry import hook
-
-            hook("register_commands", cli=self)
-            command = super().get_command(ctx, cmd_name)
+        if command is None and not cmd_name.startswith("-"):
+            return Lazy(_registry().card(CommandCard, cmd_name))
         return command
+
+
+def _registry() -> Registry:
+    from restoration.registry import registry
+
+    return registry()
 
 
 def load_plugin_files(ctx: click.Context, parameter: click.Parameter, files: tuple[str, ...]) -> None:
     """Load one-file plugins for this run."""
-    if files:
-        from restoration.registry import registry
-
-        for file in files:
-            registry().add_file(file)
+    for file in files:
+        _registry().add_file(file)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -93,8 +80,8 @@ def cli(debug: bool) -> None:
     """
 
 
-for _name, (_where, _help) in COMMANDS.items():
-    cli.add_command(Lazy(_name, _where, _help))
+for _card in COMMANDS.values():
+    cli.add_command(Lazy(_card))
 
 
 def settings() -> dict[str, Any]:
@@ -103,14 +90,18 @@ def settings() -> dict[str, Any]:
 
     path = Path(os.environ.get("RESTORE_CONFIG", Path(click.get_app_dir("restoration")) / "config.toml"))
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise RestorationError(f"the configuration {path} cannot be read: {error}") from error
+    for name in found.keys() - {parameter.name for parameter in cli.params}:
+        if not isinstance(found[name], dict):
+            raise RestorationError(f"the configuration {path} has {name} = {found[name]!r}; put it under a [command]")
+    return found
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 some inputs failed, 2 wrong usage, 130 interrupted."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     leave(_call(arguments))
@@ -118,6 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _call(arguments: list[str]) -> int:
     debug = "--debug" in arguments or os.environ.get("RESTORE_DEBUG", "") not in ("", "0")
+    if not debug:
+        threading.excepthook = _thread_failed
     try:
         code = cli.main(
             arguments,
@@ -129,57 +122,63 @@ def _call(arguments: list[str]) -> int:
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
-        click.echo(
-            f"error: {_one_line(error)} (see `{context.command_path if context else 'restore'} --help`)", err=True
-        )
+        say(f"error: {_one_line(error)} (see `{context.command_path if context else 'restore'} --help`)")
         return 2
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        say("interrupted")
         return 130
     except BrokenPipeError:
         return 1
-    except RestorationError as error:
+    except BaseException as error:
         if debug:
             raise
-        click.echo(f"error: {error}", err=True)
+        return _failed(error)
+
+
+def _failed(error: BaseException) -> int:
+    """Tell in one line what went wrong; return the exit code."""
+    if isinstance(error, SystemExit):  # a command's own way to end
+        if isinstance(error.code, str):
+            say(plain(error.code))
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    if isinstance(error, RestorationError):
+        say(f"error: {plain(str(error))}")
         return 2
-    except Exception as error:
-        if debug:
-            raise
-        first = (str(error).splitlines() or [""])[0]
-        click.echo(
-            f"error: {type(error).__name__}: {first} (a fault of {_whose(error)}; --debug shows where)", err=True
-        )
-        return 1
+    say(f"error: {one_line(error)} (a fault of {_whose(error)}; --debug shows where)")
+    return 1
 
 
-def _whose(error: Exception) -> str:
+def _thread_failed(failure: threading.ExceptHookArgs) -> None:
+    """Tell in one line what a thread has raised that nobody waits for."""
+    if failure.exc_value is not None:
+        say(f"error: {one_line(failure.exc_value)} (in a thread; --debug shows where)")
+
+
+def _whose(error: BaseException) -> str:
     """Say whose code an error came out of: the innermost that is of a plugin or of the toolbox, not of a library."""
     from traceback import walk_tb
 
-    from restoration.registry import registry
-
-    owners = {plugin.package: f"the plugin {plugin.name}" for plugin in registry().plugins}
-    owners["restoration"] = "the toolbox"
+    owners = {"restoration": "the toolbox"}
+    with suppress(RestorationError):
+        owners = {plugin.package: f"the plugin {plain(plugin.name)}" for plugin in _registry().plugins} | owners
     names = ["restoration", *(str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__))]
     packages = [name.partition(".")[0] for name in names]
     return [owners[package] for package in packages if package in owners][-1]
 
 
 def _one_line(error: click.ClickException) -> str:
-    return " ".join(error.format_message().split()).rstrip(".")
+    return plain(error.format_message()).rstrip(".")
 
 
-def leave(code: int) -> None:
-    """Exit at once after flushing: taking torch apart costs a third of a second."""
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
-        code = code or 1
-    if "torch" in sys.modules:
-        os._exit(code)
-    sys.exit(code)
+def leave(code: int) -> NoReturn:
+    """Exit at once after flushing: taking torch apart costs a third of a second, and threads may never end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None and not stream.closed:
+                stream.flush()
+        except (OSError, ValueError):
+            code = code or 1
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,13 @@ import click
 from restoration.console import threads_option
 from restoration.registry.cards import Card, NetworkCard, RestorerCard, SamplerCard, TaskCard, WeightsCard
 
+Complete = Callable[[click.Context, click.Parameter, str], list[str]]
+"""Completes the beginning of a word in the shell."""
 SEED = click.IntRange(0, 2**62)
 """What a generator takes, with room for the numbers of many pictures."""
 
 
-def names(kind: type[Card]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+def names(kind: type[Card]) -> Complete:
     """Complete a name in the shell, from cards alone."""
 
     def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -25,6 +27,16 @@ def names(kind: type[Card]) -> Callable[[click.Context, click.Parameter, str], l
         return [name for name in known if name.startswith(incomplete)]
 
     return complete
+
+
+def several(complete: Complete) -> Complete:
+    """Complete the last of several names with commas between them."""
+
+    def complete_last(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [before + comma + name for name in complete(ctx, parameter, last)]
+
+    return complete_last
 
 
 def keywords(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:

@@ -28,6 +28,22 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]  # it is generic in ne
         return numbers[0] if len(numbers) == 1 else numbers
 
 
+class Mixed(Numbers):
+    """What cards ask for by one name and in different ways: a number where it can be one, else a text."""
+
+    def __init__(self) -> None:
+        super().__init__(whole=False)
+        self.name = "VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a number, a list of them, or the text."""
+        try:
+            found = super().convert(value, param, ctx)
+        except click.BadParameter:
+            return value
+        return int(found) if isinstance(found, float) and found.is_integer() and "." not in value else found
+
+
 class TaskCommand(click.Command):
     """A command with a `--task`: it also takes the options of all tasks, and gets those used as `task_options`.
 
@@ -49,22 +65,27 @@ class TaskCommand(click.Command):
         return [*own, *self._asked, last]
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Gather what was given of them."""
+        """Gather what was given of them, and by `--set task.KEY=VALUE`."""
+        from restoration.recipe import split_task_options
+
         names = [option.name for option in self._asked or [] if option.name]
         given = {name: ctx.params.pop(name, None) for name in names}
         values = {name: value for name, value in given.items() if value is not None}
         of_tasks = _uses(TaskCard, describing=self.describing)
-        ctx.params["task_options"] = {name: value for name, value in values.items() if name in of_tasks}
-        if self.describing:
-            of_methods = {name: value for name, value in values.items() if name not in of_tasks}
-            ctx.params["options"] = {**of_methods, **ctx.params["options"]}
+        of_methods = {name: value for name, value in values.items() if name not in of_tasks}
+        own, of_task = split_task_options({**of_methods, **ctx.params["options"]})
+        ctx.params["options"] = own
+        ctx.params["task_options"] = {**of_task, **{name: values[name] for name in values if name in of_tasks}}
         return super().invoke(ctx)
 
 
-def split(options: dict[str, Any], task_options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the options of the method and those of the task, where `--set task.KEY=VALUE` belongs."""
-    own = {key: value for key, value in options.items() if not key.startswith("task.")}
-    return own, {**{key[5:]: value for key, value in options.items() if key not in own}, **task_options}
+TYPES: dict[str, tuple[Any, str | None]] = {
+    "number": (Numbers(whole=False), None),
+    "whole": (Numbers(whole=True), None),
+    "file": (click.STRING, "PATH"),
+    "word": (click.STRING, "WORD"),
+}
+"""How the command line reads each kind of values, and what its help calls them."""
 
 
 def folders(task_options: dict[str, Any]) -> list[Path]:
@@ -92,10 +113,8 @@ def _uses(kind: type[TaskCard | RestorerCard], *, describing: bool) -> dict[str,
 
 def _option(name: str, uses: list[tuple[str, CommandOption]]) -> click.Option:
     uses_of_it = "; ".join(f"{task}: {option.help}{_words(option)}" for task, option in uses)
-    values = uses[0][1].values
-    types: dict[Any, Any] = {"number": Numbers(whole=False), "whole": Numbers(whole=True)}
-    kind = types.get(values, click.STRING)
-    metavar = "PATH" if values == "file" else "WORD" if isinstance(values, tuple) else None
+    ways = {option.values if isinstance(option.values, str) else "word" for _, option in uses}
+    kind, metavar = TYPES[ways.pop()] if len(ways) == 1 else (Mixed(), None)
     return click.Option([f"--{name.replace('_', '-')}"], type=kind, metavar=metavar, help=f"For {uses_of_it}.")
 
 

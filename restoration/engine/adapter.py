@@ -1,4 +1,4 @@
-"""Makes every network fit every method: what it does not take comes to it as further channels, or not at all."""
+"""Makes every network fit every method: what it does not take is given as further channels, or not at all."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Adapted(nn.Module):
-    """A network called as `network(x, y, t)`, whatever it takes itself.
+    """A network that is called as `network(x, y, t)`, whatever it takes itself.
 
-    `path`: states of a noise path come in, not just degraded pictures; `uses_y`: the path depends on the degraded
-    picture.
+    `path` is True if the input is a state of a noise path, False if it is just a degraded picture; `uses_y` is True if
+    the path depends on the degraded picture.
     """
 
     def __init__(self, network: nn.Module, takes: tuple[str, ...], *, path: bool = True, uses_y: bool = True) -> None:
@@ -44,9 +44,9 @@ class Adapted(nn.Module):
 
 
 class NetworkMaker:
-    """Makes networks of one kind, for methods that fit a new one to each picture: `name` and `options` as chosen.
+    """Makes networks of one kind, by `name` and `options`, for methods that fit a new one to each picture.
 
-    It is `free` if its networks can be shown another number of channels than a picture has.
+    `free` is True if its networks can have inputs with other numbers of channels than a picture.
     """
 
     def __init__(self, card: NetworkCard, options: Mapping[str, Any], channels: int = 3) -> None:
@@ -54,7 +54,7 @@ class NetworkMaker:
         self.name, self.free = card.name, "in_channels" in card.options()
 
     def __call__(self, in_channels: int | None = None, defaults: Mapping[str, Any] | None = None) -> Adapted:
-        """Make one that maps `b in_channels h w` to pictures; `defaults` are options that were not chosen otherwise.
+        """Make a network that maps `b in_channels h w` to pictures; `defaults` are options that were not chosen.
 
         Raises `BadOption`.
         """
@@ -71,11 +71,18 @@ def build_network(
     path: bool = True,
     uses_y: bool = True,
 ) -> Adapted:
-    """Build a network from its card, for pictures of `channels`, and adapt it. Raises `BadOption`.
+    """Build a network from its card, and adapt it. Raises `BadOption`.
 
-    It is shown `in_channels`, those of a picture if None.
+    * `card`: its card.
+    * `options`: options of its factory.
+    * `channels`: the channels of pictures.
+    * `in_channels`: the channels of its input, None for those of a picture.
+    * `path`: whether it is used on a noise path; a factory with the option `timed` is given this.
+    * `uses_y`: whether the path depends on the degraded picture; a factory with the option `conditional` is given
+      whether the degraded picture comes beside the state.
     """
     offered = {"channels": channels, "in_channels": channels if in_channels is None else in_channels}
+    offered |= {"timed": path, "conditional": path and uses_y}
     if path and uses_y and "y" not in card.takes:
         offered["in_channels"] += channels
     if path and "t" not in card.takes:

@@ -1,41 +1,41 @@
-"""What a machine has: memory that is kept, devices, and the precision that they compute in."""
+"""The machine: its memory allocator, its devices, and the precision that they compute in."""
 
 from __future__ import annotations
 
 import ctypes
 import platform
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from restoration.errors import BadOption
+from restoration.processor import is_intel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD, MMAP_MAX = -1, -2, -3, -4
 """Parameters of glibc's allocator, as its header numbers them."""
-KEPT = {MMAP_MAX: 0, TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 64 << 20}
-"""Freed memory stays with the process: the next tensor need not fetch it from the system page by page."""
-RETURNED = {MMAP_MAX: 65536, MMAP_THRESHOLD: 256 << 10}
-"""Each large tensor has memory of its own, and gives it back."""
+KEEP_FREED = {MMAP_MAX: 0, TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 64 << 20}
+"""With these, freed memory stays with the process: the next tensor need not fetch it from the system page by page."""
+RELEASE_FREED = {MMAP_MAX: 65536, MMAP_THRESHOLD: 256 << 10}
+"""With these, each tensor of more than 256 kB has pages of its own, which go back to the system when it is freed."""
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def prepare(threads: int | None = None) -> None:
-    """Set up this process for image work: memory that glibc keeps between tensors, and the number of threads.
+    """Set up this process for image work: freed memory stays with it, and torch uses so many CPU `threads`.
 
-    glibc returns every large tensor to the system and fetches the next one page by page; three settings stop that.
+    By default, glibc returns the memory of every large tensor to the system and fetches it page by page for the next.
     """
-    tune_allocator(KEPT)
+    tune_allocator(KEEP_FREED)
     if threads is not None:
         torch.set_num_threads(threads)
 
 
 def tune_allocator(settings: Mapping[int, int]) -> None:
-    """Set parameters of glibc's allocator; elsewhere nothing happens."""
+    """Set parameters of glibc's allocator, by their numbers; with another C library nothing happens."""
     if platform.libc_ver()[0] == "glibc":
         with suppress(OSError, AttributeError):
             libc = ctypes.CDLL(None)
@@ -44,21 +44,22 @@ def tune_allocator(settings: Mapping[int, int]) -> None:
 
 
 @contextmanager
-def first_time() -> Iterator[None]:
-    """Run what is done again and again for the first time, which leaves small things in memory for the next times.
+def release_large_tensors() -> Iterator[None]:
+    """Return the memory of large tensors to the system while this lasts, and keep it in the process afterwards.
 
-    Large tensors give their memory back in it, and keep it after it. Where they keep it from the beginning, the small
-    things lie between them ever after, and what fits nowhere is added: 7 % for a fit of Deep Image Prior to 512x512.
+    It is meant for the first of many equal steps, which leaves small objects in memory for all later ones. If large
+    tensors kept their memory from the start, those objects would lie between them and fragment it: 7 % more memory for
+    a fit of Deep Image Prior to 512x512 pixels.
     """
-    tune_allocator(RETURNED)
+    tune_allocator(RELEASE_FREED)
     try:
         yield
     finally:
-        tune_allocator(KEPT)
+        tune_allocator(KEEP_FREED)
 
 
 def find_device(name: str) -> torch.device:
-    """Return the device for a name; "auto" is the first of cuda, mps and cpu. Raises `BadOption` if it is not there."""
+    """Return the device of a name; "auto" is the first of cuda, mps and cpu that is there. Raises `BadOption`."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
@@ -70,15 +71,16 @@ def find_device(name: str) -> torch.device:
 
 
 def precision(name: str, device: torch.device) -> AbstractContextManager[object]:
-    """Return the context that networks run in: "fp32", "bf16", "fp16", or "auto", bf16 where the hardware has it."""
+    """Return the context that networks run in: "fp32", "bf16", "fp16", or "auto", which is bf16 if it is fast here."""
     name = precision_name(name, device)
     return nullcontext() if name == "fp32" else torch.autocast(device.type, PRECISIONS[name])
 
 
 def precision_name(name: str, device: torch.device, *, fits: bool = False) -> str:
-    """Return what "auto" means on a device, for networks that answer, or for those that are fitted to a picture.
+    """Return the name of a precision, where "auto" is bf16 if it is fast on the device, else fp32.
 
-    Raises `BadOption` for a precision that there is not.
+    `fits` is True for a method that fits a network to each picture, which needs fast gradients too. Raises `BadOption`
+    for an unknown name.
     """
     if name == "auto":
         return "bf16" if has_bf16(device) and (not fits or has_fast_bf16(device)) else "fp32"
@@ -88,7 +90,7 @@ def precision_name(name: str, device: torch.device, *, fits: bool = False) -> st
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Say whether a device computes in bfloat16 faster than in float32."""
+    """Return whether a device computes in bfloat16 faster than in float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
@@ -101,11 +103,4 @@ def has_fast_bf16(device: torch.device) -> bool:
     """
     if device.type != "cpu" or torch.cpu._is_amx_tile_supported():
         return has_bf16(device)
-    return has_bf16(device) and "GenuineIntel" not in _processor()
-
-
-def _processor() -> str:
-    """Return what the system says about the processor, which names its maker."""
-    with suppress(OSError):
-        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")[:1000]
-    return platform.processor()
+    return has_bf16(device) and not is_intel()

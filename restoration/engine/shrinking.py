@@ -1,8 +1,8 @@
-"""Pictures judged in small: damage that varies slowly is mended in a small copy, and the change carried over.
+"""Small copies: damage that varies slowly is removed in a small copy, and the change transferred to the full size.
 
-What haze a picture has shows in the whole of it, not in its pixels. A network that sees a small copy sees all of it at
-once, whatever the size of the file, and is done sooner. The card of a task says so, `working_size`, and the recipe of
-weights keeps it: the square root of the number of pixels, 0 for the full size.
+How much haze a picture has is seen in the whole of it, not in single pixels. A network with a small copy as its input
+sees the whole picture, whatever the size of the file, and takes less time. The card of a task has a `working_size`, and
+so has the recipe of weights: the square root of the number of pixels, 0 for the full size.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 RADIUS = 4
-"""Pixels of the small copy around each, among which the change is fitted."""
+"""The radius of the square around each pixel of the small copy over which the change is fitted, in pixels."""
 FLAT = 1e-4
-"""The variance, in units of [0, 1] squared, below which a surface says little about the contrast that was lost."""
+"""The variance, in units of [0, 1] squared, below which a region says little about the contrast that was lost."""
 
 
 def shrink(x: Tensor, size: float) -> Tensor:
-    """Return pictures `b c h w` of at most `size` squared pixels, antialiased; those that are not larger as they are.
+    """Return pictures `b c h w` of about `size` times `size` pixels, antialiased; smaller ones are returned unchanged.
 
-    0 is the full size. Sides keep their ratio and at least 16 pixels, or what they have.
+    A `size` of 0 is the full size. The aspect ratio is kept, and sides have at least 16 pixels, or all they had.
     """
     height, width = x.shape[-2:]
     factor = size / math.sqrt(height * width)
@@ -38,12 +38,12 @@ def shrink(x: Tensor, size: float) -> Tensor:
 
 
 def carry_over(y: Tensor, small: Tensor, guess: Tensor) -> Tensor:
-    """Return what a guess `b c h w` at the clean twin of `small` comes to at the full size of `y`, `b c h w`.
+    """Return `y`, `b c h w`, with the change that leads from `small` to a `guess` at its clean version, both `b c h w`.
 
-    Around each pixel the guess is fitted as `a small + b`, by least squares and by channel; `a` and `b` are enlarged
-    and applied to `y`. Haze, `y = x t + A (1 - t)`, is undone by just that. This is the fast guided filter of He and
-    Sun (2015) with the degraded picture as its guide, but flat surfaces tend to `a = 1`. Returns the guess where
-    nothing was shrunk.
+    Around each pixel the guess is fitted as `a small + b`, by least squares and for each channel; `a` and `b` are
+    enlarged and applied to `y`. Haze, `y = x t + A (1 - t)`, has just such an inverse. This is the fast guided filter
+    of He and Sun (2015) with the degraded picture as its guide, but for flat regions `a` tends to 1. If `small` has the
+    size of `y`, the guess is returned.
     """
     if small.shape == y.shape:
         return guess

@@ -1,8 +1,8 @@
 """A network in overlapping windows: bounded memory, no seams, the same for every method.
 
-A tile is what a window answers for; around it the window sees as far as the network looks (its card's `reach`). Windows
-start at multiples of what networks halve, so that each has the grid of the whole picture. Neighbours fade into one
-another, and all weights at a pixel sum to one.
+A window is a tile and as much around it as the receptive field of the network reaches (`reach` of its card). Windows
+start at multiples of the sizes that networks halve, so that each has the sampling grid of the whole picture.
+Neighbouring tiles are blended, and the weights at each pixel sum to one.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ if TYPE_CHECKING:
 MULTIPLE = 32
 """Windows start at multiples of this many pixels."""
 FADE = 16
-"""Pixels to both sides of the line between two tiles in which one fades into the other."""
+"""Two neighbouring tiles are blended over this many pixels on both sides of the line between them."""
 SMALLEST = 64
+"""The smallest tile, in pixels a side."""
 log = logging.getLogger("restoration")
 
 
 class Tiled(nn.Module):
-    """A network that answers for one tile of `tile` pixels a side at a time; 0 is the whole picture.
+    """A network that is evaluated for one tile at a time, of `tile` pixels a side; 0 is the whole picture.
 
-    `reach` is how far its answer at a pixel depends on others. Out of memory, it halves the tile, says so, and tries
-    again.
+    `reach` is the radius of its receptive field in pixels. If memory runs out, the tile is halved with a warning, and
+    the evaluation repeated.
     """
 
     def __init__(self, network: Network, tile: int, reach: int = 64) -> None:
@@ -72,34 +73,34 @@ class Tiled(nn.Module):
 
 
 def halo(reach: int) -> int:
-    """Return how many pixels a window sees around its tile: enough that what fades in is right."""
+    """Return the margin of a window around its tile, in pixels: enough that blended pixels are right too."""
     return math.ceil((reach + FADE) / MULTIPLE) * MULTIPLE
 
 
 def windows(length: int, tile: int, halo: int, like: Tensor) -> list[tuple[slice, Tensor]]:
-    """Return the windows along one side of a picture, each with its weights; at every pixel the weights sum to 1."""
+    """Return the windows along one side of a picture, each with its weights; the weights at each pixel sum to 1."""
     lines = [0, *range(tile, length - halo, tile)]
-    places = torch.arange(length, device=like.device, dtype=torch.float32) + 0.5
-    arrived = [_rise((places - line) / (2 * FADE) + 0.5) if line else torch.ones_like(places) for line in lines]
+    pixels = torch.arange(length, device=like.device, dtype=torch.float32) + 0.5
+    rises = [_rise((pixels - line) / (2 * FADE) + 0.5) if line else torch.ones_like(pixels) for line in lines]
     result = []
     for index, line in enumerate(lines):
         last = index == len(lines) - 1
-        weight = arrived[index] * (1 if last else 1 - arrived[index + 1])
+        weight = rises[index] * (1 if last else 1 - rises[index + 1])
         span = slice(max(0, line - halo), length if last else lines[index + 1] + halo)
         result.append((span, weight[span].to(like.dtype)))
     return result
 
 
-def _rise(place: Tensor) -> Tensor:
-    """Go smoothly from 0 to 1 as the place does."""
-    place = place.clamp(0, 1)
-    return place * place * (3 - 2 * place)
+def _rise(position: Tensor) -> Tensor:
+    """Rise smoothly from 0 to 1, where the position does."""
+    position = position.clamp(0, 1)
+    return position * position * (3 - 2 * position)
 
 
 def auto_tile(height: int, width: int, bytes_per_pixel: float, halo: int, device: torch.device) -> int:
-    """Choose a tile for a picture: none if an evaluation fits into a share of the free memory, else what does.
+    """Choose a tile for a picture: 0 if an evaluation fits into a share of the free memory, else one that fits.
 
-    It is twice the `halo` or more, so that windows see no pixel much more often than four times.
+    It is at least twice the `halo`, so that few pixels are in more than four windows.
     """
     memory = free_memory(device)
     budget = 0.6 * memory if device.type == "cuda" else min(0.4 * memory, 150e6)

@@ -50,7 +50,7 @@ class Assembly:
             self.pages.append((file, metadata.as_tags(picture, *metadata.blocks_of(picture, form))))
             return
         alpha = picture.pixels.new_ones(1, 1, *picture.pixels.shape[-2:]) if picture.alpha is None else picture.alpha
-        levels = codec.rows_of(picture.pixels.clamp(0, 1), alpha, deep=picture.bits == 16 and form.deep)
+        levels = codec.rows_of(picture.pixels, alpha, deep=picture.bits == 16 and form.deep)
         if self.frames and levels.shape != self.frames[0].shape:
             raise BadPicture("frames of several sizes make no animation")
         self.first = self.first or picture

@@ -11,8 +11,8 @@ from restoration.images.decoding import reason
 from restoration.images.formats import SUFFIXES, Format, by_suffix, is_picture, readable, writable
 from restoration.images.opened import Opened, Pictures, Unreadable
 from restoration.images.remarks import once
-from restoration.picture import Picture
-from restoration.registry import hook, registry
+from restoration.picture import Picture, to_levels
+from restoration.registry import ask, registry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,7 +39,7 @@ def decode_all(data: bytes, name: str, *, damaged: bool = False) -> Pictures:
     try:
         return Opened(data, name, damaged=damaged)
     except Unreadable:
-        by_plugin: Picture | None = hook("read_image", data=data, name=name)
+        by_plugin = ask("read_image", Picture, data=data, name=name)
         if by_plugin is None:
             raise
         return Pictures(name, by_plugin)
@@ -51,7 +51,7 @@ def encode(picture: Picture, suffix: str, quality: int | None = None) -> bytes:
     `quality`, 1 to 100, is for JPEG, WebP and AVIF; if it is not said, that of the file that the picture came from, or
     95. Raises `BadPicture` for what the format does not hold.
     """
-    by_plugin: bytes | None = hook("write_image", picture=picture, suffix=suffix)
+    by_plugin = ask("write_image", bytes, picture=picture, suffix=suffix)
     if by_plugin is not None:
         return by_plugin
     form = check(picture, suffix)
@@ -78,11 +78,11 @@ def can_write(suffix: str) -> bool:
 
 def image_of(picture: Picture, form: Format) -> Any:
     """Return the image of libvips to be saved as a format, with its colour profile; on white, if it holds no alpha."""
-    pixels, alpha = picture.pixels.clamp(0, 1), picture.alpha
+    pixels, alpha = picture.pixels, picture.alpha
     if alpha is not None and not form.alpha:
         if bool((alpha < 1).any()):
             once(f"{form.name} has no transparency: what was transparent is white")
-        pixels, alpha = pixels * alpha + (1 - alpha), None
+        pixels, alpha = pixels.clamp(0, 1) * alpha + (1 - alpha), None
     levels = rows_of(pixels, alpha, deep=picture.bits == 16 and form.deep)
     return metadata.attached(image_of_levels(levels), picture, form)
 
@@ -103,9 +103,9 @@ def rows_of(pixels: Tensor, alpha: Tensor | None, *, deep: bool) -> Tensor:
     import torch
     from einops import rearrange
 
-    bands = pixels if alpha is None else torch.cat([pixels, alpha.clamp(0, 1)], dim=1)
-    top, kind = (65535, torch.uint16) if deep else (255, torch.uint8)
-    return rearrange(bands.mul(top).round_(), "1 c h w -> h w c").to(kind).contiguous()
+    bands = pixels if alpha is None else torch.cat([pixels, alpha], dim=1)
+    bits, kind = (16, torch.uint16) if deep else (8, torch.uint8)
+    return rearrange(to_levels(bands, bits), "1 c h w -> h w c").to(kind).contiguous()
 
 
 def options(picture: Picture, form: Format, quality: int | None) -> dict[str, Any]:

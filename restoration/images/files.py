@@ -78,6 +78,14 @@ def write(picture: Picture, path: str | Path, quality: int | None = None) -> Non
     write_bytes(encode(picture, path.suffix.lower(), quality), path)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those that it lies in, if they are not there. Raises `RestorationError`."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RestorationError(f"cannot make {path}: {error.strerror}") from error
+
+
 def write_bytes(data: bytes, path: Path) -> None:
     """Write a file atomically. Raises `RestorationError` with the reason of the system."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")

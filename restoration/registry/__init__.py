@@ -1,5 +1,6 @@
 """Who brings what: cards, the hooks that plugins answer, and the plugins that were found. No torch here."""
 
-from restoration.registry.plugins import C, Plugin, Registry, hook, registry
+from restoration.registry.discovery import Plugin
+from restoration.registry.plugins import C, Registry, ask, registry, tell
 
-__all__ = ["C", "Plugin", "Registry", "hook", "registry"]
+__all__ = ["C", "Plugin", "Registry", "ask", "registry", "tell"]

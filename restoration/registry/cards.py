@@ -6,14 +6,17 @@ A card names the heavy thing as `"package.module:attribute"`. Only `build` impor
 from __future__ import annotations
 
 import inspect
-import types
-import typing
+import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar
 
-from restoration.errors import BadOption, BadPlugin, did_you_mean
+from restoration.errors import BadOption, BadPlugin, did_you_mean, one_line
+from restoration.registry.guard import guarded
+from restoration.registry.options import converted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,7 @@ class Card:
     variants: str = ""
 
     @property
-    def title(self) -> str:
+    def label(self) -> str:
         """The name as lists show it, with the place of what follows the colon."""
         return f"{self.name}:NAME" if self.variants and ":" not in self.name else self.name
 
@@ -43,11 +46,13 @@ class Card:
         """Import and return what `factory` names."""
         module, _, attribute = self.factory.partition(":")
         try:
-            found: Any = import_module(module)
-            for part in attribute.split("."):
-                found = getattr(found, part)
+            with nullcontext() if module in sys.modules else guarded():
+                found: Any = import_module(module)
+                for part in attribute.split("."):
+                    found = getattr(found, part)
         except Exception as error:
-            raise BadPlugin(f"{self.kind} {self.name!r} cannot be loaded from {self.factory}: {error}") from error
+            why = str(error) if isinstance(error, BadPlugin) else one_line(error)
+            raise BadPlugin(f"{self.kind} {self.name!r} cannot be loaded from {self.factory}: {why}") from error
         return found
 
     def options(self) -> dict[str, inspect.Parameter]:
@@ -73,7 +78,7 @@ class Card:
                 raise BadOption(f"{self.kind} {self.name!r} has no option {name!r}{did_you_mean(name, allowed)}")
         missing = self.variants in allowed and self.variants not in options
         if missing and allowed[self.variants].default is inspect.Parameter.empty:
-            raise BadOption(f"{self.kind} {self.name!r} stands for many: say which, as {self.title}")
+            raise BadOption(f"{self.kind} {self.name!r} stands for many: say which, as {self.label}")
         given = {**options, **self._named()}
         return self._call({**converted(self.load(), given, f"{self.kind} {self.name!r}"), **parts})
 
@@ -87,43 +92,8 @@ class Card:
             return self.load()(**keywords)
         except (TypeError, ValueError) as error:
             raise BadOption(f"{self.kind} {self.name!r}: {error}") from error
-
-
-def converted(factory: Any, options: Mapping[str, Any], owner: str) -> dict[str, Any]:
-    """Check values against the annotations of a factory; JSON lists become tuples where the factory says so."""
-    import msgspec
-
-    result = {}
-    for name, value in options.items():
-        hint = _hint(factory, name)
-        try:
-            result[name] = msgspec.convert(value, hint)
-        except msgspec.ValidationError as error:
-            choices = _choices(hint)
-            why = f"{value!r} is not one of {', '.join(choices)}" if choices else str(error)
-            raise BadOption(f"{owner}: option {name!r} does not fit: {why}") from error
-    return result
-
-
-def _choices(hint: Any) -> list[str]:
-    """Return the values of a type that has nothing but those, and of one that may be None too."""
-    if typing.get_origin(hint) is typing.Literal:
-        return [str(value) for value in typing.get_args(hint)]
-    inner = [one for one in typing.get_args(hint) if one is not types.NoneType]
-    return _choices(inner[0]) if len(inner) == 1 and typing.get_origin(hint) in (typing.Union, types.UnionType) else []
-
-
-def _hint(factory: Any, name: str) -> Any:
-    """Return the type of one option. The others are not looked at: those of parts need not exist at run time."""
-    function = factory.__init__ if inspect.isclass(factory) else factory
-    hint = getattr(function, "__annotations__", {}).get(name, Any)
-    if isinstance(hint, str):
-        only: Any = types.SimpleNamespace(__annotations__={name: hint})
-        try:
-            return typing.get_type_hints(only, function.__globals__)[name]
-        except NameError as error:
-            raise BadPlugin(f"the type of option {name!r}, {hint}, is not there at run time: {error}") from error
-    return hint
+        except SystemExit as error:
+            raise BadPlugin(f"{self.kind} {self.name!r} ends the program when it is made") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,3 +198,42 @@ class WeightsCard(Card):
     method: str
     task: str
     default: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricCard(Card):
+    """A metric. `factory` is a function of two pictures, or a class whose objects are a `Metric` or a `SetMetric`.
+
+    `title` is what tables call it, its name if empty, and `summary` how it is taken, which stands beside its numbers
+    unless the metric says more, see `DescribedMetric`. Numbers have a `unit` and so many `digits` after the point;
+    pictures with a shorter side than `smallest` pixels are left out. `defaults` are options that the factory is given.
+    """
+
+    kind: ClassVar[str] = "metric"
+    title: str = ""
+    unit: str = ""
+    digits: int = 4
+    less_is_better: bool = False
+    smallest: int = 1
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    def build(self, options: Mapping[str, Any] | None = None, parts: Mapping[str, Any] | None = None) -> Any:
+        """Return the metric, see `Card.build`; a function of two pictures is it itself."""
+        return super().build({**self.defaults, **(options or {})}, parts)
+
+    def _call(self, keywords: dict[str, Any]) -> Any:
+        metric = self.load()
+        if inspect.isclass(metric) or not any(map(_is_positional, inspect.signature(metric).parameters.values())):
+            return super()._call(keywords)
+        return partial(metric, **keywords) if keywords else metric
+
+
+def _is_positional(parameter: inspect.Parameter) -> bool:
+    return parameter.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandCard(Card):
+    """A command: `restore NAME`. `factory` is a `click.Command`, `summary` the line about it in `restore --help`."""
+
+    kind: ClassVar[str] = "command"

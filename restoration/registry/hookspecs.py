@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from restoration.registry.cards import (
+    CommandCard,
+    MetricCard,
     NetworkCard,
     ObjectiveCard,
     RestorerCard,
@@ -22,8 +24,6 @@ from restoration.registry.cards import (
 )
 
 if TYPE_CHECKING:
-    import click
-
     from restoration.interfaces import Result
     from restoration.picture import Picture
 
@@ -74,8 +74,15 @@ def register_weights() -> Iterable[WeightsCard]:
 
 
 @hookspec
-def register_commands(cli: click.Group) -> None:
-    """Add commands to `restore`; called when a command is not one of its own."""
+def register_metrics() -> Iterable[MetricCard]:
+    """Bring metrics: how close a picture is to the clean one, or how far one set of pictures is from another."""
+    return ()
+
+
+@hookspec
+def register_commands() -> Iterable[CommandCard]:
+    """Bring commands of `restore`."""
+    return ()
 
 
 @hookspec(firstresult=True)

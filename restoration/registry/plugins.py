@@ -1,13 +1,13 @@
-"""Finds plugins, survives the broken ones, looks things up by name."""
+"""Loads plugins, survives the broken ones, looks things up by name and calls hooks."""
 
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
-import re
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -15,11 +15,14 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 import pluggy
+from pluggy import HookImpl
 
-from restoration.errors import BadPlugin, UnknownName
+from restoration.errors import BadPlugin, RestorationError, UnknownName, did_you_mean, nearest, one_line, plain
 from restoration.registry import builtin, hookspecs
 from restoration.registry.cards import (
     Card,
+    CommandCard,
+    MetricCard,
     NetworkCard,
     ObjectiveCard,
     RestorerCard,
@@ -28,8 +31,11 @@ from restoration.registry.cards import (
     TaskCard,
     WeightsCard,
 )
+from restoration.registry.discovery import GROUP, Plugin, installed, unmet_requirement
+from restoration.registry.distributions import TOOLBOX, advice, belonging, canonical, is_installed
+from restoration.registry.guard import guarded
+from restoration.registry.validation import checked
 
-GROUP = "restoration"
 HOOKS: dict[type[Card], str] = {
     NetworkCard: "register_networks",
     ScheduleCard: "register_schedules",
@@ -38,25 +44,15 @@ HOOKS: dict[type[Card], str] = {
     RestorerCard: "register_restorers",
     TaskCard: "register_tasks",
     WeightsCard: "register_weights",
+    MetricCard: "register_metrics",
+    CommandCard: "register_commands",
 }
+MOST = 50_000
+"""The most cards that one hook may bring: one that never ends would stop everybody."""
+VARIABLE = "RESTORATION_PLUGINS"
 C = TypeVar("C", bound=Card)
-
-
-@dataclass(kw_only=True)
-class Plugin:
-    """A plugin that was found: loaded, or broken and why."""
-
-    name: str
-    distribution: str = ""
-    version: str = ""
-    module: str = ""
-    error: str = ""
-    cards: list[Card] = field(default_factory=list)
-
-    @property
-    def package(self) -> str:
-        """The name that Python knows its code by, without what follows the first dot."""
-        return re.split("[.:]", Path(self.module).name)[0]
+T = TypeVar("T")
+log = logging.getLogger("restoration")
 
 
 class Registry:
@@ -70,14 +66,15 @@ class Registry:
         self.hooks.add_hookspecs(hookspecs)
         self.plugins: list[Plugin] = []
         self._cards: dict[tuple[type[Card], str], Card] = {}
-        self._add(Plugin(name="core", distribution="restoration-toolbox", module=builtin.__name__), builtin)
+        self._add(Plugin(name="core", distribution=TOOLBOX, module=builtin.__name__), builtin)
         wanted = None if only is None else set(only)
-        for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
-            if wanted is None or entry.name in wanted:
-                self._load(entry)
+        found = installed() if wanted is None or wanted else []
+        for plugin in found:
+            if wanted is None or plugin.name in wanted:
+                self._load(plugin)
         missing = sorted((wanted or set()) - {plugin.name for plugin in self.plugins})
         if missing:
-            raise UnknownName("plugin", missing[0], [e.name for e in metadata.entry_points(group=GROUP)])
+            raise UnknownName("plugin", missing[0], [plugin.name for plugin in found])
         for file in files:
             self.add_file(file)
 
@@ -93,22 +90,27 @@ class Registry:
         module = importlib.util.module_from_spec(spec)
         sys.modules[path.stem] = module
         try:
-            spec.loader.exec_module(module)
-        except (Exception, SystemExit) as error:
+            with guarded(plugin.remarks.append):
+                spec.loader.exec_module(module)
+        except BadPlugin as error:
             sys.modules.pop(path.stem, None)
-            raise BadPlugin(f"{path} cannot be loaded: {one_line(error)}") from error
+            raise BadPlugin(f"{path} cannot be loaded: {error}") from error
         self._add(plugin, module)
         if plugin.error:
             raise BadPlugin(f"{path}: {plugin.error}")
 
     def cards(self, kind: type[C]) -> list[C]:
         """Return all cards of a kind, sorted by name."""
-        return sorted((card for card in self._cards.values() if isinstance(card, kind)), key=lambda card: card.name)
+        return sorted(self.arrived(kind), key=lambda card: card.name)
+
+    def arrived(self, kind: type[C]) -> list[C]:
+        """Return all cards of a kind in the order of the plugins that brought them."""
+        return [card for card in self._cards.values() if isinstance(card, kind)]
 
     def card(self, kind: type[C], name: str) -> C:
         """Return a card by name, `card` or `card:variant`; the factory alone knows which variants there are.
 
-        Raises `UnknownName`, with the nearest name and the plugins that could not load.
+        Raises `UnknownName`, with the nearest name, the plugins that could not load and what to install.
         """
         stem, colon, variant = name.partition(":")
         card = self._cards.get((kind, stem))
@@ -116,27 +118,46 @@ class Registry:
             return card
         if isinstance(card, kind) and card.variants and variant:
             return replace(card, name=name)
-        broken = [plugin.name for plugin in self.plugins if plugin.error]
-        hint = f"could not load: {', '.join(broken)}, see `restore plugins`" if broken else ""
         many = f":{variant or 'NAME'}" if colon else ""
-        known = [card.name + (many if card.variants else "") for card in self.cards(kind)]
-        raise UnknownName(kind.kind, name, known, hint)
+        raise self.unknown(kind, name, [card.name + (many if card.variants else "") for card in self.cards(kind)])
 
-    def _load(self, entry: metadata.EntryPoint) -> None:
-        distribution = entry.dist
-        plugin = Plugin(
-            name=entry.name,
-            distribution=distribution.name if distribution else "",
-            version=distribution.version if distribution else "",
-            module=entry.value,
-        )
-        module = None
+    def unknown(self, kind: type[Card], name: str, known: Iterable[str] | None = None) -> UnknownName:
+        """Return the error for a name that no card of a kind has; `known` are those that it might have meant."""
+        known = [card.name for card in self.cards(kind)] if known is None else list(known)
+        return UnknownName(kind.kind, name, known, self.hint(name, known))
+
+    def hint(self, name: str = "", known: Iterable[str] = ()) -> str:
+        """Say why a name may not be there: what is broken, and what to install, unless one of the `known` is near."""
+        broken = [plain(plugin.name) for plugin in self.plugins if plugin.error]
+        hints = [f"could not load: {', '.join(broken)}, see `restore plugins`"] if broken else []
+        lacking = self.lacking(name)
+        if lacking and not nearest(name, known):
+            hints.append(lacking if lacking.startswith(VARIABLE) else f"not all plugins are installed: {lacking}")
+        return "; ".join(hints)
+
+    def lacking(self, name: str = "") -> str:
+        """Return the command that installs a plugin by name, or all of the toolbox; nothing if all are there.
+
+        Where they are installed and not loaded, it says that too.
+        """
+        lacking = belonging() - {canonical(plugin.distribution) for plugin in self.plugins}
+        absent = [one for one in lacking if not is_installed(one)]
+        if lacking and not absent and VARIABLE in os.environ:
+            value = plain(os.environ[VARIABLE])
+            return f"{VARIABLE}={value!r} leaves plugins out; where they are not installed, {advice(name, lacking)}"
+        return advice(name, absent)
+
+    def owner(self, card: Card) -> Plugin:
+        """Return the plugin that brought a card."""
+        return next(plugin for plugin in self.plugins if card in plugin.cards)
+
+    def _load(self, plugin: Plugin) -> None:
         try:
-            plugin.error = unmet_requirement(distribution) if distribution else ""
-            if not plugin.error:
-                module = entry.load()
-        except (Exception, SystemExit) as error:
-            plugin.error = one_line(error)
+            with guarded(plugin.remarks.append):
+                plugin.error = plugin.error or unmet_requirement(plugin.requires)
+                module = None if plugin.error else metadata.EntryPoint(plugin.name, plugin.module, GROUP).load()
+        except BadPlugin as error:
+            plugin.error, module = str(error), None
         if module is None:
             self.plugins.append(plugin)
         else:
@@ -144,43 +165,63 @@ class Registry:
 
     def _add(self, plugin: Plugin, module: ModuleType) -> None:
         """Take the cards of a module; all of them or, if one is wrong, none."""
-        taken = self.hooks.has_plugin(plugin.name)
         self.plugins.append(plugin)
-        if taken:
+        if self.hooks.has_plugin(plugin.name):
             plugin.error = f"another plugin is named {plugin.name!r}"
             return
+        cards: dict[tuple[type[Card], str], Card] = {}
         try:
-            self.hooks.register(module, name=plugin.name)
-            self.hooks.check_pending()
-            cards: dict[tuple[type[Card], str], Card] = {}
-            for kind, card in _cards_of(module):
-                if (kind, card.name) in self._cards:
-                    raise BadPlugin(f"its {card.kind} {card.name!r} is already there from another plugin")
-                if (kind, card.name) in cards:
-                    raise BadPlugin(f"it brings two of the {card.kind} {card.name!r}")
-                cards[kind, card.name] = card
-        except (Exception, SystemExit) as error:
-            plugin.error = one_line(error)
+            with guarded(plugin.remarks.append):
+                self._register(plugin, module)
+                for kind, card in self._brought(module):
+                    if (kind, card.name) in self._cards:
+                        other = self.owner(self._cards[kind, card.name]).name
+                        raise BadPlugin(f"its {card.kind} {card.name!r} is already there from the plugin {other!r}")
+                    if (kind, card.name) in cards:
+                        raise BadPlugin(f"it brings two of the {card.kind} {card.name!r}")
+                    cards[kind, card.name] = card
+        except BadPlugin as error:
+            plugin.error = str(error)
             if self.hooks.has_plugin(plugin.name):
                 self.hooks.unregister(name=plugin.name)
             return
         plugin.cards = list(cards.values())
         self._cards.update(cards)
 
+    def _register(self, plugin: Plugin, module: ModuleType) -> None:
+        """Let pluggy take the hooks of a module. Raises `BadPlugin` for one that is unknown or has other arguments."""
+        try:
+            self.hooks.register(module, name=plugin.name)
+        except pluggy.PluginValidationError as error:
+            raise BadPlugin(plain(str(error))) from error
+        for caller in self.hooks.get_hookcallers(module) or ():
+            impls = [impl for impl in caller.get_hookimpls() if impl.plugin is module]
+            if not caller.has_spec() and not all(impl.optionalhook for impl in impls):
+                raise BadPlugin(f"no hook is named {caller.name!r}{did_you_mean(caller.name, vars(hookspecs))}")
+            if any(impl.wrapper or impl.hookwrapper for impl in impls):
+                raise BadPlugin(f"{caller.name} wraps those of other plugins, which no hook of the toolbox allows")
+        for name in sorted({*HOOKS.values(), *(name for name in dir(module) if name.startswith("register_"))}):
+            there = getattr(module, name, None)
+            if there is not None and self.hooks.parse_hookimpl_opts(module, name) is None and _is_own(there, module):
+                plugin.remarks.append(f"{name} is not marked with @hookimpl, so what it brings is not there")
 
-def _cards_of(module: ModuleType) -> Iterable[tuple[type[Card], Card]]:
-    for kind, hook in HOOKS.items():
-        for card in getattr(module, hook, tuple)() or ():
-            if not isinstance(card, kind):
-                raise BadPlugin(f"{hook} brought {card!r}, which is not a {kind.__name__}")
-            named = isinstance(card.name, str) and card.name
-            if not named or not isinstance(card.factory, str) or ":" not in card.factory:
-                raise BadPlugin(
-                    f"{hook} brought a card {card.name!r} without a name or a factory 'package.module:name'"
-                )
-            if ":" in card.name:
-                raise BadPlugin(f"{hook} brought a card {card.name!r}: what follows a colon is of its variants")
-            yield kind, card
+    def _brought(self, module: ModuleType) -> Iterator[tuple[type[Card], Card]]:
+        """Call what pluggy knows of a module as hooks that register; yield the cards."""
+        for kind, hook in HOOKS.items():
+            impls: list[HookImpl] = getattr(self.hooks.hook, hook).get_hookimpls()
+            for impl in reversed([impl for impl in impls if impl.plugin is module]):
+                brought: Any = impl.function()
+                if isinstance(brought, Card):
+                    raise BadPlugin(f"{hook} returned a card; yield it, or return a list of cards")
+                for number, card in enumerate(() if brought is None else brought):
+                    if number == MOST:
+                        raise BadPlugin(f"{hook} brought more than {MOST} cards")
+                    yield kind, checked(card, kind, hook)
+
+
+def _is_own(thing: object, module: ModuleType) -> bool:
+    """Say whether a module made a function itself, or has something else under the name of one."""
+    return not callable(thing) or getattr(thing, "__module__", None) == getattr(module, "__name__", None)
 
 
 def _is_module(path: Path) -> bool:
@@ -195,36 +236,46 @@ def _is_module(path: Path) -> bool:
         return True
 
 
-def unmet_requirement(distribution: metadata.Distribution) -> str:
-    """Return, for an installed plugin, the first of its requirements that this environment does not meet."""
-    from packaging.requirements import Requirement
-
-    for text in distribution.requires or ():
-        requirement = Requirement(text)
-        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
-            continue
-        try:
-            version = metadata.version(requirement.name)
-        except metadata.PackageNotFoundError:
-            return f"needs {requirement.name}{requirement.specifier}, which is not installed"
-        if not requirement.specifier.contains(version, prereleases=True):
-            return f"needs {requirement.name}{requirement.specifier}, but {version} is installed"
-    return ""
-
-
-def one_line(error: BaseException) -> str:
-    """Return an exception as one line: its kind and the first line of its text."""
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
-
-
 @cache
 def registry() -> Registry:
     """Return the registry of this process, made on first use; `RESTORATION_PLUGINS=a,b` limits it to some plugins."""
-    names = os.environ.get("RESTORATION_PLUGINS")
+    names = os.environ.get(VARIABLE)
     return Registry(only=None if names is None else [name for name in names.split(",") if name])
 
 
-def hook(name: str, /, **arguments: Any) -> Any:
-    """Call a hook of every plugin."""
-    return getattr(registry().hooks.hook, name)(**arguments)
+def tell(name: str, /, **arguments: Any) -> None:
+    """Call a hook of every plugin; one that fails is a warning."""
+    for impl in _impls(name):
+        try:
+            impl.function(*(arguments[one] for one in impl.argnames))
+        except (Exception, SystemExit) as error:
+            _warn(impl, name, one_line(error))
+
+
+def ask(name: str, kind: type[T], /, **arguments: Any) -> T | None:
+    """Return the first answer of a kind that a plugin has to a hook, None if none has; one that fails is a warning.
+
+    A `RestorationError` is an answer too, and raised.
+    """
+    for impl in _impls(name):
+        try:
+            answer = impl.function(*(arguments[one] for one in impl.argnames))
+        except RestorationError:
+            raise
+        except (Exception, SystemExit) as error:
+            _warn(impl, name, one_line(error))
+            continue
+        if isinstance(answer, kind):
+            return answer
+        if answer is not None:
+            _warn(impl, name, f"it returned {type(answer).__name__}, not {kind.__name__}")
+    return None
+
+
+def _impls(name: str) -> list[HookImpl]:
+    """Return what plugins have for a hook, in the order that pluggy calls them in."""
+    return list(reversed(getattr(registry().hooks.hook, name).get_hookimpls()))
+
+
+def _warn(impl: HookImpl, name: str, why: str) -> None:
+    log.warning("the plugin %s failed in %s: %s", plain(impl.plugin_name), name, why)

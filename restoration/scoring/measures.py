@@ -1,17 +1,16 @@
-"""The metrics by name: how each is called, shown and taken, and what it needs."""
+"""The metrics that scores are made of: built from their cards, and how their numbers are shown and taken."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from restoration.errors import BadOption, UnknownName
-from restoration.metrics import SMALLEST_MS_SSIM, WINDOW, ms_ssim, protocol, psnr, ssim
-from restoration.perceptual import ALEXNET, INCEPTION, Gmsd, HaarPsi, Inception, Lpips, frechet
+from restoration.errors import BadOption, BadPlugin
+from restoration.interfaces import DescribedMetric, SetMetric
+from restoration.registry import registry
+from restoration.registry.cards import MetricCard
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,87 +48,52 @@ class Measure:
 
 
 def choose(names: Sequence[str]) -> list[Measure]:
-    """Return metrics by name, ready; "ms-ssim" is "ms_ssim". Raises `UnknownName`, or `BadOption` if one needs more."""
-    wanted = list(dict.fromkeys(name.strip().lower().replace("-", "_") for name in names if name.strip()))
-    for name in wanted:
-        if name not in MEASURES:
-            raise UnknownName("metric", name, MEASURES)
+    """Return metrics by name, ready; "MS-SSIM" is "ms_ssim". Raises `UnknownName`, or `BadOption` if one needs more."""
+    wanted = list(dict.fromkeys(_known(name.strip()) for name in names if name.strip()))
     if not wanted:
-        raise BadOption(f"no metric was named; there are {', '.join(MEASURES)}")
-    return [MEASURES[name]() for name in wanted]
+        raise BadOption(
+            f"no metric was named; there are {', '.join(card.name for card in registry().cards(MetricCard))}"
+        )
+    return [measure(registry().card(MetricCard, name)) for name in wanted]
 
 
-def _psnr(space: str) -> Measure:
-    return _pixels("PSNR", space, psnr, unit="dB", digits=2)
-
-
-def _ssim(space: str) -> Measure:
-    return _pixels("SSIM", space, ssim, smallest=WINDOW)
-
-
-def _ms_ssim(space: str) -> Measure:
-    return _pixels("MS-SSIM", space, ms_ssim, smallest=SMALLEST_MS_SSIM)
-
-
-def _pixels(
-    title: str, space: str, metric: Callable[..., float], unit: str = "", digits: int = 4, smallest: int = 1
-) -> Measure:
-    """Return a metric of ours, on RGB or on Y."""
-    luma = space == "y"
+def measure(card: MetricCard) -> Measure:
+    """Return the metric of a card, ready. Raises `BadPlugin` for a factory that makes no metric."""
+    metric = card.build()
+    sets = isinstance(metric, SetMetric)
+    if not sets and not callable(metric):
+        raise BadPlugin(f"metric {card.name!r}: {card.factory} makes neither a `Metric` nor a `SetMetric`")
     return Measure(
-        name=title.lower().replace("-", "_") + luma * "_y",
-        title=title + luma * "-Y",
-        how=protocol(title, "y" if luma else "rgb", 0).removesuffix(", border 0"),
-        of=partial(metric, space=space),
-        unit=unit,
-        digits=digits,
-        smallest=smallest,
+        name=card.name,
+        title=card.title or card.name,
+        how=metric.protocol if isinstance(metric, DescribedMetric) else card.summary,
+        of=None if sets else _number(card.name, metric),
+        features=metric.features if sets else None,
+        distance=_number(card.name, metric.distance) if sets else None,
+        unit=card.unit,
+        digits=card.digits,
+        less_is_better=card.less_is_better,
+        smallest=card.smallest,
     )
 
 
-def _gmsd() -> Measure:
-    gmsd = Gmsd()
-    how = f"GMSD by piq {gmsd.piq.__version__}, Y of YIQ, halved by 2x2 means"
-    return Measure(name="gmsd", title="GMSD", how=how, of=gmsd, less_is_better=True, smallest=4)
+def _known(name: str) -> str:
+    """Return the name on a card for one that may be spelt otherwise."""
+    spelt = {card.name.lower().replace("-", "_"): card.name for card in registry().cards(MetricCard)}
+    return spelt.get(name.lower().replace("-", "_"), name)
 
 
-def _haarpsi() -> Measure:
-    haarpsi = HaarPsi()
-    how = f"HaarPSI by piq {haarpsi.piq.__version__}, YIQ, halved by 2x2 means, 3 scales"
-    return Measure(name="haarpsi", title="HaarPSI", how=how, of=haarpsi, smallest=16)
+def _number(name: str, metric: Callable[[Tensor, Tensor], Any]) -> Callable[[Tensor, Tensor], float]:
+    """Return a metric that answers with numbers; raises `BadOption` for pictures that do not fit, else `BadPlugin`."""
 
+    def measured(first: Tensor, second: Tensor) -> float:
+        try:
+            value = metric(first, second)
+        except ValueError as error:
+            raise BadOption(f"metric {name!r}: {error}") from error
+        try:
+            return float(value)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise BadPlugin(f"metric {name!r} gave {type(value).__name__}, which is not one number") from error
 
-def _lpips() -> Measure:
-    how = f"LPIPS 0.1 ({Path(ALEXNET.file).stem}), RGB"
-    return Measure(name="lpips", title="LPIPS", how=how, of=Lpips(), less_is_better=True, smallest=31)
-
-
-def _fid() -> Measure:
-    how = (
-        f"FID against the clean pictures ({Path(INCEPTION.file).stem}, 2048 features), RGB, resized to 299x299 "
-        "bilinearly, of the set and so without an interval, biased for few pictures: compare equal numbers only"
-    )
-    return Measure(
-        name="fid",
-        title="FID",
-        how=how,
-        features=Inception(),
-        distance=frechet,
-        digits=2,
-        less_is_better=True,
-    )
-
-
-MEASURES: dict[str, Callable[[], Measure]] = {
-    "psnr_y": partial(_psnr, "y"),
-    "psnr": partial(_psnr, "rgb"),
-    "ssim_y": partial(_ssim, "y"),
-    "ssim": partial(_ssim, "rgb"),
-    "ms_ssim_y": partial(_ms_ssim, "y"),
-    "ms_ssim": partial(_ms_ssim, "rgb"),
-    "gmsd": _gmsd,
-    "haarpsi": _haarpsi,
-    "lpips": _lpips,
-    "fid": _fid,
-}
-"""Every metric, made when it is chosen: some import a package or read weights."""
+    return measured

@@ -1,4 +1,4 @@
-"""Methods against pictures whose clean versions are known."""
+"""Scores of methods on pictures of which the clean version is known."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from restoration.errors import BadOption
 from restoration.images import read
 from restoration.images.folders import Pair, pairs_in
 from restoration.interfaces import Observation
-from restoration.picture import colours
+from restoration.picture import round_to_levels, with_channels
 from restoration.scoring.measures import DEFAULT, Measure, choose
 from restoration.tasks import describe, make_task, observe, options_of
 
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from restoration.runtime import Restoration
 
 INPUT, CLEAN = "input", "clean"
+"""The labels of the degraded and of the clean pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """One picture: what the degraded and the restored version score, by metric, and the seconds it took."""
+    """One picture: the scores of its degraded and of its restored version, by metric, and the seconds it took."""
 
     name: str
     before: dict[str, float]
@@ -42,7 +43,7 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """One picture and several methods: what the degraded version scores, and by method what came of it."""
+    """One picture and several methods: the scores of the degraded picture, and those of each method's result."""
 
     name: str
     input: dict[str, float]
@@ -60,19 +61,34 @@ def score(
     seed: int = 0,
     limit: int = 0,
 ) -> Iterator[Score]:
-    """Score a method on every picture of a folder: see `Scoring`. Metrics of a whole set are left out."""
+    """Score a method on every picture of a folder. Metrics of a whole set are left out. Raises `RestorationError`.
+
+    * `restoration`: the method.
+    * `data`: a folder of pairs, or of clean pictures, which the task degrades.
+    * `metrics`: the names of the metrics.
+    * `border`: pixels left out at each edge.
+    * `seed`: the seed of the first picture's damage, and of the method.
+    * `limit`: only the first so many pictures; 0 for all.
+    """
     label = restoration.method
     for one in Scoring({label: restoration}, data, measures=choose(metrics), border=border, seed=seed, limit=limit):
         yield Score(name=one.name, before=one.input, after=one.restored[label], seconds=one.seconds[label])
 
 
 class Scoring:
-    """Scores methods, by label, on every pair in a folder; of clean pictures alone the task makes the degraded ones.
+    """Scores methods on every pair of a folder, or on clean pictures, which the task degrades.
 
-    All methods get the same degraded picture, drawn with `seed` plus its place; they themselves draw with `seed`.
-    Iterate over it, picture by picture; then `done` holds all of them, and `distances` the metrics of whole sets.
-    Without methods the degraded pictures alone are scored: only then `task` and its options are asked for, else they
-    are those of the methods. Raises `RestorationError` for pictures or options that do not fit.
+    All methods are given the same degraded pictures. Iterating over it scores picture by picture; then `done` holds all
+    scores, and `distances` returns the metrics of whole sets. Raises `RestorationError` for pictures or options that do
+    not fit.
+
+    * `methods`: the methods by the labels that results are shown with; without any, the degraded pictures are scored.
+    * `data`: a folder of pairs, or of clean pictures.
+    * `task`, `task_options`: what degrades clean pictures, if there are no methods; else those of the methods are used.
+    * `measures`: the metrics.
+    * `border`: pixels left out at each edge.
+    * `seed`: the seed of the methods; the damage of a picture is drawn with it plus the number of the picture, from 0.
+    * `limit`: only the first so many pictures; 0 for all.
     """
 
     def __init__(
@@ -107,12 +123,12 @@ class Scoring:
 
     def __iter__(self) -> Iterator[Compared]:
         self.done, self._features = [], {}
-        for place, pair in enumerate(self.pairs):
-            self.done.append(self._compared(place, pair))
+        for index, pair in enumerate(self.pairs):
+            self.done.append(self._compare(index, pair))
             yield self.done[-1]
 
     def distances(self) -> dict[str, dict[str, float]]:
-        """Return the metrics of whole sets, by method (or "input") and metric."""
+        """Return the metrics of whole sets, by method (or "input") and by metric."""
         return {
             label: {
                 one.name: one.distance(*(torch.stack(self._features[one.name, who]) for who in (label, CLEAN)))
@@ -123,11 +139,11 @@ class Scoring:
         }
 
     def protocols(self) -> dict[str, str]:
-        """Return what the numbers of each metric mean: how they were taken, and of which pictures."""
+        """Return what the numbers of each metric mean: how they are computed, and for which pictures."""
         return {one.name: f"{one.protocol(self.border)}; {self.pictures()}" for one in self.measures}
 
     def pictures(self) -> str:
-        """Return in words which pictures these are and how they were degraded."""
+        """Return a description of the pictures, and of how they were degraded."""
         limited = f"the first {len(self)} of " if len(self) < self.found else ""
         grey = "" if self.channels == 3 else ", in grey"
         given = ", ".join(f"{key}={value}" for key, value in self.task_options.items())
@@ -141,7 +157,7 @@ class Scoring:
         return f"{words}, degraded by task {self.task} ({given or 'its defaults'}), not rounded, {seeds}"
 
     def how(self, label: str) -> str:
-        """Return in words what a method was: its options, sampler, weights, device and seed."""
+        """Return a description of a method: its options, sampler, weights, device and seed."""
         result, recipe = self.results[label], self.methods[label].recipe
         options = ", ".join(f"{key}={value}" for key, value in recipe.method.options.items())
         parts = [f"{result.method} ({options})" if options else result.method]
@@ -149,54 +165,54 @@ class Scoring:
         parts += [f"weights {result.weights}"] if result.weights else []
         return ", ".join([*parts, f"{result.precision} on {result.device}", f"seed {self.seed}"])
 
-    def _compared(self, place: int, pair: Pair) -> Compared:
-        clean = colours(read(pair.clean).pixels, self.channels)
-        observation = self._degraded(place, pair, clean)
+    def _compare(self, index: int, pair: Pair) -> Compared:
+        clean = with_channels(read(pair.clean).pixels, self.channels)
+        observation = self._degrade(index, pair, clean)
         if not same_scene(observation, clean):
             raise BadOption(f"{pair.clean} and {pair.degraded or 'its degraded version'} have different sizes")
         height, width = (min(a, b) for a, b in zip(observation.y.shape[-2:], clean.shape[-2:], strict=True))
         clean = clean[..., :height, :width]
-        results = {label: self._restored(one, observation) for label, one in self.methods.items()}
+        results = {label: self._restore(one, observation) for label, one in self.methods.items()}
         self.results = self.results or results
         for one in self.measures:
             if one.features is not None:
-                self._features.setdefault((one.name, CLEAN), []).append(one.features(inner(clean, self.border)))
+                self._features.setdefault((one.name, CLEAN), []).append(one.features(crop_border(clean, self.border)))
         return Compared(
             name=pair.clean.name,
-            input=self._measured(INPUT, observation.y, clean),
-            restored={label: self._measured(label, one.picture.pixels, clean) for label, one in results.items()},
+            input=self._measure(INPUT, observation.y, clean),
+            restored={label: self._measure(label, one.picture.pixels, clean) for label, one in results.items()},
             seconds={label: one.seconds for label, one in results.items()},
             evaluations={label: one.evaluations for label, one in results.items()},
         )
 
-    def _degraded(self, place: int, pair: Pair, clean: Tensor) -> Observation:
-        """What all methods are given: of a pair the degraded picture, or what the task makes of the clean one."""
+    def _degrade(self, index: int, pair: Pair, clean: Tensor) -> Observation:
+        """Return what all methods are given: the degraded picture of a pair, or what the task makes of a clean one."""
         source = pair.degraded or pair.clean
-        options = options_of(self.task, self.task_options, source, place) if self.task else {}
+        options = options_of(self.task, self.task_options, source, index) if self.task else {}
         if pair.degraded is None:
             assert self.task is not None
-            return observe(make_task(self.task, options), clean, torch.Generator().manual_seed(self.seed + place))
+            return observe(make_task(self.task, options), clean, torch.Generator().manual_seed(self.seed + index))
         picture = read(pair.degraded)
-        picture = picture.with_pixels(colours(picture.pixels, self.channels))
+        picture = picture.with_pixels(with_channels(picture.pixels, self.channels))
         return describe(make_task(self.task, options), picture) if self.task else Observation(y=picture.pixels)
 
-    def _restored(self, restoration: Restoration, observation: Observation) -> Result:
+    def _restore(self, restoration: Restoration, observation: Observation) -> Result:
         return restoration(observation, seed=self.seed)
 
-    def _measured(self, label: str, image: Tensor, clean: Tensor) -> dict[str, float]:
-        """Measure an image, `1 c h w`; what compares sets is kept for `distances`."""
+    def _measure(self, label: str, image: Tensor, clean: Tensor) -> dict[str, float]:
+        """Measure an image, `1 c h w`; the features for metrics of sets are stored for `distances`."""
         image = image[..., : clean.shape[-2], : clean.shape[-1]]
         for one in self.measures:
             if one.features is not None:
-                features = one.features(inner(rounded(image), self.border))
+                features = one.features(crop_border(round_to_levels(image), self.border))
                 self._features.setdefault((one.name, label), []).append(features)
-        return measured(image, clean, self.border, self.measures)
+        return measure(image, clean, self.border, self.measures)
 
 
 def same_scene(observation: Observation, clean: Tensor) -> bool:
-    """Say whether an observation may be one of a clean picture: of its size, or, enlarged, of nearly its size.
+    """Return whether an observation may be one of a clean picture: of its size or, if enlarged, of nearly its size.
 
-    A picture whose sides the scale does not divide has lost less than `scale` pixels when it was made smaller.
+    A picture whose sides are no multiples of the scale loses less than `scale` pixels when it is made smaller.
     """
     if observation.measured is None or observation.measured.shape == observation.y.shape:
         return observation.y.shape == clean.shape
@@ -205,9 +221,9 @@ def same_scene(observation: Observation, clean: Tensor) -> bool:
     return observation.y.shape[:2] == clean.shape[:2] and all(abs(a - b) < scale for a, b in sides)
 
 
-def measured(image: Tensor, clean: Tensor, border: int, measures: Sequence[Measure]) -> dict[str, float]:
-    """Return the metrics of an image, `1 c h w`, rounded to 8 bits; NaN for pictures too small for one."""
-    first, second = inner(rounded(image), border), inner(clean, border)
+def measure(image: Tensor, clean: Tensor, border: int, measures: Sequence[Measure]) -> dict[str, float]:
+    """Return the metrics of an image `1 c h w`, rounded to 8 bits; NaN if it is too small for one of them."""
+    first, second = crop_border(round_to_levels(image), border), crop_border(clean, border)
     small = min(first.shape[-2:])
     return {
         one.name: one.of(first, second) if small >= one.smallest else float("nan")
@@ -216,13 +232,8 @@ def measured(image: Tensor, clean: Tensor, border: int, measures: Sequence[Measu
     }
 
 
-def rounded(image: Tensor) -> Tensor:
-    """Return `b c h w` as a file of 8 bits holds it."""
-    return (image.clamp(0, 1) * 255).round() / 255
-
-
-def inner(image: Tensor, border: int) -> Tensor:
-    """Return `b c h w` without a border. Raises `BadOption` if that leaves nothing."""
+def crop_border(image: Tensor, border: int) -> Tensor:
+    """Return `b c h w` without a border. Raises `BadOption` if nothing is left."""
     height, width = image.shape[-2:]
     if not 0 <= 2 * border < min(height, width):
         raise BadOption(f"a border of {border} leaves nothing of {width}x{height} pixels; use a smaller --border")

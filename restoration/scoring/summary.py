@@ -1,4 +1,4 @@
-"""What scores of pictures come to: means with intervals, and differences of methods with tests."""
+"""The summary of scores: means with intervals, and differences between methods with tests."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from restoration.runtime import Restoration
 
 FEW = 10
-"""With fewer pictures a bootstrap interval holds the mean in less than 90 of 100 cases."""
+"""With fewer pictures than this, a 95 % bootstrap interval contains the mean in less than 90 % of cases."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mean:
-    """The mean of a metric over pictures and its 95 % interval, NaN where there is none."""
+    """The mean of a metric over pictures and its 95 % interval, NaN if there is none."""
 
     mean: float
     low: float
@@ -32,7 +32,7 @@ class Mean:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One method, or the input, on all pictures: its means by metric, and the means of seconds and evaluations."""
+    """One method, or the input, on all pictures: the means of the metrics, of the seconds and of the evaluations."""
 
     label: str
     how: str
@@ -43,7 +43,7 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """What a method has more of a metric than another, on the same pictures."""
+    """The difference in a metric between a method and another one, on the same pictures."""
 
     label: str
     against: str
@@ -51,7 +51,7 @@ class Difference:
     test: PairedTest
 
     def __str__(self) -> str:
-        """Say it in words: "b against a, PSNR: difference +0.12 dB [0.05, 0.19], p = 0.003"."""
+        """Return it in words: "b against a, PSNR: difference +0.12 dB [0.05, 0.19], p = 0.003"."""
         number, unit = self.measure.number, f" {self.measure.unit}" if self.measure.unit else ""
         who = f"{self.label} against {self.against}, {self.measure.title}"
         if math.isnan(self.test.p):
@@ -63,7 +63,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """All that a table of scores says. `protocols` stand beside the numbers of each metric, `notes` under the table."""
+    """All that a table of scores shows; `protocols` explain the numbers of each metric, `notes` the table."""
 
     title: str
     measures: list[Measure]
@@ -83,7 +83,15 @@ def compare(
     seed: int = 0,
     limit: int = 0,
 ) -> Summary:
-    """Score methods, by label, on the same degraded pictures, and compare each with the first: see `Scoring`."""
+    """Score methods on the same degraded pictures, and compare each with the first. Raises `RestorationError`.
+
+    * `methods`: the methods by the labels that they are shown with.
+    * `data`: a folder of pairs, or of clean pictures, which the task degrades.
+    * `metrics`: the names of the metrics.
+    * `border`: pixels left out at each edge.
+    * `seed`: the seed of the first picture's damage, and of the methods.
+    * `limit`: only the first so many pictures; 0 for all.
+    """
     scoring = Scoring(methods, data, measures=choose(metrics), border=border, seed=seed, limit=limit)
     for _ in scoring:
         pass
@@ -91,9 +99,9 @@ def compare(
 
 
 def summarise(scoring: Scoring) -> Summary:
-    """Return the summary of a scoring that is done. Its resamples are drawn with the seed of the scoring."""
+    """Return the summary of a finished scoring. Its seed also draws the bootstrap samples and the sign flips."""
     values = {
-        (label, one.name): [_value(picture, label, one.name) for picture in scoring.done]
+        (label, one.name): [_get_value(picture, label, one.name) for picture in scoring.done]
         for label in (INPUT, *scoring.methods)
         for one in scoring.measures
         if one.of is not None
@@ -115,21 +123,21 @@ def summarise(scoring: Scoring) -> Summary:
         title=scoring.pictures(),
         measures=scoring.measures,
         protocols=scoring.protocols(),
-        columns=[_column(scoring, label, values, distances[label]) for label in distances],
+        columns=[_make_column(scoring, label, values, distances[label]) for label in distances],
         differences=differences,
         pictures=scoring.done,
-        notes=[*_left_out(scoring), *_method(len(scoring.done), scoring.seed, bool(differences))],
+        notes=[*_note_small_pictures(scoring), *_note_statistics(len(scoring.done), scoring.seed, bool(differences))],
     )
 
 
-def _value(picture: Compared, label: str, name: str) -> float:
+def _get_value(picture: Compared, label: str, name: str) -> float:
     return (picture.input if label == INPUT else picture.restored[label])[name]
 
 
-def _column(
+def _make_column(
     scoring: Scoring, label: str, values: Mapping[tuple[str, str], list[float]], distances: Mapping[str, float]
 ) -> Column:
-    """The means of one method, or of the input, with their intervals."""
+    """Return the means of one method, or of the input, with their intervals."""
     means = {}
     for one in scoring.measures:
         if one.of is None:
@@ -150,8 +158,8 @@ def _column(
     )
 
 
-def _left_out(scoring: Scoring) -> list[str]:
-    """Say which metrics have no number for some pictures."""
+def _note_small_pictures(scoring: Scoring) -> list[str]:
+    """Return notes about metrics that have no value for some pictures."""
     notes = []
     for one in scoring.measures:
         small = sum(one.of is not None and math.isnan(picture.input[one.name]) for picture in scoring.done)
@@ -163,8 +171,8 @@ def _left_out(scoring: Scoring) -> list[str]:
     return notes
 
 
-def _method(number: int, seed: int, compared: bool) -> list[str]:
-    """Say how intervals and tests were made."""
+def _note_statistics(number: int, seed: int, compared: bool) -> list[str]:
+    """Return notes about how intervals and tests are computed."""
     notes = [
         f"[low, high]: 95 % interval of the mean over pictures, percentile bootstrap of {RESAMPLES} resamples, "
         f"seed {seed}"

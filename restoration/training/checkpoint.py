@@ -11,15 +11,12 @@ import torch
 from torch import Tensor
 
 from restoration.errors import RestorationError
-from restoration.images import write_bytes
+from restoration.images import make_folder, write_bytes
 
 
 def read(path: Path) -> bytes | None:
     """Return a checkpoint as it lies there, None if there is none; its folder is made. Raises `RestorationError`."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RestorationError(f"cannot make {path.parent}: {error.strerror}") from error
+    make_folder(path.parent)
     try:
         return path.read_bytes() if path.exists() else None
     except OSError as error:

@@ -11,7 +11,7 @@ import torch
 from restoration.engine.shrinking import shrink
 from restoration.images import read
 from restoration.metrics import psnr
-from restoration.picture import colours
+from restoration.picture import with_channels
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -82,9 +82,9 @@ class Validation:
 
 def _held_out(pair: Pair, task: Task, channels: int, size: int, index: int) -> tuple[Tensor, Tensor]:
     """Return the middle of a clean picture, at the working size if there is one, and its degraded twin."""
-    x = shrink(colours(read(pair.clean).pixels, channels), size)
+    x = shrink(with_channels(read(pair.clean).pixels, channels), size)
     if pair.degraded:
-        y = shrink(colours(read(pair.degraded).pixels, channels), size)
+        y = shrink(with_channels(read(pair.degraded).pixels, channels), size)
     else:
         y = task(x, torch.Generator().manual_seed(index))
     top, left = (max(0, (side - SIDE) // 2) for side in x.shape[-2:])

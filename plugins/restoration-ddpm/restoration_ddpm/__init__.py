@@ -9,11 +9,11 @@ from restoration import ScheduleCard, hookimpl
 
 @hookimpl
 def register_schedules() -> Iterable[ScheduleCard]:
-    """Bring the variance-preserving path."""
+    """Bring the schedule of DDPM."""
     yield ScheduleCard(
         name="ddpm",
         factory="restoration_ddpm.schedules:VariancePreserving",
-        summary="from the clean image to pure noise: linear, scaled-linear, sigmoid or cosine",
+        summary="DDPM, from the clean image to pure noise; linear, scaled-linear, sigmoid or cosine",
         source="Ho et al. 2020, arXiv:2006.11239",
         uses_y=False,
     )

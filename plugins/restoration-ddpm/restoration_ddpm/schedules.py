@@ -1,4 +1,4 @@
-"""The path of DDPM: from the clean image to noise, its variance preserved."""
+"""The path of DDPM: from the clean image to noise, with constant variance."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 Kind = Literal["linear", "scaled-linear", "sigmoid", "cosine", "sigmoid-abar"]
 
 CLIP = 0.999
-"""The largest beta of the kinds that say how ᾱ falls, which ends at 0 (Nichol and Dhariwal, arXiv:2102.09672)."""
+"""The largest beta of the kinds that define ᾱ, which ends at 0 (Nichol and Dhariwal, arXiv:2102.09672)."""
 OFFSET = 0.008
-"""Of the cosine, so that the first steps are not too small (the same, equation 17)."""
+"""The offset in the cosine, so that the first steps are not too small (the same, equation 17)."""
 
 
 def betas(kind: Kind, beta_min: float, beta_max: float, T: int) -> Tensor:
     """Return the variance of the noise that each of `T` steps adds, `T` in float64.
 
-    From `beta_min` to `beta_max`: `linear` (Ho et al., arXiv:2006.11239); `scaled-linear`, linear in the root (Rombach
-    et al., arXiv:2112.10752); `sigmoid`, along a sigmoid from -6 to 6 that is not stretched to reach both. The other
-    two ignore them: `cosine` (Nichol and Dhariwal, arXiv:2102.09672, equation 17), and `sigmoid-abar`, where ᾱ falls
-    along a sigmoid from -3 to 3 (Jabri et al., arXiv:2212.11972).
+    "linear" (Ho et al., arXiv:2006.11239), "scaled-linear", linear in the square root (Rombach et al.,
+    arXiv:2112.10752), and "sigmoid", along a sigmoid from -6 to 6, go from `beta_min` to `beta_max`, which the sigmoid
+    does not quite reach. The others ignore both: for "cosine" (Nichol and Dhariwal, arXiv:2102.09672, equation 17) and
+    "sigmoid-abar" (Jabri et al., arXiv:2212.11972) ᾱ falls along a cosine, or along a sigmoid from -3 to 3.
     """
     if kind == "linear":
         return torch.linspace(beta_min, beta_max, T, dtype=torch.float64)
@@ -40,10 +40,10 @@ def betas(kind: Kind, beta_min: float, beta_max: float, T: int) -> Tensor:
 
 
 class VariancePreserving:
-    """`x_t = √ᾱ x + √(1 - ᾱ) n`, `ᾱ` the product of `1 - beta` (Ho et al., NeurIPS 2020, arXiv:2006.11239, eq. 4).
+    """The states `√ᾱ x + √(1 - ᾱ) n`, with `ᾱ` the product of `1 - beta` (Ho et al., NeurIPS 2020, arXiv:2006.11239).
 
-    The clean image is at `t` = 0 and level `i` of `T` at `i / T`; between levels `log ᾱ` is linear. `kind`, `beta_min`
-    and `beta_max` say how noise grows, see `betas`.
+    Equation 4. The clean image is at `t` = 0, and step `i` of `T` at `i / T`; between steps `log ᾱ` is linear. `kind`,
+    `beta_min` and `beta_max` choose the betas, see `betas`.
     """
 
     def __init__(self, *, kind: Kind = "linear", beta_min: float = 1e-4, beta_max: float = 0.02, T: int = 1000) -> None:
@@ -56,13 +56,13 @@ class VariancePreserving:
 
     def at(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return `a` = √ᾱ, `b` = 0 and `c` = √(1 - ᾱ) at times `t` of any shape."""
-        place = t.double().clamp(0, 1) * self.T
-        below = place.floor().clamp(max=self.T - 1)
+        step = t.double().clamp(0, 1) * self.T
+        below = step.floor().clamp(max=self.T - 1)
         table = self.log_abar.to(t.device)
         low, high = table[below.long()], table[below.long() + 1]
-        log_abar = low + (place - below) * (high - low)
+        log_abar = low + (step - below) * (high - low)
         return (log_abar / 2).exp(), torch.zeros_like(log_abar), (-log_abar.expm1()).sqrt()
 
     def steps(self, n: int) -> Tensor:
-        """Return `n + 1` times from 1 down to 0, evenly spaced: every level if `n` is `T`."""
+        """Return `n + 1` times from 1 down to 0, evenly spaced: every step if `n` is `T`."""
         return torch.linspace(1, 0, n + 1, dtype=torch.float64)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from restoration import CommandOption, NetworkCard, RestorerCard, hookimpl
 
 TASKS = ("denoise", "inpaint", "sr", "jpeg", "deblur")
-"""Those whose damage is an operator that can be known, or noise."""
+"""The tasks of which the damage is a known operator, or noise."""
 
 
 @hookimpl
@@ -19,7 +19,7 @@ def register_networks() -> Iterable[NetworkCard]:
     yield NetworkCard(
         name="skip",
         factory="restoration_dip.networks.skip:SkipNet",
-        summary="the hourglass with skips of Deep Image Prior; 2.2 million parameters",
+        summary="hourglass network with skips, of Deep Image Prior; 2.2 million parameters",
         source="Ulyanov et al. 2018, arXiv:1711.10925",
         bytes_per_pixel=3000,
         tiles=False,
@@ -27,7 +27,7 @@ def register_networks() -> Iterable[NetworkCard]:
     yield NetworkCard(
         name="dip-unet",
         factory="restoration_dip.networks.unet:UNet",
-        summary="the U-Net of Deep Image Prior, batch norm on the way down only; 2.2 million parameters",
+        summary="U-Net of Deep Image Prior, with batch norm in the encoder only; 2.2 million parameters",
         source="Ulyanov et al. 2018, arXiv:1711.10925",
         bytes_per_pixel=800,
         reach=144,
@@ -35,7 +35,7 @@ def register_networks() -> Iterable[NetworkCard]:
     yield NetworkCard(
         name="resnet18",
         factory="restoration_dip.networks.resnet18:ResNet18",
-        summary="the blocks of ResNet-18 with a way back to full size; 3 million parameters",
+        summary="ResNet-18 with a decoder back to full size; 3 million parameters",
         source="after He et al. 2016, arXiv:1512.03385",
         bytes_per_pixel=900,
         reach=80,
@@ -48,31 +48,43 @@ def register_restorers() -> Iterable[RestorerCard]:
     yield RestorerCard(
         name="dip",
         factory="restoration_dip.prior:DeepImagePrior",
-        summary="an untrained network is fitted to the picture alone, and stopped before it fits the damage",
+        summary="Deep Image Prior: an untrained network is fitted to the picture and stopped before it fits the damage",
         source="Ulyanov et al. 2018, arXiv:1711.10925",
         tasks=TASKS,
         needs_weights=False,
         anytime=True,
         asks=(
-            CommandOption(name="quality", help="how long and how well", values=("fast", "balanced", "paper")),
             CommandOption(
-                name="stop", help="when", values=("held-out", "moving-variance", "averaged-variance", "none")
+                name="quality",
+                help="a quick result, a good one, or the settings of the paper; balanced by default",
+                values=("fast", "balanced", "paper"),
             ),
-            CommandOption(name="flash", help="a picture of the same scene with flash, to begin with", values="file"),
+            CommandOption(
+                name="stop",
+                help="rule for early stopping; by default that of --quality",
+                values=("held-out", "moving-variance", "averaged-variance", "none"),
+            ),
+            CommandOption(
+                name="flash", help="file of the same scene taken with flash, which the fit starts from", values="file"
+            ),
         ),
         defaults={"network": {"name": "skip"}},
     )
     yield RestorerCard(
         name="dip-staged",
         factory="restoration_dip.staged:StagedDeepImagePrior",
-        summary="Deep Image Prior through the noise levels of a diffusion: it ends where the stages end",
+        summary="Deep Image Prior along the noise levels of a diffusion schedule, a fixed number of steps for each",
         source="after Ulyanov et al. 2018, arXiv:1711.10925, and Ho et al. 2020, arXiv:2006.11239",
         tasks=TASKS,
         needs_weights=False,
         anytime=True,
         asks=(
-            CommandOption(name="perceptual", help="weight of the distance in features; 0 if not said"),
-            CommandOption(name="features", help="of that", values=("vgg16", "vgg19", "vgg16-random", "laplacian")),
+            CommandOption(name="perceptual", help="weight of a distance in features in the loss; 0 by default"),
+            CommandOption(
+                name="features",
+                help="features that --perceptual compares; vgg16 by default",
+                values=("vgg16", "vgg19", "vgg16-random", "laplacian"),
+            ),
         ),
         defaults={
             "network": {"name": "skip"},

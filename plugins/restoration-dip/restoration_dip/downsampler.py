@@ -1,4 +1,4 @@
-"""Down-sampling by Lanczos filters, which Deep Image Prior fits the large picture of super-resolution through."""
+"""Downsampling by Lanczos filters: the operator that Deep Image Prior inverts for super-resolution."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LOBES = {"lanczos2": 2, "lanczos3": 3}
+"""The number of lobes of each filter, on either side."""
 
 
 class Downsampler:
-    """Makes pictures smaller by a whole `factor`; beyond the edge the last pixel goes on.
+    """Makes pictures smaller by a whole `factor`; beyond the border the last pixel is repeated.
 
     The filters are those of Turkowski ("Filters for Common Resampling Tasks", 1990), as Ulyanov et al. 2018,
-    arXiv:1711.10925, use them. `phase` says where the pixels of the small picture lie: 0.5 in the middle of the squares
-    of `factor` pixels that they stand for, as image libraries have it, 0 on the first pixel of each. In the middle of
-    an odd factor is a pixel: the original is half a pixel off there and loses a row, this is not.
+    arXiv:1711.10925, use them. `phase` is the position of a pixel of the small picture among the `factor` pixels that
+    it stands for: 0.5 is their middle, as in image libraries, 0 the first of them. For odd factors and phase 0.5 the
+    original is half a pixel off and loses a row; this is not.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Downsampler:
         self.weights = _lanczos(first, last, middle, factor, LOBES[kernel])
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Make `b c h w` smaller. Raises `ValueError` if the factor does not divide both sides."""
+        """Downsample `b c h w`. Raises `ValueError` if the factor does not divide both sides."""
         height, width = x.shape[-2:]
         if height % self.factor or width % self.factor:
             raise ValueError(
@@ -54,29 +55,29 @@ class Downsampler:
         return functional.conv2d(wide, columns, stride=(1, self.factor), groups=x.shape[1])
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """Apply the transpose: spread every pixel, and add what fell over the edge to the edge. `b c h w`."""
+        """Apply the transpose to `b c h w`: spread every pixel, and add what lies beyond the border to the border."""
         rows, columns = self._filters(y)
         wide = functional.conv_transpose2d(y, columns, stride=(1, self.factor), groups=y.shape[1])
-        short = self._folded(wide, -1, y.shape[-1] * self.factor)
+        short = self._fold_border(wide, -1, y.shape[-1] * self.factor)
         tall = functional.conv_transpose2d(short, rows, stride=(self.factor, 1), groups=y.shape[1])
-        return self._folded(tall, -2, y.shape[-2] * self.factor)
+        return self._fold_border(tall, -2, y.shape[-2] * self.factor)
 
     def _filters(self, like: Tensor) -> tuple[Tensor, Tensor]:
         weights, channels = self.weights.to(like), like.shape[1]
         return repeat(weights, "k -> c 1 k 1", c=channels), repeat(weights, "k -> c 1 1 k", c=channels)
 
-    def _folded(self, x: Tensor, side: int, length: int) -> Tensor:
-        """Take a border off one side of `b c h w`: the transpose of repeating the last pixel."""
+    def _fold_border(self, x: Tensor, side: int, length: int) -> Tensor:
+        """Remove the border of one dimension of `b c h w`: the transpose of repeating the last pixel."""
         before, after = self.border
-        places = torch.arange(-before, length + after, device=x.device).clamp(0, length - 1)
+        index = torch.arange(-before, length + after, device=x.device).clamp(0, length - 1)
         shape = list(x.shape)
         shape[side] = length
-        return x.new_zeros(shape).index_add_(side, places, x)
+        return x.new_zeros(shape).index_add_(side, index, x)
 
 
 @torch.inference_mode(False)  # gradients go through it wherever it was made
 def _lanczos(first: int, last: int, middle: float, factor: int, lobes: int) -> Tensor:
     """Return the weights of the pixels from `first` to `last` around the `middle`, float64; they sum to 1."""
-    away = (torch.arange(first, last + 1, dtype=torch.float64) - middle) / factor
-    weights = torch.sinc(away) * torch.sinc(away / lobes)
+    distance = (torch.arange(first, last + 1, dtype=torch.float64) - middle) / factor
+    weights = torch.sinc(distance) * torch.sinc(distance / lobes)
     return weights / weights.sum()

@@ -16,12 +16,12 @@ from restoration.noise_level import estimate_sigma
 from restoration.operators import Masking
 from restoration_dip.downsampler import Downsampler
 from restoration_dip.fit.average import RunningAverage
-from restoration_dip.fit.fitting import Fitting, Optimiser, check_memory, untrained
-from restoration_dip.fit.inputs import Masked, Shaken, mesh_grid, noise, smoothed
-from restoration_dip.fit.plans import SETTINGS, Plan, Quality, Start, Stop, by_adam, plan_for, settings_for
-from restoration_dip.fit.problem import Norm, Problem, measured, norm_for
-from restoration_dip.fit.smaller import filled, shrunk
-from restoration_dip.fit.stopping import AveragedVariance, Fixed, HeldOut, Moment, MovingVariance, Stopping
+from restoration_dip.fit.fitting import Fitting, Optimiser, check_memory, make_untrained
+from restoration_dip.fit.inputs import JitteredInput, MaskedInput, blur_known, draw_noise, make_mesh_grid
+from restoration_dip.fit.plans import SETTINGS, Plan, Quality, Start, Stop, choose_plan, choose_settings, with_adam
+from restoration_dip.fit.problem import Norm, Problem, choose_norm, get_measurement
+from restoration_dip.fit.smaller import fill_holes, shrink_masked
+from restoration_dip.fit.stopping import AveragedVariance, FixedSteps, HeldOut, Moment, MovingVariance, Stopping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,32 +33,42 @@ if TYPE_CHECKING:
 log = logging.getLogger("restoration")
 
 HELD_OUT = 0.05
-"""Share of what was measured that the fit is not shown, where the rule of stopping asks for it."""
+"""The share of the pixels that are held out from the fit, if the stopping rule uses them."""
 MASKED = 0.1
-"""Share of the values that are hidden at each step."""
-ENOUGH, LEAST = 500, 0.01
-"""Pixels that are held out besides, and their least share: what such a fit is never shown stays less clear."""
-LITTLE = 20 / 255
-"""Noise below which a masked fit is not stopped: what is seen helps there more than what is held out can tell."""
-VEIL = 0.6
-"""Jitter of blurred copies of a noisy picture, as a share of its noise: some of that is left in them."""
-BETWEEN = 1.0
-"""Seconds until a large picture is filled again from a smaller one: 12 megapixels take a third of that."""
+"""The share of the values that a masked input hides at each step."""
+MASKED_HELD_OUT_PIXELS, MASKED_HELD_OUT = 500, 0.01
+"""A masked fit holds out so many pixels, and at least this share: held-out pixels are restored less clearly."""
+LOW_NOISE = 20 / 255
+"""Below this noise a masked fit is not stopped early: fitting all pixels helps more than held-out ones could tell."""
+COPY_JITTER = 0.6
+"""The jitter of blurred copies of a noisy picture, as a share of its noise, since some noise is left in them."""
+FILL_INTERVAL = 1.0
+"""Seconds between two fillings of a large picture, each of which takes a third of a second for 12 megapixels."""
 
 
 class DeepImagePrior:
-    """Restores a picture with nothing but the picture (Ulyanov et al., CVPR 2018, arXiv:1711.10925).
+    """Restores a picture without any other picture (Ulyanov et al., CVPR 2018, arXiv:1711.10925).
 
-    Minimises `|A f(z) - y|^2` over the weights of `f`, for a fixed random input `z` and the operator `A` that is known
-    of the picture: a mask, a resampling, a blur, or nothing. `quality` chooses the settings, see `plans`; the other
-    options change one of them each: `stop` when to stop and which answer is the best, at the latest after `steps`;
-    `start` the input: "noise" of so many `channels`, a "mesh-grid", noise and "smoothed" copies of the picture, or
-    those alone of a "masked" picture, see `Masked`, which is fitted where it is hidden; `flash` a file of a picture to
-    begin with instead; `jitter` how much noise is shaken, noisy copies at least by a share of their noise; `optimiser`
-    and `lr` its steps; `decay` the running average of the answers; `norm` "l1" minimises `|A f(z) - y|`, as is done by
-    itself where a picture to denoise has wrong pixels here and there; `downsampling` the filter, where a picture was
-    made smaller otherwise than the task has it; `pixels` how many are fitted of a picture with holes, which are filled
-    in a smaller one where it has more.
+    Minimises `|A f(z) - y|^2` over the weights of a network `f`, for a fixed input `z` and the known operator `A` of
+    the picture: a mask, a resampling, a blur, or the identity.
+
+    * `make_network`: makes the network.
+    * `task`: the name of the task.
+    * `quality`: chooses the settings, see `plans`; each of the other options changes one of them.
+    * `steps`: the most steps.
+    * `stop`: the rule for early stopping, which also tells the best step.
+    * `patience`: the steps without an improvement after which the rule stops.
+    * `start`: the input of the network: "noise", a "mesh-grid" of coordinates, noise with "smoothed" copies of the
+      picture, or such copies of a "masked" picture, which is fitted where it is hidden, see `MaskedInput`.
+    * `channels`: the number of channels of noise.
+    * `flash`: a file of a picture of the same scene with flash, which is the input instead.
+    * `lr`, `optimiser`: the learning rate, and "adam" or "muon".
+    * `jitter`: the standard deviation of the noise that is added to the input at each step.
+    * `decay`: the decay of the running average of the outputs, which is the result.
+    * `norm`: "l2" as above, or "l1" for `|A f(z) - y|`, which "auto" takes if a picture to denoise has impulses.
+    * `downsampling`: the filter that made a small picture, if it is not that of the task `sr`.
+    * `phase`: the position of its pixels, see `Downsampler`.
+    * `pixels`: the most pixels of a picture with holes that are fitted; a larger one is filled from a smaller copy.
     """
 
     def __init__(
@@ -98,28 +108,28 @@ class DeepImagePrior:
             log.info("for noise that is new in each pixel, Zero-Shot Noise2Noise (arXiv:2303.11253) takes seconds")
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
-        """Yield the best answer so far after each step, `1 c h w`; where a smaller picture is fitted, now and then."""
+        """Yield the best result so far after each step, `1 c h w`; if a smaller copy is fitted, once in a while."""
         plan = self.plan(observation)
-        small = shrunk(observation, plan.pixels)
+        small = shrink_masked(observation, plan.pixels)
         if small is observation:
             yield from self._fit(observation, plan, rng)
             return
         last = -math.inf
         for guess in self._fit(small, plan, rng):
             self.told["filled at"] = "{1}x{0}".format(*guess.shape[-2:])
-            if "stopped by" in self.told or time.perf_counter() - last > BETWEEN:
-                yield filled(observation, guess)
+            if "stopped by" in self.told or time.perf_counter() - last > FILL_INTERVAL:
+                yield fill_holes(observation, guess)
                 last = time.perf_counter()
 
     def _fit(self, observation: Observation, plan: Plan, rng: Generator) -> Iterator[Tensor]:
-        """Yield the best answer so far after each step, `1 c h w`."""
+        """Yield the best result so far after each step, `1 c h w`."""
         problem, fitting = self.begin(observation, plan, rng)
         rule, average = self.rule(problem, plan), RunningAverage(decay=self.decay)
         best, begin = observation.y, time.perf_counter()
         for step in range(1, plan.steps + 1):
-            answer, _ = fitting.step()
-            mean = average.update(answer)
-            if rule.update(Moment(step=step, answer=answer, average=mean, error=problem.error(mean))):
+            output, _ = fitting.step()
+            mean = average.update(output)
+            if rule.update(Moment(step=step, output=output, average=mean, error=problem.held_out_error(mean))):
                 best = mean.clone()
             elif not rule.best:
                 best = mean
@@ -131,16 +141,16 @@ class DeepImagePrior:
                 "fitted by": problem.norm,
             }
             if rule.done or step == plan.steps:
-                self.told["stopped by"] = rule.name if rule.done else Fixed.name
+                self.told["stopped by"] = rule.name if rule.done else FixedSteps.name
             yield best
             if rule.done:
                 return
 
     def plan(self, observation: Observation) -> Plan:
-        """Return the settings for a picture, what is known of it, and the noise that is found in it."""
-        plan = plan_for(self.task, self.quality, observation.operator)
+        """Return the settings for a picture, by its task, its operator and its noise."""
+        plan = choose_plan(self.task, self.quality, observation.operator)
         if self.make_network.name not in SETTINGS or self.flash is not None:
-            plan = by_adam(plan)
+            plan = with_adam(plan)
         plan = replace(plan, **self.given)
         if self.flash is not None:
             return replace(plan, start="noise", pixels=None)
@@ -152,27 +162,27 @@ class DeepImagePrior:
             return replace(plan, start="smoothed")
         if observation.operator is not None:
             return plan
-        unstopped = self._noise(observation) < LITTLE or self._norm(observation) == "l1"
+        unstopped = self._noise(observation) < LOW_NOISE or self._norm(observation) == "l1"
         return replace(plan, stop="none") if unstopped and "stop" not in self.given else plan
 
     def begin(self, observation: Observation, plan: Plan, rng: Generator) -> tuple[Problem, Fitting]:
-        """Return what is to be fitted, and the fit to it before its first step."""
+        """Return the loss, and the fit before its first step."""
         with torch.inference_mode(False):
             problem = self._problem(observation, plan, rng)
             return problem, self._fitting(problem, observation, plan, rng)
 
     def rule(self, problem: Problem, plan: Plan) -> Stopping:
-        """Return what says when to stop."""
-        if plan.stop == "none" or (plan.stop == "held-out" and not problem.left):
-            return Fixed()
+        """Return the rule for early stopping."""
+        if plan.stop == "none" or (plan.stop == "held-out" and not problem.held_out_values):
+            return FixedSteps()
         rule = {"held-out": HeldOut, "moving-variance": MovingVariance, "averaged-variance": AveragedVariance}
         patience = {} if self.patience is None else {"patience": self.patience}
         made: Stopping = rule[plan.stop](**patience)
         return made
 
     def _problem(self, observation: Observation, plan: Plan, rng: Generator) -> Problem:
-        """What is fitted: what was measured, as the task knows it or by another filter."""
-        target, operator = measured(observation, self.task), observation.operator
+        """Return the loss for what was measured, with the operator of the task or another filter."""
+        target, operator = get_measurement(observation, self.task), observation.operator
         if self.downsampling != "task":
             sides = zip(observation.y.shape[-2:], target.shape[-2:], strict=True)
             factor = max(math.ceil(large / small) for large, small in sides)
@@ -181,40 +191,40 @@ class DeepImagePrior:
             operator = Downsampler(factor=factor, kernel=self.downsampling, phase=self.phase)
         held_out = HELD_OUT if plan.stop == "held-out" else 0.0
         if plan.start == "masked":
-            held_out = min(held_out, max(ENOUGH / target[0, 0].numel(), LEAST))
+            held_out = min(held_out, max(MASKED_HELD_OUT_PIXELS / target[0, 0].numel(), MASKED_HELD_OUT))
         return Problem(target, operator, held_out=held_out, rng=rng, norm=self._norm(observation))
 
     def _fitting(self, problem: Problem, observation: Observation, plan: Plan, rng: Generator) -> Fitting:
-        """A new network, whose weights the generator decides, and its input."""
-        y, settings = observation.y, settings_for(self.make_network)
+        """Return the fit: a new network with initial weights from `rng`, and its input."""
+        y, settings = observation.y, choose_settings(self.make_network)
         height, width = y.shape[-2:]
-        own = plan.network if self.make_network.name == "skip" else settings.options
+        options = plan.network if self.make_network.name == "skip" else settings.options
         channels = plan.channels if self.make_network.free else self.make_network.channels
-        check_memory(self.make_network, channels, own, (height, width), y.device)
-        shown: Shaken | Masked
+        check_memory(self.make_network, channels, options, (height, width), y.device)
+        make_input: JitteredInput | MaskedInput
         if self.flash is not None:
-            shown = Shaken(self._with_flash(self.flash, y).to(y), 0.0, rng)
+            make_input = JitteredInput(self._read_flash(self.flash, y).to(y), 0.0, rng)
         elif plan.start == "mesh-grid":
-            shown = Shaken(mesh_grid(height, width).to(y), plan.jitter, rng)
+            make_input = JitteredInput(make_mesh_grid(height, width).to(y), plan.jitter, rng)
         elif plan.start == "masked":
-            shown = Masked(y, problem.known * problem.shown, problem.shown, MASKED, rng)
+            make_input = MaskedInput(y, problem.known * problem.shown, problem.shown, MASKED, rng)
         else:
-            z, jitter = noise(channels, height, width, rng), [plan.jitter]
+            z, jitter = draw_noise(channels, height, width, rng), [plan.jitter]
             if plan.start == "smoothed":
-                seen = smoothed(*problem.seen(y, rng)).cpu()
-                jitter = jitter * channels + [self._veil(observation, plan)] * seen.shape[1]
-                z = torch.cat([z, seen], dim=1)
-            shown = Shaken(z.to(y), jitter, rng)
-        network = untrained(self.make_network, shown.channels, own, rng, y.device)
+                copies = blur_known(*problem.replace_held_out(y, rng)).cpu()
+                jitter = jitter * channels + [self._copy_jitter(observation, plan)] * copies.shape[1]
+                z = torch.cat([z, copies], dim=1)
+            make_input = JitteredInput(z.to(y), jitter, rng)
+        network = make_untrained(self.make_network, make_input.channels, options, rng, y.device)
         lr = settings.lr if plan.lr is None else plan.lr
 
         def loss(x: Tensor) -> Tensor:
-            return problem.loss(x, shown.hidden)
+            return problem.loss(x, make_input.hidden)
 
-        return Fitting(network, shown, loss, lr=lr, optimiser=plan.optimiser)
+        return Fitting(network, make_input, loss, lr=lr, optimiser=plan.optimiser)
 
     @staticmethod
-    def _with_flash(path: str, y: Tensor) -> Tensor:
+    def _read_flash(path: str, y: Tensor) -> Tensor:
         """Read the picture of the same scene with flash, `1 c h w`."""
         z = read(Path(path)).pixels
         if z.shape[-2:] != y.shape[-2:]:
@@ -222,14 +232,14 @@ class DeepImagePrior:
             raise ValueError("the picture with flash is {}, the other {}; they must be equal".format(*sizes))
         return z
 
-    def _veil(self, observation: Observation, plan: Plan) -> float:
-        """How much blurred copies of the picture are shaken."""
+    def _copy_jitter(self, observation: Observation, plan: Plan) -> float:
+        """Return the jitter of blurred copies of the picture."""
         if observation.operator is not None or not plan.jitter:
             return plan.jitter
-        return max(plan.jitter, VEIL * self._noise(observation))
+        return max(plan.jitter, COPY_JITTER * self._noise(observation))
 
     def _noise(self, observation: Observation) -> float:
         return estimate_sigma(observation.y) if observation.sigma is None else observation.sigma
 
     def _norm(self, observation: Observation) -> Norm:
-        return norm_for(measured(observation, self.task), self.task) if self.norm == "auto" else self.norm
+        return choose_norm(get_measurement(observation, self.task), self.task) if self.norm == "auto" else self.norm

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from restoration_dip.fit.fitting import FALL, Fitting, check_memory
-from restoration_dip.fit.inputs import Shaken
+from restoration_dip.fit.fitting import LARGEST_RISE, Fitting, check_memory
+from restoration_dip.fit.inputs import JitteredInput
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
@@ -48,7 +48,7 @@ def fitting(
     jitter: float = 0.0,
     seed: int = 0,
 ) -> Fitting:
-    return Fitting(network or Linear(), Shaken(Z, jitter, Generator().manual_seed(seed)), loss, lr=lr)
+    return Fitting(network or Linear(), JitteredInput(Z, jitter, Generator().manual_seed(seed)), loss, lr=lr)
 
 
 def losses(fit: Fitting, number: int) -> list[float]:
@@ -99,7 +99,7 @@ def weights(fit: Fitting) -> Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in fit.parameters])
 
 
-@pytest.mark.parametrize(("worse", "taken_back"), [(FALL + 0.5, True), (FALL - 0.5, False)])
+@pytest.mark.parametrize(("worse", "taken_back"), [(LARGEST_RISE + 0.5, True), (LARGEST_RISE - 0.5, False)])
 def test_a_fall_of_five_decibels_is_taken_back_and_a_smaller_one_is_not(worse: float, taken_back: bool) -> None:
     factor = 1.0
     fit = fitting(loss=lambda x: factor * error(x), lr=1e-4)
@@ -160,7 +160,7 @@ def test_the_shaken_input_is_not_shaken_further_and_further() -> None:
 
 def test_without_jitter_nothing_is_drawn_and_the_input_stays() -> None:
     network, rng = Linear(), Generator().manual_seed(0)
-    losses(Fitting(network, Shaken(Z, 0.0, rng), error, lr=0.01), 3)
+    losses(Fitting(network, JitteredInput(Z, 0.0, rng), error, lr=0.01), 3)
     assert torch.equal(rng.get_state(), Generator().manual_seed(0).get_state())
     assert all(torch.equal(z, Z) for z in network.shown)
 

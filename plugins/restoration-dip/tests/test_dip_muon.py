@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from restoration_dip.fast.adam import Adam
-from restoration_dip.fast.muon import RATIO, Muon, orthogonal
+from restoration_dip.fast.muon import STEP_RATIO, Muon, orthogonalise
 from torch import Generator, Tensor, nn
 
 
@@ -16,7 +16,7 @@ def random(*shape: int, seed: int = 0) -> Tensor:
 @pytest.mark.parametrize("shape", [(16, 16), (16, 90), (90, 16)])
 def test_singular_values_come_near_one_and_directions_stay(shape: tuple[int, int]) -> None:
     left, values, right = torch.linalg.svd(random(*shape), full_matrices=False)
-    found = orthogonal(left @ torch.diag(values) @ right)
+    found = orthogonalise(left @ torch.diag(values) @ right)
     there = left.T @ found @ right.T
     assert 0.65 < float(there.diagonal().min()) <= float(there.diagonal().max()) < 1.25
     assert float((there - there.diagonal().diag()).abs().max()) < 1e-3
@@ -27,9 +27,9 @@ def test_steps_are_those_of_torch(shape: tuple[int, int]) -> None:
     target = random(*shape, seed=1)
     ours, theirs = (nn.Parameter(random(*shape)[(...,) + (None,) * more].clone()) for more in (2, 0))
     mine = Muon([ours], lr=0.01)
-    other = torch.optim.Muon([theirs], lr=0.01 * RATIO, momentum=0.95, nesterov=True, weight_decay=0.0)
+    other = torch.optim.Muon([theirs], lr=0.01 * STEP_RATIO, momentum=0.95, nesterov=True, weight_decay=0.0)
     for _ in range(20):
-        mine.forget()
+        mine.zero_grad()
         other.zero_grad()
         torch.autograd.backward((ours[..., 0, 0] - target).square().mean() + (theirs - target).square().mean())
         mine.step()
@@ -44,7 +44,7 @@ def test_what_is_no_matrix_is_changed_by_adam() -> None:
     mine, adam = Muon(ours, lr=0.02), Adam(theirs, lr=0.02)
     for _ in range(5):
         for parameters, optimiser in ((ours, mine), (theirs, adam)):
-            optimiser.forget()
+            optimiser.zero_grad()
             torch.autograd.backward(sum((one.square().sum() for one in parameters), torch.zeros(())))
             optimiser.step()
     for name, one, other in zip(shapes, ours, theirs, strict=True):
@@ -65,9 +65,9 @@ def test_halted_it_goes_by_the_next_gradient_alone() -> None:
     for seed in (1, 2):
         kernel.grad = random(8, 8, 1, 1, seed=seed)
         muon.step()
-        muon.halt()
+        muon.reset_momentum()
     before = kernel.detach().clone()
     gradient = kernel.grad = random(8, 8, 1, 1, seed=3)
     muon.step()
     step = (before - kernel.detach())[..., 0, 0]
-    torch.testing.assert_close(step, 0.02 * orthogonal(gradient[..., 0, 0]), rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(step, 0.02 * orthogonalise(gradient[..., 0, 0]), rtol=1e-3, atol=1e-5)

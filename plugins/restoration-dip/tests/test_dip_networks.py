@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from restoration_dip import register_networks
-from restoration_dip.fast.padding import grown, middle
+from restoration_dip.fast.padding import crop_middle, pad_to_size
 from restoration_dip.networks.skip import SkipNet
 from restoration_dip.networks.unet import UNet
 from torch import Tensor, nn
@@ -182,11 +182,11 @@ def test_the_width_of_resnet18_sets_its_size(width: int, millions: float) -> Non
 
 def test_a_published_size_is_not_padded_and_skipped_features_are_cut_in_the_middle() -> None:
     x = picture(1, 2, 45, 38)
-    assert grown(x, 33) is x
-    assert grown(x, 9, 8).shape == (1, 2, 48, 40)
-    assert torch.equal(grown(x, 50)[..., 45:, :38], x.flip(-2)[..., 1:6, :])
-    assert torch.equal(grown(x, 100)[..., 45:, :38], x[..., -1:, :].expand(-1, -1, 55, -1))
-    assert torch.equal(middle(x, 42, 37), x[..., 1:43, 0:37])
+    assert pad_to_size(x, 33) is x
+    assert pad_to_size(x, 9, 8).shape == (1, 2, 48, 40)
+    assert torch.equal(pad_to_size(x, 50)[..., 45:, :38], x.flip(-2)[..., 1:6, :])
+    assert torch.equal(pad_to_size(x, 100)[..., 45:, :38], x[..., -1:, :].expand(-1, -1, 55, -1))
+    assert torch.equal(crop_middle(x, 42, 37), x[..., 1:43, 0:37])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from restoration_dip.networks.official import renamed
+from restoration_dip.networks.official import rename_weights
 from restoration_dip.networks.skip import SkipNet
 from restoration_dip.networks.unet import UNet
 from safetensors.torch import load_file
@@ -61,7 +61,7 @@ def fresh(name: str) -> SkipNet:
     """Return the network of a case with the published weights."""
     torch.manual_seed(0)
     network = SkipNet(**CASES[name][0])
-    network.load_state_dict(renamed(recorded(name)[0]))
+    network.load_state_dict(rename_weights(recorded(name)[0]))
     return network
 
 
@@ -90,7 +90,7 @@ def test_steps_of_adam_on_a_shaken_input_go_where_those_of_the_published_code_go
 @pytest.mark.parametrize("name", [name for name in CASES if "lanczos" not in name])
 def test_a_seed_gives_the_weights_that_it_gives_the_published_code(name: str) -> None:
     torch.manual_seed(0)
-    ours, theirs = SkipNet(**CASES[name][0]).state_dict(), renamed(recorded(name)[0])
+    ours, theirs = SkipNet(**CASES[name][0]).state_dict(), rename_weights(recorded(name)[0])
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
@@ -103,7 +103,7 @@ def test_the_network_of_full_size_starts_as_the_published_one() -> None:
     assert torch.equal(z[0, :2, :4, :4], numbers["z_head"])
     assert torch.equal(network.state_dict()["skip.0.conv.weight"], numbers["first_conv"])
     shapes = json.loads((DATA / "skip_f16_keys.json").read_text(encoding="utf-8"))
-    in_their_order = renamed({key: torch.empty(shape) for key, shape in shapes.items()})
+    in_their_order = rename_weights({key: torch.empty(shape) for key, shape in shapes.items()})
     parameters = dict(network.named_parameters())
     sums = [float(parameters[key].detach().double().sum()) for key in in_their_order if key in parameters]
     torch.testing.assert_close(torch.tensor(sums, dtype=torch.float64), numbers["param_sum"], atol=1e-9, rtol=0)
@@ -117,13 +117,13 @@ def test_names_and_shapes_of_full_size_are_the_published_ones() -> None:
     with torch.device("meta"):
         ours, theirs = SkipNet(), {key: torch.empty(shape) for key, shape in shapes.items()}
     expected = {key: value.shape for key, value in ours.state_dict().items()}
-    assert {key: value.shape for key, value in renamed(theirs).items()} == expected
+    assert {key: value.shape for key, value in rename_weights(theirs).items()} == expected
 
 
 def test_the_unet_answers_as_the_published_one_from_its_weights_and_from_its_seed() -> None:
     weights, numbers = recorded("unet_small")
     torch.manual_seed(0)
-    network, theirs = UNet(**SMALL_UNET), renamed(weights)
+    network, theirs = UNet(**SMALL_UNET), rename_weights(weights)
     ours = network.state_dict()
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
@@ -187,7 +187,7 @@ def test_a_unet_with_another_level_and_transposed_convolutions_is_renamed() -> N
     theirs += ["more_ups.0.up", "more_ups.0.conv.conv1.0.0", "up4.up", "up1.conv.conv2.0.0", "final.0.0"]
     ours = ["encoders.0.first.conv", "encoders.4.second.conv", "encoders.5.first.conv"]
     ours += ["decoders.0.enlarge", "decoders.0.pair.first.conv", "decoders.1.enlarge", "decoders.4.pair.second.conv"]
-    named = renamed({f"{name}.weight": torch.zeros(1) for name in theirs})
+    named = rename_weights({f"{name}.weight": torch.zeros(1) for name in theirs})
     assert list(named) == [f"{name}.weight" for name in [*ours, "ending"]]
     with torch.device("meta"):
         state = UNet(widths=(2, 2, 2, 2, 2, 2), upsample="transposed", norm="none", pad="zero").state_dict()
@@ -198,4 +198,4 @@ def test_a_unet_with_another_level_and_transposed_convolutions_is_renamed() -> N
 def test_a_name_that_is_not_the_originals_is_an_error_in_one_line(key: str) -> None:
     weights, _ = recorded("skip_tiny")
     with pytest.raises(BadWeights, match=f"'{key}' is not in the networks of Deep Image Prior"):
-        renamed({**weights, key: torch.zeros(1)})
+        rename_weights({**weights, key: torch.zeros(1)})

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 import torch
-from restoration_dip.perceptual import VGG, Features, Perceptual, bands
+from restoration_dip.perceptual import VGG, Features, Perceptual, laplacian_pyramid
 from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 from torch.testing import assert_close
@@ -84,7 +84,7 @@ def test_the_distance_is_the_mean_of_the_mean_squares_of_both_layers(hub: Path) 
     x, y = random(1, 3, 16, 16), random(1, 3, 16, 16, seed=1)
     network = VGG("vgg16")
     parts = [(one - other).square().mean() for one, other in zip(network(x), network(y), strict=True)]
-    assert_close(Perceptual(features="vgg16").toward(y)(x), (parts[0] + parts[1]) / 2)
+    assert_close(Perceptual(features="vgg16").distance_to(y)(x), (parts[0] + parts[1]) / 2)
 
 
 def test_a_file_that_holds_something_else_is_named_with_the_command_that_fetches_it_again(hub: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_distance_is_zero_for_equal_pictures_and_pulls_others_together(
     features: Features, shape: tuple[int, ...]
 ) -> None:
     x, y = random(*shape), random(*shape, seed=1)
-    apart = Perceptual(features=features).toward(y)
+    apart = Perceptual(features=features).distance_to(y)
     assert float(apart(y)) == 0
     x.requires_grad_(True)
     distance = apart(x)
@@ -132,7 +132,7 @@ def test_no_weights_are_fitted() -> None:
 @pytest.mark.parametrize("size", [(64, 64), (37, 50), (1, 9)])
 def test_the_bands_of_a_pyramid_add_up_to_the_picture(size: tuple[int, int]) -> None:
     x = random(1, 3, *size)
-    *found, total = bands(x)
+    *found, total = laplacian_pyramid(x)
     for band in reversed(found):
         total = band + nn.functional.interpolate(total, band.shape[-2:], mode="bilinear", align_corners=False)
     assert_close(total, x)
@@ -141,7 +141,7 @@ def test_the_bands_of_a_pyramid_add_up_to_the_picture(size: tuple[int, int]) -> 
 def test_a_pyramid_sees_a_change_at_the_size_it_has() -> None:
     wave = torch.linspace(0, 4 * torch.pi, 128).sin().expand(1, 1, 128, 128)
     noise = random(1, 1, 128, 128) - 0.5
-    coarse, fine = ([float(band.abs().mean()) for band in bands(one)] for one in (wave, noise))
+    coarse, fine = ([float(band.abs().mean()) for band in laplacian_pyramid(one)] for one in (wave, noise))
     assert max(range(6), key=coarse.__getitem__) >= 4
     assert max(range(6), key=fine.__getitem__) == 0
 

@@ -8,17 +8,17 @@ import pytest
 import torch
 from restoration_dip.downsampler import Downsampler
 from restoration_dip.fit.plans import (
-    ACROSS,
     FINE,
+    NO_SKIPS,
     PAPER,
     PYRAMID,
     Holes,
     Plan,
     Quality,
-    by_adam,
-    holes_of,
-    plan_for,
-    settings_for,
+    choose_plan,
+    choose_settings,
+    classify_holes,
+    with_adam,
 )
 from restoration_dip.networks.skip import SkipNet
 from restoration_dip.prior import DeepImagePrior
@@ -52,23 +52,23 @@ def mask(holes: Holes) -> Tensor:
 
 @pytest.mark.parametrize("holes", ["dots", "strokes", "wide"])
 def test_holes_are_told_apart_by_how_far_something_known_is(holes: Holes) -> None:
-    assert holes_of(mask(holes)) == holes
+    assert classify_holes(mask(holes)) == holes
 
 
 @pytest.mark.parametrize("task", ["denoise", "jpeg", "sr", "deblur", "any other"])
 def test_the_published_networks_have_as_many_parameters_as_the_published_code_makes(task: str) -> None:
-    assert parameters(plan_for(task, "paper")) == {"jpeg": 572_827}.get(task, 2_217_831)
+    assert parameters(choose_plan(task, "paper")) == {"jpeg": 572_827}.get(task, 2_217_831)
 
 
 @pytest.mark.parametrize(("holes", "number"), [("dots", 2_217_831), ("strokes", 3_002_627), ("wide", 2_157_955)])
 def test_the_published_networks_for_holes_suit_their_width(holes: Holes, number: int) -> None:
-    assert parameters(plan_for("inpaint", "paper", Masking(mask(holes)))) == number
+    assert parameters(choose_plan("inpaint", "paper", Masking(mask(holes)))) == number
 
 
 @pytest.mark.parametrize("quality", ["fast", "balanced"])
 def test_what_is_around_wide_holes_goes_on_in_them(quality: Quality) -> None:
-    wide, narrow = (plan_for("inpaint", quality, Masking(mask(holes))) for holes in ("wide", "strokes"))
-    assert (wide.network, wide.start) == (PYRAMID | ACROSS, "mesh-grid")
+    wide, narrow = (choose_plan("inpaint", quality, Masking(mask(holes))) for holes in ("wide", "strokes"))
+    assert (wide.network, wide.start) == (PYRAMID | NO_SKIPS, "mesh-grid")
     assert (narrow.network, narrow.start) == (PYRAMID, "noise")
     assert wide.steps >= 500, "what is far away arrives late"
 
@@ -80,7 +80,7 @@ def test_missing_pixels_are_filled_as_noise_is_taken_away_but_what_is_held_out_s
 
 
 def test_strokes_are_filled_from_noise_however_few_the_steps() -> None:
-    plan = plan_for("inpaint", "fast", Masking(mask("strokes")))
+    plan = choose_plan("inpaint", "fast", Masking(mask("strokes")))
     assert (plan.network, plan.start, plan.steps, plan.optimiser) == (PYRAMID, "noise", 200, "muon")
 
 
@@ -92,7 +92,7 @@ def test_strokes_are_filled_from_noise_however_few_the_steps() -> None:
 def test_faster_settings_fit_the_narrow_network_and_stop_by_held_out_pixels(
     task: str, quality: Quality, steps: int, start: str, channels: int, number: int
 ) -> None:
-    plan = plan_for(task, quality)
+    plan = choose_plan(task, quality)
     assert (plan.network, plan.steps, plan.stop, plan.optimiser) == (PYRAMID, steps, "held-out", "muon")
     assert (plan.start, plan.channels) == (start, channels)
     assert parameters(plan) == number
@@ -100,20 +100,20 @@ def test_faster_settings_fit_the_narrow_network_and_stop_by_held_out_pixels(
 
 @pytest.mark.parametrize(("quality", "steps"), [("fast", 100), ("balanced", 400)])
 def test_noise_is_fitted_from_what_is_around_each_value(quality: Quality, steps: int) -> None:
-    plan = plan_for("denoise", quality)
+    plan = choose_plan("denoise", quality)
     assert (plan.network, plan.steps, plan.stop, plan.optimiser) == (FINE, steps, "held-out", "muon")
     assert plan.start == "masked"
     assert parameters(plan) == 1_044_495
 
 
 def test_few_steps_go_with_little_jitter() -> None:
-    fast, balanced = (plan_for("sr", quality).jitter for quality in ("fast", "balanced"))
-    assert fast == 0.01 < balanced == 0.02 < plan_for("denoise", "paper").jitter == 1 / 30
+    fast, balanced = (choose_plan("sr", quality).jitter for quality in ("fast", "balanced"))
+    assert fast == 0.01 < balanced == 0.02 < choose_plan("denoise", "paper").jitter == 1 / 30
 
 
 @pytest.mark.parametrize(("quality", "steps"), [("fast", 180), ("balanced", 3000)])
 def test_blocks_of_jpeg_are_not_fitted_in_large_steps(quality: Quality, steps: int) -> None:
-    plan = plan_for("jpeg", quality)
+    plan = choose_plan("jpeg", quality)
     assert (plan.network, plan.steps, plan.optimiser) == (PYRAMID, steps, "adam")
 
 
@@ -146,19 +146,19 @@ def test_what_cannot_be_masked_begins_otherwise_and_is_stopped() -> None:
 
 
 def test_a_task_that_is_not_in_the_paper_is_fitted_as_noise_is() -> None:
-    assert plan_for("any other", "paper") == plan_for("denoise", "paper")
+    assert choose_plan("any other", "paper") == choose_plan("denoise", "paper")
 
 
 def test_plans_are_not_changed_by_those_who_use_them() -> None:
     before = dict(PYRAMID)
-    plan_for("sr", "fast").network["down"] = ()
-    assert PYRAMID == before == plan_for("sr", "fast").network
+    choose_plan("sr", "fast").network["down"] = ()
+    assert PYRAMID == before == choose_plan("sr", "fast").network
 
 
 def test_networks_that_muon_was_not_tried_on_are_fitted_by_adam_for_longer() -> None:
-    plan = plan_for("denoise", "fast")
-    assert (by_adam(plan).optimiser, by_adam(plan).steps) == ("adam", 300)
-    assert by_adam(PAPER["sr"]) == PAPER["sr"]
+    plan = choose_plan("denoise", "fast")
+    assert (with_adam(plan).optimiser, with_adam(plan).steps) == ("adam", 300)
+    assert with_adam(PAPER["sr"]) == PAPER["sr"]
     plan = method("denoise", "dip-unet", quality="fast", lr=0.1).plan(faint())
     assert (plan.optimiser, plan.steps, plan.lr) == ("adam", 300, 0.1)
 
@@ -174,10 +174,10 @@ class Residual(torch.nn.Module):
 def test_the_published_step_is_for_its_own_network_and_others_take_smaller_ones() -> None:
     skip = NetworkMaker(NetworkCard(name="skip", factory="restoration_dip.networks.skip:SkipNet", summary=""), {})
     unet = NetworkMaker(NetworkCard(name="dip-unet", factory="restoration_dip.networks.unet:UNet", summary=""), {})
-    assert settings_for(skip).lr == 0.01 > settings_for(unet).lr
-    assert settings_for(skip).options == settings_for(unet).options == {}
+    assert choose_settings(skip).lr == 0.01 > choose_settings(unet).lr
+    assert choose_settings(skip).options == choose_settings(unet).options == {}
 
 
 def test_there_is_nothing_to_add_a_residual_to_where_noise_is_shown() -> None:
     card = NetworkCard(name="other", factory=f"{__name__}:Residual", summary="")
-    assert settings_for(NetworkMaker(card, {})).options == {"residual": False}
+    assert choose_settings(NetworkMaker(card, {})).options == {"residual": False}

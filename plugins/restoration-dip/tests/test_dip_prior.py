@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 import torch
-from restoration_dip.fit.inputs import Masked, smoothed
+from restoration_dip.fit.inputs import MaskedInput, blur_known
 from restoration_dip.prior import DeepImagePrior
 from torch import Tensor
 
@@ -45,17 +44,17 @@ def gain(restoration: Restoration, seen: Observation, x: Tensor, before: Tensor)
 def test_noise_falls_by_four_decibels() -> None:
     x = scene(40, 48)
     seen = observe(make_task("denoise", {"sigma": 25}), x, generator())
-    assert gain(dip("denoise", SMALL, steps=150, lr=0.02), seen, x, seen.y) > 4
+    assert gain(dip("denoise", SMALL, steps=100, lr=0.02), seen, x, seen.y) > 4
 
 
 def test_wrong_pixels_are_left_out_of_the_fit_by_themselves() -> None:
-    x = scene(40, 48)
+    x = scene(32, 40)
     seen = observe(make_task("denoise", {"kind": "impulse", "impulse": 0.2}), x, generator())
     gains = {}
     for norm in ("auto", "l2"):
-        restoration = dip("denoise", SMALL, steps=150, lr=0.02, norm=norm)
-        gains[norm] = gain(restoration, seen, x, seen.y)
-        assert restoration(seen).told["fitted by"] == ("l1" if norm == "auto" else "l2")
+        result = dip("denoise", SMALL, steps=100, lr=0.02, norm=norm)(seen)
+        gains[norm] = psnr(result.picture.pixels, x) - psnr(seen.y, x)
+        assert result.told["fitted by"] == ("l1" if norm == "auto" else "l2")
     assert gains["auto"] > 10 and gains["auto"] > gains["l2"] + 3, gains
 
 
@@ -72,7 +71,7 @@ def test_lost_pixels_are_filled_far_better_than_by_their_mean() -> None:
 def test_an_enlarged_picture_is_sharper_than_by_bicubic_filters(downsampling: str) -> None:
     x = scene(48, 64)
     seen = observe(make_task("sr", {"scale": 4}), x, generator())
-    how: dict[str, Any] = {"steps": 150, "stop": "none", "lr": 0.03, "jitter": 0.0, "downsampling": downsampling}
+    how: dict[str, Any] = {"steps": 100, "stop": "none", "lr": 0.03, "jitter": 0.0, "downsampling": downsampling}
     assert gain(dip("sr", COARSE, **how), seen, x, seen.y) > 0.2
 
 
@@ -87,10 +86,8 @@ def picture(height: int = 20, width: int = 24, seed: int = 0) -> Picture:
 
 
 def test_after_the_time_limit_the_best_so_far_is_the_answer() -> None:
-    begin = time.monotonic()
-    result = dip("denoise", TINY, steps=1_000_000, stop="none", time_limit=0.5)(picture())
+    result = dip("denoise", TINY, steps=1_000_000, stop="none", time_limit=0.2)(picture())
     assert result.ended == "time limit" and 0 < result.told["of"] < 1_000_000
-    assert 0.5 <= time.monotonic() - begin < 60
     assert result.picture.pixels.shape == (1, 3, 20, 24)
 
 
@@ -187,7 +184,7 @@ def test_a_smoothed_start_is_noise_and_blurred_copies_of_the_picture_but_for_wha
     options = {"steps": 1, "channels": 4, "start": "smoothed", "jitter": 0.0}
     z = fitted_to(dip("denoise", TINY, **options, stop="none"), y)
     assert z.shape == (1, 4 + 9, 64, 80)
-    torch.testing.assert_close(z[:, 4:], smoothed(y, torch.ones(1, 1, 64, 80)), rtol=0, atol=1e-6)
+    torch.testing.assert_close(z[:, 4:], blur_known(y, torch.ones(1, 1, 64, 80)), rtol=0, atol=1e-6)
     held_out = fitted_to(dip("denoise", TINY, **options), y)
     assert not torch.equal(held_out[:, 4:], z[:, 4:]), "nothing was held out"
     assert psnr(held_out[:, 4:7] + 0.5, y) == pytest.approx(psnr(z[:, 4:7] + 0.5, y), abs=0.3)
@@ -199,13 +196,13 @@ def test_a_masked_start_is_what_is_left_of_the_picture_and_is_fitted_to_the_rest
     method = made.restorer
     assert isinstance(method, DeepImagePrior)
     _, fit = method.begin(Observation(y=y), method.plan(Observation(y=y)), generator())
-    assert isinstance(fit.shown, Masked)
+    assert isinstance(fit.make_input, MaskedInput)
     answer, loss = fit.step()
-    hidden = fit.shown.hidden > 0
+    hidden = fit.make_input.hidden > 0
     assert float(hidden.float().mean()) == pytest.approx(0.1, abs=0.02)
     assert loss == pytest.approx(float((answer - y)[hidden].square().mean()), rel=1e-4)
     fit.step()
-    assert not torch.equal(fit.shown.hidden > 0, hidden), "the same was hidden twice"
+    assert not torch.equal(fit.make_input.hidden > 0, hidden), "the same was hidden twice"
 
 
 def test_a_flash_is_fitted_by_adam_as_noise_is(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from restoration_dip.fit.smaller import filled, shrunk
+from restoration_dip.fit.smaller import fill_holes, shrink_masked
 from torch import Tensor
 
 from restoration import Observation, Restoration, psnr
@@ -33,7 +33,7 @@ def test_means_are_of_what_is_known_and_known_is_what_has_half_of_its_pixels() -
     known = torch.ones(1, 1, 4, 4)
     known[..., 0, 0] = known[..., 2:, 2:] = 0
     known[..., 3, 3] = 1
-    small = shrunk(seen(x, known), 4)
+    small = shrink_masked(seen(x, known), 4)
     assert isinstance(small.operator, Masking)
     torch.testing.assert_close(small.operator.mask, torch.tensor([[[[1.0, 1.0], [1.0, 0.0]]]]))
     torch.testing.assert_close(small.y, torch.tensor([[[[(2 + 5 + 6) / 3, 5.5], [11.5, 0.0]]]]))
@@ -42,11 +42,11 @@ def test_means_are_of_what_is_known_and_known_is_what_has_half_of_its_pixels() -
 @pytest.mark.parametrize(("height", "width"), [(40, 48), (37, 45), (9, 64), (1, 900)])
 def test_a_smaller_picture_has_few_enough_pixels_and_fills_one_of_the_same_size(height: int, width: int) -> None:
     whole = seen(scene(height, width), holed(height, width))
-    small = shrunk(whole, 200)
+    small = shrink_masked(whole, 200)
     assert isinstance(small.operator, Masking)
     assert small.y.shape[-2:] == small.operator.mask.shape[-2:]
     assert 150 < small.y[0, 0].numel() <= 200 or height == 1 == small.y.shape[2]
-    answer = filled(whole, torch.full_like(small.y, 0.25))
+    answer = fill_holes(whole, torch.full_like(small.y, 0.25))
     hole = holed(height, width).expand_as(answer) == 0
     assert torch.equal(answer[~hole], whole.y[~hole])
     torch.testing.assert_close(answer[hole], torch.full_like(answer[hole], 0.25))
@@ -55,15 +55,15 @@ def test_a_smaller_picture_has_few_enough_pixels_and_fills_one_of_the_same_size(
 def test_what_is_small_or_has_no_holes_stays_as_it_is() -> None:
     x = scene(16, 16)
     for observation, pixels in ((seen(x, holed(16, 16)), 256), (seen(x, holed(16, 16)), None), (Observation(y=x), 9)):
-        assert shrunk(observation, pixels) is observation
-        assert torch.equal(filled(observation, x), x)
+        assert shrink_masked(observation, pixels) is observation
+        assert torch.equal(fill_holes(observation, x), x)
 
 
 @pytest.mark.parametrize("pixels", [200, 300, 1024])
 def test_a_ramp_is_enlarged_where_it_was(pixels: int) -> None:
     x = torch.linspace(0.2, 0.8, 64).expand(1, 3, 64, 64).contiguous()
     whole = seen(x, holed(64, 64))
-    answer = filled(whole, shrunk(Observation(y=x, operator=Masking(torch.ones(1, 1, 64, 64))), pixels).y)
+    answer = fill_holes(whole, shrink_masked(Observation(y=x, operator=Masking(torch.ones(1, 1, 64, 64))), pixels).y)
     hole = holed(64, 64).expand_as(x) == 0
     assert (answer - x)[hole].mean().abs() < 1e-3, "half a pixel aside it would be 5e-3"
 

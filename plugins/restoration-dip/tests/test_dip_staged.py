@@ -12,7 +12,7 @@ import pytest
 import torch
 from restoration_dip.fit.average import RunningAverage
 from restoration_dip.staged import StagedDeepImagePrior
-from restoration_dip.stages import levels_of, spread, stages
+from restoration_dip.stages import compute_levels, distribute, make_stages
 from torch import Generator, Tensor, nn
 from torch.testing import assert_close
 
@@ -111,53 +111,53 @@ class TestPreservingWithFeatures(RestorerContract):
 
 def test_the_epochs_of_the_stages_are_those_of_the_report() -> None:
     E_linear = [104, 180, 237, 280, 311, 334, 351, 364, 373, 380]
-    assert [stage.epochs for stage in stages(Levels(), epochs=400)] == [*E_linear, 400]
-    assert [stage.epochs for stage in stages(Levels(), epochs=400, order="literal")] == [*reversed(E_linear), 400]
-    assert sum(stage.epochs for stage in stages(Levels(), epochs=247)[:-1]) == 1800
+    assert [stage.epochs for stage in make_stages(Levels(), epochs=400)] == [*E_linear, 400]
+    assert [stage.epochs for stage in make_stages(Levels(), epochs=400, order="literal")] == [*reversed(E_linear), 400]
+    assert sum(stage.epochs for stage in make_stages(Levels(), epochs=247)[:-1]) == 1800
 
 
 def test_without_a_fall_all_stages_are_as_long() -> None:
-    assert {stage.epochs for stage in stages(Levels(), epochs=30, alpha=0)} == {30}
-    assert [stage.epochs for stage in stages(Levels(), epochs=30, k=0)] == [0] * 10 + [30]
+    assert {stage.epochs for stage in make_stages(Levels(), epochs=30, alpha=0)} == {30}
+    assert [stage.epochs for stage in make_stages(Levels(), epochs=30, k=0)] == [0] * 10 + [30]
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7, 100, 1014])
 def test_a_number_of_steps_is_met_exactly_in_the_proportions_of_the_stages(steps: int) -> None:
-    numbers = [stage.epochs for stage in stages(Levels(), epochs=400, steps=steps)]
-    whole = [stage.epochs for stage in stages(Levels(), epochs=400)]
+    numbers = [stage.epochs for stage in make_stages(Levels(), epochs=400, steps=steps)]
+    whole = [stage.epochs for stage in make_stages(Levels(), epochs=400)]
     assert sum(numbers) == steps
     assert numbers == pytest.approx([one * steps / sum(whole) for one in whole], abs=1)
 
 
 def test_whole_numbers_follow_their_shares() -> None:
-    assert spread(10, [1, 2, 2]) == [2, 4, 4]
-    assert sum(spread(11, [0.3, 0.3, 0.3])) == 11
+    assert distribute(10, [1, 2, 2]) == [2, 4, 4]
+    assert sum(distribute(11, [0.3, 0.3, 0.3])) == 11
 
 
 def test_targets_go_from_the_noisiest_level_to_the_picture_itself() -> None:
-    found = [stage.sigma * 255 for stage in stages(Levels(), epochs=1)]
+    found = [stage.sigma * 255 for stage in make_stages(Levels(), epochs=1)]
     assert found == pytest.approx([60.7, 54.8, 48.9, 43.0, 37.2, 31.4, 25.6, 19.8, 14.0, 8.1, 0], abs=0.06)
-    assert {(stage.scale, stage.weight) for stage in stages(Levels(), epochs=1)} == {(1, 1)}
+    assert {(stage.scale, stage.weight) for stage in make_stages(Levels(), epochs=1)} == {(1, 1)}
 
 
 def test_a_preserving_target_is_the_state_of_the_schedule_between_minus_one_and_one() -> None:
     y, n = random(1, 3, 5, 4), torch.randn(1, 3, 5, 4, generator=seeded())
     a, _, c = Levels().at(torch.arange(10, -1, -1) / 10)
-    for stage, keeps, adds in zip(stages(Levels(), epochs=1, form="preserving"), a, c, strict=True):
+    for stage, keeps, adds in zip(make_stages(Levels(), epochs=1, form="preserving"), a, c, strict=True):
         state = (keeps * (2 * y - 1) + adds * n + 1).float() / 2
         said = random(1, 3, 5, 4, seed=2)
-        assert_close(stage.picture(state), y + stage.sigma * n)
-        error = stage.weight * (stage.picture(said) - y - stage.sigma * n).square().mean()
+        assert_close(stage.to_picture(state), y + stage.sigma * n)
+        error = stage.weight * (stage.to_picture(said) - y - stage.sigma * n).square().mean()
         assert_close(error, (2 * said - 2 * state).square().mean(), rtol=1e-4, atol=0)
 
 
 def test_any_schedule_has_levels() -> None:
     assert isinstance(Exploding(), NoiseSchedule)
-    sigma, beta = levels_of(Exploding())
+    sigma, beta = compute_levels(Exploding())
     assert_close(sigma, 0.04 * torch.arange(1, 11, dtype=torch.float64))
     assert_close((1 - beta).cumprod(0), 1 / (1 + sigma.square()))
-    assert_close(levels_of(Levels())[1], Levels.betas)
-    sigma, _ = levels_of(Exploding(), 4)
+    assert_close(compute_levels(Levels())[1], Levels.betas)
+    sigma, _ = compute_levels(Exploding(), 4)
     assert sigma.tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4])
 
 
@@ -166,7 +166,7 @@ def test_every_stage_is_fitted_to_the_picture_plus_the_same_noise(form: str) -> 
     y = random(1, 3, 6, 6)
     *noisy, last = fitted(Observation(y=y), form=form, levels=3)
     assert_close(last, y, atol=0.01, rtol=0)
-    sigma = levels_of(Levels(), 3)[0].flip(0).tolist()
+    sigma = compute_levels(Levels(), 3)[0].flip(0).tolist()
     halved = 1 if form == "exploding" else 2
     noises = [(one - y) / part * halved for one, part in zip(noisy, sigma, strict=True)]
     assert_close(noises[1], noises[0], atol=0.1, rtol=0)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from restoration_dip.fit.stopping import AveragedVariance, Fixed, HeldOut, Moment, MovingVariance, Stopping
+from restoration_dip.fit.stopping import AveragedVariance, FixedSteps, HeldOut, Moment, MovingVariance, Stopping
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -26,11 +26,11 @@ def published() -> dict[str, Tensor]:
 
 
 def moments(answers: Iterable[Tensor]) -> list[Moment]:
-    return [Moment(step=step, answer=answer, average=answer) for step, answer in enumerate(answers, start=1)]
+    return [Moment(step=step, output=answer, average=answer) for step, answer in enumerate(answers, start=1)]
 
 
 def errors(values: Iterable[float]) -> list[Moment]:
-    return [Moment(step=step, answer=SHOWN, average=SHOWN, error=value) for step, value in enumerate(values, start=1)]
+    return [Moment(step=step, output=SHOWN, average=SHOWN, error=value) for step, value in enumerate(values, start=1)]
 
 
 def stopped(rule: Stopping, walk: list[Moment]) -> tuple[int, int]:
@@ -124,7 +124,7 @@ def test_the_patience_for_held_out_pixels_grows_with_the_fit(lowest_at: int, pat
 
 def test_without_held_out_pixels_their_rule_says_so() -> None:
     with pytest.raises(ValueError, match="no pixels are held out; choose another stop"):
-        HeldOut().update(Moment(step=1, answer=SHOWN, average=SHOWN))
+        HeldOut().update(Moment(step=1, output=SHOWN, average=SHOWN))
 
 
 def test_errors_that_are_no_numbers_are_never_the_best() -> None:
@@ -138,10 +138,10 @@ def test_a_lower_error_at_the_last_moment_still_counts_and_a_later_one_does_not(
 
 
 def test_a_number_of_steps_never_stops_and_the_last_is_the_best() -> None:
-    rule = Fixed()
+    rule = FixedSteps()
     assert all(rule.update(moment) and rule.best == moment.step for moment in errors([1.0, 2.0, 3.0]))
     assert not rule.done
 
 
 def test_each_rule_says_what_it_stops_by() -> None:
-    assert len({rule.name for rule in (HeldOut(), MovingVariance(), AveragedVariance(), Fixed())}) == 4
+    assert len({rule.name for rule in (HeldOut(), MovingVariance(), AveragedVariance(), FixedSteps())}) == 4

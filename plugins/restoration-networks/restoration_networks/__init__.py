@@ -16,16 +16,23 @@ def register_networks() -> Iterable[NetworkCard]:
     yield NetworkCard(
         name="nafnet-compact",
         factory="restoration_networks.compact:CompactNAFNet",
-        summary="small conditional NAFNet without global pooling, exact under tiling; what we train",
+        summary="small conditional NAFNet without global pooling, exact in windows; our weights are of this network",
         source="after Chen et al. 2022, arXiv:2204.04676",
         takes=("y", "t"),
         bytes_per_pixel=800,
         reach=80,
     )
     yield NetworkCard(
+        name="unet-dense",
+        factory="restoration_networks.dense:DenseUNet",
+        summary="U-Net of dense convolutions from full size on, exact in windows, fast on a CPU; 1.5 million weights",
+        takes=("y", "t"),
+        bytes_per_pixel=800,
+    )
+    yield NetworkCard(
         name="conditional-unet",
         factory="restoration_networks.conditional_unet:ConditionalUNet",
-        summary="the U-Net of IR-SDE, key by key; 137 million parameters",
+        summary="U-Net of IR-SDE, loads the published weights; 137 million parameters",
         source="Luo et al. 2023, arXiv:2301.11699",
         takes=("y", "t"),
         bytes_per_pixel=6000,
@@ -34,7 +41,7 @@ def register_networks() -> Iterable[NetworkCard]:
     yield NetworkCard(
         name="unconditional-unet",
         factory="restoration_networks.conditional_unet:UnconditionalUNet",
-        summary="the U-Net of Denoising-SDE, key by key; 137 million parameters",
+        summary="U-Net of Denoising-SDE, loads the published weights; 137 million parameters",
         source="Luo et al. 2023, arXiv:2301.11699",
         takes=("t",),
         bytes_per_pixel=8500,
@@ -43,7 +50,7 @@ def register_networks() -> Iterable[NetworkCard]:
     yield NetworkCard(
         name="conditional-nafnet",
         factory="restoration_networks.conditional_nafnet:ConditionalNAFNet",
-        summary="the NAFNet of Refusion, key by key; 77 million parameters",
+        summary="NAFNet of Refusion, loads the published weights; 77 million parameters",
         source="Luo et al. 2023, arXiv:2304.08291",
         takes=("y", "t"),
         bytes_per_pixel=3100,
@@ -52,7 +59,7 @@ def register_networks() -> Iterable[NetworkCard]:
     yield NetworkCard(
         name="latent-pair",
         factory="restoration_networks.latent_pair:LatentPair",
-        summary="the U-Net of Latent Refusion and the NAFNet that denoises its latents; 79 million parameters",
+        summary="U-Net of Latent Refusion and the NAFNet that denoises its latents; 79 million parameters",
         source="Luo et al. 2023, arXiv:2304.08291",
         takes=("y", "t"),
         bytes_per_pixel=1500,
@@ -61,7 +68,7 @@ def register_networks() -> Iterable[NetworkCard]:
     yield NetworkCard(
         name="latent-unet",
         factory="restoration_networks.latent_unet:LatentUNet",
-        summary="the latent U-Net of Refusion alone, key by key; 2 million parameters",
+        summary="latent U-Net of Refusion alone, loads the published weights; 2 million parameters",
         source="Luo et al. 2023, arXiv:2304.08291",
         bytes_per_pixel=1300,
         tiles=False,
@@ -69,7 +76,7 @@ def register_networks() -> Iterable[NetworkCard]:
     yield NetworkCard(
         name="nafnet",
         factory="restoration_networks.nafnet:NAFNet",
-        summary="the published NAFNet, key by key; from picture to picture, 17 million parameters",
+        summary="published NAFNet, from picture to picture, loads the published weights; 17 million parameters",
         source="Chen et al. 2022, arXiv:2204.04676",
         bytes_per_pixel=1800,
         tiles=False,
@@ -77,7 +84,7 @@ def register_networks() -> Iterable[NetworkCard]:
     yield NetworkCard(
         name="unet",
         factory="restoration_networks.unet:UNet",
-        summary="the plain U-Net of Noise2Noise; from picture to picture, 1 million parameters",
+        summary="plain U-Net of Noise2Noise, from picture to picture; 1 million parameters",
         source="Lehtinen et al. 2018, arXiv:1803.04189",
         bytes_per_pixel=1700,
         reach=128,
@@ -85,7 +92,7 @@ def register_networks() -> Iterable[NetworkCard]:
     yield NetworkCard(
         name="dncnn",
         factory="restoration_networks.dncnn:DnCNN",
-        summary="17 convolutions with batch norm that say what is wrong; 0.6 million parameters",
+        summary="DnCNN: 17 convolutions with batch norm that predict the noise; 0.6 million parameters",
         source="Zhang et al. 2017, arXiv:1608.03981",
         bytes_per_pixel=800,
         reach=17,

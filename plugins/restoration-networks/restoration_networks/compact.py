@@ -1,10 +1,10 @@
-"""The NAFNet we train ourselves: small, exact under tiling, fast on a laptop.
+"""The NAFNet that we train: small, exact under tiling, fast on a laptop.
 
-Against the published NAFNet (Chen et al., "Simple Baselines for Image Restoration", ECCV 2022) it has
+The differences from the published NAFNet (Chen et al., "Simple Baselines for Image Restoration", ECCV 2022) are:
 
-* no global average pool: with it, a window of a picture and the whole picture disagree;
-* native layer norm on the channels-last view, without gains of its own: the time embedding scales and shifts;
-* zero-initialised last convolutions in the place of the gains beta and gamma: the same start, two operations less.
+* no global average pool, with which a window and the whole picture would disagree;
+* native layer norm on the channels-last view, without gains of its own: the time embedding scales and shifts instead;
+* zero-initialised last convolutions instead of the gains beta and gamma: the same start with two operations less.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from restoration.framing import pad_to_multiple, to_picture
 from restoration_networks.nafnet import gate
 from restoration_networks.norm import layer_norm
-from restoration_networks.time import SinusoidalEmbedding, modulated
+from restoration_networks.time import SinusoidalEmbedding, modulate
 
 FAR = 11
-"""The side of wide kernels."""
+"""The side of the wide kernels, in pixels of the smallest size."""
 
 
 class Block(nn.Module):
-    """A NAFNet block without channel attention, scaled and shifted by the time; it looks `kernel // 2` far."""
+    """A NAFNet block without channel attention, scaled and shifted by the time; its receptive field is `kernel`."""
 
     def __init__(self, channels: int, time_channels: int, kernel: int = 3) -> None:
         super().__init__()
@@ -39,15 +39,15 @@ class Block(nn.Module):
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """Map `b c h w` to `b c h w`; `time` is the embedding, `b t`, or `1 t` for all."""
         scale, shift, scale2, shift2 = self.time(time).chunk(4, dim=1)
-        x = x + self.project(gate(self.spatial(modulated(self.expand, layer_norm(x), scale, shift))))
-        change: Tensor = self.narrow(gate(modulated(self.widen, layer_norm(x), scale2, shift2)))
+        x = x + self.project(gate(self.spatial(modulate(self.expand, layer_norm(x), scale, shift))))
+        change: Tensor = self.narrow(gate(modulate(self.widen, layer_norm(x), scale2, shift2)))
         return x + change
 
 
 class Surroundings(nn.Module):
-    """What lies far around a place, from a quarter of the channels through wide kernels: much view for few weights.
+    """Blocks with wide kernels on a quarter of the channels: a large receptive field for few weights.
 
-    It begins as nothing added, so weights of a network without it are a start for one with it.
+    At first it adds nothing, so the weights of a network without it can be the initial weights of one with it.
     """
 
     def __init__(self, channels: int, number: int, time_channels: int) -> None:
@@ -60,15 +60,22 @@ class Surroundings(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """Map `b c h w` to `b c h w`; `time` is the embedding, `b t`, or `1 t` for all."""
-        around: Tensor = self.spread(_through(self.blocks, self.gather(x), time))
+        around: Tensor = self.spread(_apply_blocks(self.blocks, self.gather(x), time))
         return x + around
 
 
 class CompactNAFNet(nn.Module):
     """A conditional NAFNet of 1 to 20 million parameters, for any path from `y` to the clean image.
 
-    It answers with an image: `y` plus what it learnt to add (the state `x` plus that, without a `y`). `far` blocks in
-    the middle see FAR // 2 pixels of the smallest size each, for damage that only the surroundings tell, such as haze.
+    Its output is an image: `y` plus what it has learnt to add, or without a `y` the state `x` plus that.
+
+    * `channels`: the channels of pictures.
+    * `width`: the channels at full size, doubled with each halving of the size.
+    * `encoder`, `middle`, `decoder`: the number of blocks at each size on the way down, in the middle and up again.
+    * `far`: the number of blocks with kernels of `FAR` pixels in the middle, for damage that only the surroundings
+      reveal, such as haze.
+    * `time_channels`: the channels of the time embedding.
+    * `residual`: whether the output is added to the picture.
     """
 
     def __init__(
@@ -93,9 +100,9 @@ class CompactNAFNet(nn.Module):
         )
         self.intro = nn.Conv2d(2 * channels, width, 3, padding=1)
         widths = [width * 2**level for level in range(len(encoder) + 1)]
-        self.encoders = nn.ModuleList(_blocks(n, c, time_channels) for n, c in zip(encoder, widths, strict=False))
+        self.encoders = nn.ModuleList(_make_blocks(n, c, time_channels) for n, c in zip(encoder, widths, strict=False))
         self.downs = nn.ModuleList(nn.Conv2d(c, 2 * c, 2, stride=2) for c in widths[:-1])
-        self.middle = _blocks(middle, widths[-1], time_channels)
+        self.middle = _make_blocks(middle, widths[-1], time_channels)
         if far:
             self.middle.append(Surroundings(widths[-1], far, time_channels))
         blocks = sum((n + m) * 2**level for level, (n, m) in enumerate(zip(encoder, reversed(decoder), strict=True)))
@@ -104,7 +111,7 @@ class CompactNAFNet(nn.Module):
             nn.Sequential(nn.Conv2d(2 * c, 4 * c, 1, bias=False), nn.PixelShuffle(2)) for c in reversed(widths[:-1])
         )
         self.decoders = nn.ModuleList(
-            _blocks(n, c, time_channels) for n, c in zip(decoder, reversed(widths[:-1]), strict=True)
+            _make_blocks(n, c, time_channels) for n, c in zip(decoder, reversed(widths[:-1]), strict=True)
         )
         self.ending = nn.Conv2d(width, channels, 3, padding=1)
         nn.init.zeros_(self.ending.weight)
@@ -117,22 +124,22 @@ class CompactNAFNet(nn.Module):
         features = self.intro(features.contiguous(memory_format=torch.channels_last))
         skips = []
         for blocks, down in zip(self.encoders, self.downs, strict=True):
-            features = _through(blocks, features, time)
+            features = _apply_blocks(blocks, features, time)
             skips.append(features)
             features = down(features)
-        features = _through(self.middle, features, time)
+        features = _apply_blocks(self.middle, features, time)
         for up, blocks in zip(self.ups, self.decoders, strict=True):
             features = up(features) + skips.pop()
-            features = _through(blocks, features, time)
+            features = _apply_blocks(blocks, features, time)
         change = to_picture(self.ending, features, x)
         return y + change if self.residual else change
 
 
-def _through(blocks: nn.Module, features: Tensor, time: Tensor) -> Tensor:
+def _apply_blocks(blocks: nn.Module, features: Tensor, time: Tensor) -> Tensor:
     for block in blocks.children():
         features = block(features, time)
     return features
 
 
-def _blocks(number: int, channels: int, time_channels: int) -> nn.ModuleList:
+def _make_blocks(number: int, channels: int, time_channels: int) -> nn.ModuleList:
     return nn.ModuleList(Block(channels, time_channels) for _ in range(number))

@@ -1,8 +1,8 @@
-"""The U-Nets of IR-SDE and of Denoising-SDE, so that published weights load key by key.
+"""The U-Nets of IR-SDE and of Denoising-SDE; their parameters have the published names.
 
 After the code of Luo et al., "Image Restoration with Mean-Reverting Stochastic Differential Equations", ICML 2023,
-arXiv:2301.11699 (MIT). Modules are named and numbered as theirs; the levels halve the picture `depth - 1` times, though
-it is padded for `depth`.
+arXiv:2301.11699 (MIT). Modules are named and numbered as theirs; the picture is halved `depth - 1` times, though it is
+padded for `depth`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from restoration_networks.time import SinusoidalEmbedding
 
 
 class Block(nn.Module):
-    """A 3x3 convolution, scaled and shifted by the time if there is one, and SiLU."""
+    """A 3x3 convolution, scaled and shifted by the time if one is given, and SiLU."""
 
     def __init__(self, inner: int, outer: int) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Block(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two blocks, the first of them told the time, and a way around them."""
+    """Two blocks, of which the first is conditioned on the time, and a shortcut."""
 
     def __init__(self, inner: int, outer: int, time_channels: int) -> None:
         super().__init__()
@@ -66,8 +66,8 @@ class Normed(nn.Module):
         return cast("Tensor", self.fn(self.norm(x)))
 
 
-class Around(nn.Module):
-    """A normed layer and a way around it."""
+class Shortcut(nn.Module):
+    """A normed layer and a shortcut."""
 
     def __init__(self, channels: int, layer: nn.Module) -> None:
         super().__init__()
@@ -79,7 +79,14 @@ class Around(nn.Module):
 
 
 class TimedUNet(nn.Module):
-    """What both U-Nets are: residual blocks and linear attention at every level, all told the time."""
+    """What the two U-Nets have in common: residual blocks and linear attention at every level, conditioned on the time.
+
+    * `inner`, `outer`: the channels of the input and of the output.
+    * `width`: the channels at full size, doubled at each level.
+    * `depth`: the number of levels.
+    * `time_scale`: the number of steps T of the training.
+    * `attention`: the attention in the middle.
+    """
 
     def __init__(
         self, inner: int, outer: int, *, width: int, depth: int, time_scale: float, attention: type[nn.Module]
@@ -95,16 +102,16 @@ class TimedUNet(nn.Module):
         self.init_conv = nn.Conv2d(inner, width, 7, padding=3, bias=False)
         widths = [width * 2**level for level in range(depth + 1)]
         pairs = list(pairwise(widths))
-        self.downs = nn.ModuleList(_down(c, d, time, last=d == widths[-1]) for c, d in pairs)
+        self.downs = nn.ModuleList(_make_down(c, d, time, last=d == widths[-1]) for c, d in pairs)
         self.mid_block1 = ResidualBlock(widths[-1], widths[-1], time)
-        self.mid_attn = Around(widths[-1], attention(widths[-1]))
+        self.mid_attn = Shortcut(widths[-1], attention(widths[-1]))
         self.mid_block2 = ResidualBlock(widths[-1], widths[-1], time)
-        self.ups = nn.ModuleList(_up(d, c, time, last=c == width) for c, d in reversed(pairs))
+        self.ups = nn.ModuleList(_make_up(d, c, time, last=c == width) for c, d in reversed(pairs))
         self.final_res_block = ResidualBlock(2 * width, width, time)
         self.final_conv = nn.Conv2d(width, outer, 3, padding=1)
 
     def predict(self, x: Tensor, t: Tensor) -> Tensor:
-        """Map what the network is shown, `b c h w` of any size, at times `t`, `b` or `1` or a scalar, to `b d h w`."""
+        """Map an input `b c h w` of any size, at times `t`, `b` or `1` or a scalar, to `b d h w`."""
         time = self.time_mlp(t)
         padded = pad_to_multiple(x, self.multiple).contiguous(memory_format=torch.channels_last)
         first = features = self.init_conv(padded)
@@ -140,7 +147,7 @@ class ConditionalUNet(TimedUNet):
 
 
 class UnconditionalUNet(TimedUNet):
-    """The U-Net of Denoising-SDE: no degraded image beside the state, and full attention in the middle."""
+    """The U-Net of Denoising-SDE: it has no degraded image beside the state, and full attention in the middle."""
 
     def __init__(
         self, *, in_channels: int = 3, channels: int = 3, width: int = 64, depth: int = 4, time_scale: float = 100.0
@@ -154,14 +161,14 @@ class UnconditionalUNet(TimedUNet):
         return self.predict(x, t)
 
 
-def _down(inner: int, outer: int, time: int, *, last: bool) -> nn.ModuleList:
+def _make_down(inner: int, outer: int, time: int, *, last: bool) -> nn.ModuleList:
     shrink = nn.Conv2d(inner, outer, 3, padding=1, bias=False) if last else nn.Conv2d(inner, outer, 4, 2, padding=1)
     blocks = [ResidualBlock(inner, inner, time), ResidualBlock(inner, inner, time)]
-    return nn.ModuleList([*blocks, Around(inner, LinearAttention(inner)), shrink])
+    return nn.ModuleList([*blocks, Shortcut(inner, LinearAttention(inner)), shrink])
 
 
-def _up(inner: int, outer: int, time: int, *, last: bool) -> nn.ModuleList:
+def _make_up(inner: int, outer: int, time: int, *, last: bool) -> nn.ModuleList:
     grow = nn.Conv2d(inner, outer, 3, padding=1, bias=not last)
     blocks = [ResidualBlock(inner + outer, inner, time), ResidualBlock(inner + outer, inner, time)]
     enlarge = grow if last else nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), grow)
-    return nn.ModuleList([*blocks, Around(inner, LinearAttention(inner)), enlarge])
+    return nn.ModuleList([*blocks, Shortcut(inner, LinearAttention(inner)), enlarge])

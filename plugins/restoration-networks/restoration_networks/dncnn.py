@@ -1,4 +1,4 @@
-"""DnCNN: a plain stack of convolutions that says what is wrong with a picture."""
+"""DnCNN: a plain stack of convolutions that predicts the noise of a picture."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from restoration.framing import part_to_mend, to_picture
 
 
 class DnCNN(nn.Module):
-    """Convolutions 3x3 with batch norm between the first and the last (Zhang et al., TIP 2017, arXiv:1608.03981).
+    """3x3 convolutions with batch norm between the first and the last (Zhang et al., TIP 2017, arXiv:1608.03981).
 
-    It subtracts what it finds from the picture: see `part_to_mend`; without `residual` it answers with what it finds. A
-    batch norm learns from more than one pixel only.
+    * `in_channels`, `channels`: the channels of the input and of the picture.
+    * `width`: the channels of the features.
+    * `depth`: the number of convolutions.
+    * `batch_norm`: whether there are batch norms, which need more than one pixel in training.
+    * `residual`: whether the prediction is subtracted from the picture, see `part_to_mend`; else it is the output.
     """
 
     def __init__(
@@ -39,7 +42,7 @@ class DnCNN(nn.Module):
         self.dncnn = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map a picture with what is known beside it, `b in_channels h w`, to a picture `b channels h w`."""
+        """Map a picture, and further channels of the input, `b in_channels h w`, to a picture `b channels h w`."""
         x = x.contiguous(memory_format=torch.channels_last)
         found = to_picture(self.dncnn[-1], self.dncnn[:-1](x), x)
         return found if self.mended is None else x[:, self.mended] - found

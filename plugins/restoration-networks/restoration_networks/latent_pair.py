@@ -1,4 +1,4 @@
-"""The two networks of Latent Refusion as one: a U-Net into latents and out of them, and a NAFNet that denoises there.
+"""The two networks of Latent Refusion as one: a U-Net to latents and back, and a NAFNet that denoises the latents.
 
 Luo et al., "Refusion: Enabling Large-Size Realistic Image Restoration with Latent-Space Diffusion Models", CVPR
 Workshops 2023, arXiv:2304.08291.
@@ -13,11 +13,15 @@ from restoration_networks.latent_unet import Hidden, LatentUNet
 
 
 class LatentPair(nn.Module):
-    """The `autoencoder` and the `denoiser` of its latents, with the published names below each.
+    """The `autoencoder` and the `denoiser` of its latents; the parameters of each have the published names.
 
-    Called with latents it denoises them; called with pictures it encodes both, denoises, and decodes with what is
-    hidden in the degraded one. The channels say which, so `latent_channels` must not be `channels`. The defaults are
-    those for dehazing, 79 million parameters.
+    Called with latents, it denoises them. Called with pictures, it encodes both, denoises, and decodes with the hidden
+    features of the degraded one. The number of channels tells which, so `latent_channels` must differ from `channels`.
+    The defaults are those for dehazing, 79 million parameters.
+
+    * `channels`, `latent_channels`: the channels of pictures and of latents.
+    * `autoencoder_width`, `multipliers`: `width` and `multipliers` of `LatentUNet`.
+    * `width`, `encoder`, `middle`, `decoder`, `time_scale`: those of `ConditionalNAFNet`.
     """
 
     def __init__(
@@ -55,11 +59,11 @@ class LatentPair(nn.Module):
         )
 
     def encode(self, x: Tensor) -> tuple[Tensor, Hidden]:
-        """Return the latent of a picture `b c h w`, `b latent_channels h' w'`, and what it leaves out."""
+        """Return the latent `b latent_channels h' w'` of pictures `b c h w`, and what it does not contain."""
         return self.autoencoder.encode(x)
 
     def decode(self, latent: Tensor, hidden: Hidden) -> Tensor:
-        """Return the picture of a latent, `b c h w`, with what is hidden in the one that was encoded."""
+        """Return pictures `b c h w` from latents and the `hidden` features of the pictures that were encoded."""
         return self.autoencoder.decode(latent, hidden)
 
     def forward(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""The published NAFNet, an image to an image, so that its weights load key by key.
+"""The published NAFNet, from image to image; its parameters have the published names.
 
 Chen et al., "Simple Baselines for Image Restoration", ECCV 2022, arXiv:2204.04676. Its channel attention averages over
-the whole picture, so it cannot be cut into windows.
+the whole picture, so the output changes in windows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def gate(x: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """A block of NAFNet: a depthwise convolution with channel attention, then a gated layer at every pixel."""
+    """A NAFNet block: a depthwise convolution with channel attention, then a gated layer for each pixel."""
 
     def __init__(self, channels: int, norm: Callable[[int], nn.Module] = BiasNorm) -> None:
         super().__init__()
@@ -47,20 +47,20 @@ class Block(nn.Module):
         return x + self.narrow(self.conv4(self.norm2(x)))
 
     def mix(self, wide: Tensor) -> Tensor:
-        """Mix neighbouring pixels and weigh the channels: `b 2c h w` to `b c h w`."""
+        """Mix neighbouring pixels and weight the channels: `b 2c h w` to `b c h w`."""
         x = gate(self.conv2(wide))
         attention = self.sca(x)
         if attention.shape[0] > 1:
-            return scaled(self.conv3, x * attention, self.beta)
-        return scaled(self.conv3, x, self.beta, attention)
+            return apply_scaled(self.conv3, x * attention, self.beta)
+        return apply_scaled(self.conv3, x, self.beta, attention)
 
     def narrow(self, wide: Tensor) -> Tensor:
-        """Multiply the halves and mix the channels: `b 2c h w` to `b c h w`."""
-        return scaled(self.conv5, gate(wide), self.gamma)
+        """Multiply the two halves and mix the channels: `b 2c h w` to `b c h w`."""
+        return apply_scaled(self.conv5, gate(wide), self.gamma)
 
 
-def scaled(conv: nn.Conv2d, x: Tensor, after: Tensor, before: Tensor | None = None) -> Tensor:
-    """`conv(x * before) * after` for a 1x1 convolution and gains `1 c 1 1`, both folded into its weights."""
+def apply_scaled(conv: nn.Conv2d, x: Tensor, after: Tensor, before: Tensor | None = None) -> Tensor:
+    """Return `conv(x * before) * after` for a 1x1 convolution and gains `1 c 1 1`, both folded into its weights."""
     weight = conv.weight * rearrange(after, "1 c 1 1 -> c 1 1 1")
     if before is not None:
         weight = weight * before
@@ -69,7 +69,13 @@ def scaled(conv: nn.Conv2d, x: Tensor, after: Tensor, before: Tensor | None = No
 
 
 class Levels(nn.Module):
-    """What every NAFNet is: blocks at sizes that halve and double, the skipped features added."""
+    """What every NAFNet has: blocks at sizes that are halved and doubled again, with skips that are added.
+
+    * `block`: makes a block for a number of channels.
+    * `inner`, `outer`: the channels of the input and of the output.
+    * `width`: the channels at full size, doubled with each halving of the size.
+    * `encoder`, `middle`, `decoder`: the number of blocks at each size on the way down, in the middle and up again.
+    """
 
     def __init__(
         self,
@@ -88,34 +94,37 @@ class Levels(nn.Module):
         self.multiple = 2 ** len(encoder)
         widths = [width * 2**level for level in range(len(encoder))]
         self.intro = nn.Conv2d(inner, width, 3, padding=1)
-        self.encoders = nn.ModuleList(_blocks(block, n, c) for n, c in zip(encoder, widths, strict=True))
+        self.encoders = nn.ModuleList(_make_blocks(block, n, c) for n, c in zip(encoder, widths, strict=True))
         self.downs = nn.ModuleList(nn.Conv2d(c, 2 * c, 2, stride=2) for c in widths)
-        self.middle_blks = _blocks(block, middle, width * self.multiple)
+        self.middle_blks = _make_blocks(block, middle, width * self.multiple)
         self.ups = nn.ModuleList(
             nn.Sequential(nn.Conv2d(2 * c, 4 * c, 1, bias=False), nn.PixelShuffle(2)) for c in reversed(widths)
         )
-        self.decoders = nn.ModuleList(_blocks(block, n, c) for n, c in zip(decoder, reversed(widths), strict=True))
+        self.decoders = nn.ModuleList(_make_blocks(block, n, c) for n, c in zip(decoder, reversed(widths), strict=True))
         self.ending = nn.Conv2d(width, outer, 3, padding=1)
 
-    def walk(self, x: Tensor, *time: Tensor, intro_skip: bool = False) -> Tensor:
-        """Map `b c h w` of any size to `b d h w`; every block is told the `time`, if any."""
+    def map_levels(self, x: Tensor, *time: Tensor, intro_skip: bool = False) -> Tensor:
+        """Map `b c h w` of any size to `b d h w`; every block is also given the `time`, if there is one."""
         padded = pad_to_multiple(x, self.multiple, mode="constant").contiguous(memory_format=torch.channels_last)
         first = features = self.intro(padded)
         skips = []
         for blocks, down in zip(self.encoders, self.downs, strict=True):
-            features = _through(blocks, features, time)
+            features = _apply_blocks(blocks, features, time)
             skips.append(features)
             features = down(features)
-        features = _through(self.middle_blks, features, time)
+        features = _apply_blocks(self.middle_blks, features, time)
         for up, blocks in zip(self.ups, self.decoders, strict=True):
-            features = _through(blocks, up(features) + skips.pop(), time)
+            features = _apply_blocks(blocks, up(features) + skips.pop(), time)
         return to_picture(self.ending, features + first if intro_skip else features, x)
 
 
 class NAFNet(Levels):
     """The published NAFNet; the defaults are its 17 million parameters for deblurring.
 
-    With `residual` it answers with the degraded picture plus what it learnt to add: see `part_to_mend`.
+    * `in_channels`, `channels`: the channels of the input and of the picture.
+    * `width`: the channels at full size, doubled with each halving of the size.
+    * `encoder`, `middle`, `decoder`: the number of blocks at each size on the way down, in the middle and up again.
+    * `residual`: whether the output is added to the degraded picture, see `part_to_mend`.
     """
 
     def __init__(
@@ -133,16 +142,16 @@ class NAFNet(Levels):
         self.mended = part_to_mend(in_channels, channels) if residual else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map a picture with what is known beside it, `b in_channels h w`, to a picture `b channels h w`."""
-        change = self.walk(x)
+        """Map a picture, and further channels of the input, `b in_channels h w`, to a picture `b channels h w`."""
+        change = self.map_levels(x)
         return change if self.mended is None else change + x[:, self.mended]
 
 
-def _blocks(block: Callable[[int], nn.Module], number: int, channels: int) -> nn.Sequential:
+def _make_blocks(block: Callable[[int], nn.Module], number: int, channels: int) -> nn.Sequential:
     return nn.Sequential(*(block(channels) for _ in range(number)))
 
 
-def _through(blocks: nn.Module, x: Tensor, time: tuple[Tensor, ...]) -> Tensor:
+def _apply_blocks(blocks: nn.Module, x: Tensor, time: tuple[Tensor, ...]) -> Tensor:
     for block in blocks.children():
         x = block(x, *time)
     return x

@@ -15,9 +15,10 @@ def layer_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = No
 
 
 class GainNorm(nn.Module):
-    """Layer norm with a gain and no bias, as IR-SDE and Refusion have it: `b c h w` to `b c h w`.
+    """Layer norm with a gain and no bias, as in IR-SDE and Refusion: `b c h w` to `b c h w`.
 
-    Statistics are float32 in every precision, so `eps` stays 1e-5 where the published code has 1e-3 for half precision.
+    Statistics are float32 in every precision, so `eps` is always 1e-5, where the published code has 1e-3 for half
+    precision.
     """
 
     def __init__(self, channels: int) -> None:
@@ -30,7 +31,7 @@ class GainNorm(nn.Module):
 
 
 class BiasNorm(nn.Module):
-    """Layer norm with a gain and a bias, as the published NAFNet has it: `b c h w` to `b c h w`."""
+    """Layer norm with a gain and a bias, as in the published NAFNet: `b c h w` to `b c h w`."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

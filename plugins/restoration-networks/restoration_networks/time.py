@@ -1,4 +1,4 @@
-"""The time as a vector of sines, and how it scales and shifts features."""
+"""The embedding of the time as a vector of sines, and how it scales and shifts features."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch.nn import functional
 
 
 class SinusoidalEmbedding(nn.Module):
-    """Times `b` to `b c`, the first half sines and the second cosines (Vaswani et al., 2017, section 3.5).
+    """Maps times `b` to `b c`, the first half sines and the second cosines (Vaswani et al., 2017, section 3.5).
 
-    `scale` turns a time in [0, 1] into the unit that the network was trained with.
+    `scale` converts a time in [0, 1] to the unit that the network was trained with.
     """
 
     def __init__(self, channels: int, scale: float = 1000.0) -> None:
@@ -22,15 +22,15 @@ class SinusoidalEmbedding(nn.Module):
         self.scale = scale
 
     def forward(self, t: Tensor) -> Tensor:
-        """Map `b`, or a scalar, to `b c`, in float32 whatever the precision around it."""
+        """Map `b`, or a scalar, to `b c`, in float32 whatever the precision of the context."""
         half = self.channels // 2
         exponents = torch.arange(half, device=t.device, dtype=torch.float32) / (half - 1)
         angles = (t.float() * self.scale).reshape(-1, 1) * torch.exp(-math.log(10000.0) * exponents)
         return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
-def modulated(conv: nn.Conv2d, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """`conv(x * (1 + scale) + shift)` for a 1x1 convolution; one time for all is folded into its weights."""
+def modulate(conv: nn.Conv2d, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Return `conv(x * (1 + scale) + shift)` for a 1x1 convolution; one time for all is folded into its weights."""
     if scale.shape[0] > 1:
         answer: Tensor = conv(x * (1 + rearrange(scale, "b c -> b c 1 1")) + rearrange(shift, "b c -> b c 1 1"))
         return answer

@@ -1,4 +1,4 @@
-"""Tasks for `restoration`: the ways pictures are damaged. Cards only, nothing heavy is imported here."""
+"""Tasks for `restoration`, the ways that pictures are damaged: cards only, nothing heavy is imported here."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from restoration import CommandOption, TaskCard, hookimpl
 
 @hookimpl
 def register_tasks() -> Iterable[TaskCard]:
-    """Bring the six tasks of the literature of diffusion, and that of JPEG."""
+    """Bring the six tasks that the literature on diffusion has, and JPEG."""
     yield TaskCard(
         name="derain",
         factory="restoration_tasks.rain:Rain",
-        summary="take away rain: streaks of several directions, lengths and widths, mist, drops on glass",
+        summary="remove rain: streaks of several directions, lengths and widths, mist, drops on the glass",
         source="Yang et al. 2017, equation 3",
         asks=(
-            CommandOption(name="kind", help="what falls", values=("streaks", "drops", "mixed")),
-            CommandOption(name="strength", help="mean brightness of the streaks, 0.02 to 0.45"),
+            CommandOption(name="kind", help="kind of rain that is drawn", values=("streaks", "drops", "mixed")),
+            CommandOption(name="strength", help="mean brightness of the streaks, drawn from 0.02 to 0.45 by default"),
         ),
     )
     yield TaskCard(
@@ -27,21 +27,26 @@ def register_tasks() -> Iterable[TaskCard]:
         linear=True,
         asks=(
             CommandOption(
-                name="kernel", help="a picture, .npy or FILE.npz:KEY of the kernel", values="file", describes=True
+                name="kernel",
+                help="file of the blur kernel: a picture, NAME.npy or NAME.npz:KEY",
+                values="file",
+                describes=True,
             ),
-            CommandOption(name="kind", help="what blurs", values=("shake", "defocus", "mixed")),
-            CommandOption(name="extent", help="diameter of kernels that are drawn, in pixels"),
+            CommandOption(name="kind", help="kind of blur that is drawn", values=("shake", "defocus", "mixed")),
+            CommandOption(name="extent", help="diameter of the kernels that are drawn, in pixels"),
         ),
     )
     yield TaskCard(
         name="denoise",
         factory="restoration_tasks.noise:Noise",
-        summary="take away noise: Gaussian, of a sensor, as cameras store it, or isolated wrong pixels",
+        summary="remove noise: Gaussian, of a sensor, as cameras store it, or impulses",
         linear=True,
         asks=(
             CommandOption(name="sigma", help="standard deviation of the noise, in levels of 255", describes=True),
             CommandOption(
-                name="kind", help="of noise", values=("gaussian", "poisson-gaussian", "impulse", "camera", "mixed")
+                name="kind",
+                help="kind of noise that is drawn",
+                values=("gaussian", "poisson-gaussian", "impulse", "camera", "mixed"),
             ),
         ),
     )
@@ -50,32 +55,41 @@ def register_tasks() -> Iterable[TaskCard]:
         factory="restoration_tasks.resolution:LowResolution",
         summary="enlarge a small picture 2, 3 or 4 times",
         linear=True,
-        asks=(CommandOption(name="scale", help="how much larger; 4 if not said", values="whole", describes=True),),
+        asks=(
+            CommandOption(
+                name="scale", help="how many times larger the result is; 4 by default", values="whole", describes=True
+            ),
+        ),
     )
     yield TaskCard(
         name="inpaint",
         factory="restoration_tasks.holes:Holes",
-        summary="fill scratches, blots, writing and lost pixels",
+        summary="fill in scratches, stains, text and lost pixels",
         linear=True,
         asks=(
             CommandOption(
                 name="mask",
-                help="a picture or a folder of them, black where pixels are missing",
+                help="a picture, or a folder of pictures, that is black where pixels are missing",
                 values="file",
                 describes=True,
             ),
             CommandOption(
                 name="kind",
-                help="of holes that are drawn",
+                help="kind of holes that are drawn",
                 values=("thin", "thick", "boxes", "text", "pixels", "mixed"),
             ),
-            CommandOption(name="holes", help="how the mask shows holes", values=("black", "white"), describes=True),
+            CommandOption(
+                name="holes",
+                help="colour of the holes in the mask; black by default",
+                values=("black", "white"),
+                describes=True,
+            ),
         ),
     )
     yield TaskCard(
         name="dehaze",
         factory="restoration_tasks.haze:Haze",
-        summary="see through haze and fog",
+        summary="remove haze and fog",
         source="Narasimhan and Nayar 2002",
         working_size=192,
         asks=(CommandOption(name="thickness", help="optical depth of the haze, 0 to 10"),),
@@ -83,7 +97,7 @@ def register_tasks() -> Iterable[TaskCard]:
     yield TaskCard(
         name="jpeg",
         factory="restoration_tasks.jpeg:JPEG",
-        summary="mend the blocks and rings of strong JPEG compression",
+        summary="remove the blocks and ringing of strong JPEG compression",
         lossy=True,
-        asks=(CommandOption(name="quality", help="of the encoder, 5 to 60"),),
+        asks=(CommandOption(name="quality", help="quality of the JPEG encoder, drawn from 5 to 60 by default"),),
     )

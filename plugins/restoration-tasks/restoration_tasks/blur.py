@@ -10,6 +10,7 @@ from einops import rearrange
 
 from restoration import Observation
 from restoration.operators import Convolution
+from restoration.picture import round_to_levels
 from restoration_tasks.drawing import between, uniform
 from restoration_tasks.kernels import read_kernel
 
@@ -54,7 +55,7 @@ class Blur:
         operator = Convolution(self._draw(batch, rng) if self.kernel is None else read_kernel(self.kernel))
         noise = uniform(batch, *self.noise, rng) / 255
         y = operator(x) + noise * torch.randn(x.shape, generator=rng)
-        return Observation(y=(y.clamp(0, 1) * 255).round() / 255, operator=operator, sigma=float(noise.mean()))
+        return Observation(y=round_to_levels(y), operator=operator, sigma=float(noise.mean()))
 
     def describe(self, picture: Picture) -> Observation:
         """Return what is known about a blurred picture: its kernel, if there is a file of it."""

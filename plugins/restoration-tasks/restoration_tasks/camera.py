@@ -1,4 +1,4 @@
-"""What a camera makes of the noise of its sensor: it spreads to neighbours and bends with the tone curve."""
+"""The noise of a camera's sensor as it is in its files: correlated between neighbours, and bent by the tone curve."""
 
 from __future__ import annotations
 
@@ -8,31 +8,33 @@ import torch
 from einops import repeat
 from torch.nn import functional
 
+from restoration.picture import round_to_levels
 from restoration_tasks.drawing import uniform
-from restoration_tasks.jpeg import compressed
+from restoration_tasks.jpeg import compress
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 GAMMA = 2.2
+"""The exponent of the tone curve: pixels are linear light to the power of 1 / GAMMA."""
 FLOOR = (5e-4, 5e-3)
-"""Standard deviation of the noise that is there without light, of 1, white."""
+"""The range of the standard deviation of the noise that is there without light, where white is 1."""
 BALANCE = (1.0, 2.0)
-"""What red and blue are multiplied by, so that grey is grey."""
+"""The range of the factors of red and blue in the white balance."""
 BLEND = {"green": ((0, 1, 0), (1, 4, 1), (0, 1, 0)), "other": ((1, 2, 1), (2, 4, 2), (1, 2, 1))}
-"""Bilinear demosaicing, as kernels on the grid of each colour."""
+"""The kernels of bilinear demosaicing, on the grid of each colour."""
 
 
-def photographed(x: Tensor, gain: Tensor, rng: Generator, wanted: Tensor | None = None) -> Tensor:
-    """Return pictures, `b c h w`, as a camera stores them: with noise of its sensor that went through its processing.
+def photograph(x: Tensor, gain: Tensor, rng: Generator, wanted: Tensor | None = None) -> Tensor:
+    """Return pictures `b c h w` as a camera stores them, with noise of its sensor that went through its processing.
 
     In linear light the noise has the variance `gain x + floor^2` (Foi et al., "Practical Poissonian-Gaussian Noise
-    Modeling", 2008; `gain` is `b 1 1 1`) before the white balance. Four of five pictures are seen through a Bayer
-    mosaic, which mixes the noise of neighbours; some is smoothed, then the tone curve and, for 70 %, JPEG of quality 60
-    to 100 follow: in the order of Guo et al., "Toward Convolutional Blind Denoising of Real Photographs", CVPR 2019.
-    Only the noise is mixed and smoothed, so that taking it away does not mean sharpening.
+    Modeling", 2008; `gain` is `b 1 1 1`) before the white balance. Four of five pictures are taken through a Bayer
+    mosaic, which correlates the noise of neighbours. Then some are smoothed, and the tone curve and, for 70 %, JPEG of
+    quality 60 to 100 follow: the order of Guo et al., "Toward Convolutional Blind Denoising of Real Photographs", CVPR
+    2019. Only the noise is demosaiced and smoothed, so that a method that removes it need not sharpen the picture.
 
-    `wanted`, `b` of True and False, says which of the pictures to return; the same is drawn for all.
+    `wanted`, `b` of True and False, chooses the pictures to return; the random numbers are drawn for all.
     """
     batch, channels = x.shape[:2]
     balance = torch.ones(batch, channels, 1, 1)
@@ -45,22 +47,22 @@ def photographed(x: Tensor, gain: Tensor, rng: Generator, wanted: Tensor | None 
     smooth = uniform(batch, 0, 1, rng) * (uniform(batch, 0, 1, rng) < 0.5)
     stored, quality = uniform(batch, 0, 1, rng) < 0.7, uniform(batch, 60, 100, rng).round()
 
-    def of(drawn: Tensor) -> Tensor:
+    def choose(drawn: Tensor) -> Tensor:
         return drawn if wanted is None else drawn[wanted]
 
-    light = of(x).clamp(0, 1) ** GAMMA
-    noise = (of(balance * gain) * light + of(balance * floor) ** 2).sqrt() * of(noise)
+    light = choose(x).clamp(0, 1) ** GAMMA
+    noise = (choose(balance * gain) * light + choose(balance * floor) ** 2).sqrt() * choose(noise)
     if mosaic is not None:
-        noise = torch.where(of(mosaic), demosaiced(noise), noise)
-    noise = torch.lerp(noise, _blurred(noise), of(smooth))
-    y = ((light + noise).clamp(0, 1) ** (1 / GAMMA) * 255).round() / 255
-    files = of(stored).flatten()
-    y[files] = compressed(y[files], of(quality)[files])
+        noise = torch.where(choose(mosaic), demosaic(noise), noise)
+    noise = torch.lerp(noise, _blur(noise), choose(smooth))
+    y = round_to_levels((light + noise).clamp(0, 1) ** (1 / GAMMA))
+    files = choose(stored).flatten()
+    y[files] = compress(y[files], choose(quality)[files])
     return y
 
 
-def demosaiced(x: Tensor) -> Tensor:
-    """Keep of `b 3 h w` what a Bayer mosaic (RGGB) sees, and fill each colour in between its neighbours."""
+def demosaic(x: Tensor) -> Tensor:
+    """Keep the values of `b 3 h w` that a Bayer mosaic (RGGB) measures, and interpolate each colour between them."""
     height, width = x.shape[-2:]
     seen = torch.zeros(3, 1, height, width)
     seen[0, :, ::2, ::2] = seen[1, :, ::2, 1::2] = seen[1, :, 1::2, ::2] = seen[2, :, 1::2, 1::2] = 1
@@ -70,10 +72,10 @@ def demosaiced(x: Tensor) -> Tensor:
 
 
 def log_uniform(batch: int, low: float, high: float, rng: Generator) -> Tensor:
-    """Return one number a picture, as likely between 1 and 2 as between 10 and 20: `b 1 1 1`."""
+    """Draw one number for each picture, uniform in its logarithm: `b 1 1 1`."""
     return low * (high / low) ** torch.rand(batch, 1, 1, 1, generator=rng)
 
 
-def _blurred(x: Tensor) -> Tensor:
+def _blur(x: Tensor) -> Tensor:
     kernel = repeat(torch.tensor(BLEND["other"]) / 16, "k l -> c 1 k l", c=x.shape[1])
     return functional.conv2d(x, kernel, padding=1, groups=x.shape[1])

@@ -1,4 +1,4 @@
-"""Drops of rain on the glass before a camera: small lenses that show the scene upside down and blurred."""
+"""Drops of rain on the glass in front of a camera: small lenses that show the scene upside down and blurred."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 AREA = 6000
-"""Pixels of a picture for each drop, at most."""
+"""There is at most one drop for this many pixels, but two in small pictures."""
 
 
-def wetted(x: Tensor, rng: Generator) -> Tensor:
-    """Return pictures, `b c h w`, seen through glass with drops, each drop of its own place, size and shape.
+def add_drops(x: Tensor, rng: Generator) -> Tensor:
+    """Return pictures `b c h w` seen through glass with drops, each of its own position, size and shape.
 
-    A drop is a lens of short focus: it shows a wide part of the scene upside down, out of focus, with a darker rim and
-    a light from above; its edge is soft, since the glass is too near (after Qian et al., "Attentive Generative
-    Adversarial Network for Raindrop Removal From a Single Image", CVPR 2018).
+    A drop is a lens of short focus: it shows a wide part of the scene upside down and out of focus, with a darker rim
+    and a highlight from above; its edge is soft, since the glass is out of focus too (after Qian et al., "Attentive
+    Generative Adversarial Network for Raindrop Removal From a Single Image", CVPR 2018).
     """
-    return torch.cat([_wet(one[None], rng) for one in x])
+    return torch.cat([_add_drops_to_one(one[None], rng) for one in x])
 
 
-def _wet(x: Tensor, rng: Generator) -> Tensor:
+def _add_drops_to_one(x: Tensor, rng: Generator) -> Tensor:
     height, width = x.shape[-2:]
     scene = functional.adaptive_avg_pool2d(x, 20)
-    places = torch.stack(torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"))
+    positions = torch.stack(torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"))
     row, column = torch.arange(height)[:, None], torch.arange(width)
-    cover, lens, shade = torch.zeros(height, width), places.clone(), torch.zeros(height, width)
-    for top, left, size, tall, soft, power in _drops(height, width, rng):
+    cover, lens, shade = torch.zeros(height, width), positions.clone(), torch.zeros(height, width)
+    for top, left, size, tall, soft, power in _draw_drops(height, width, rng):
         radius = 3 + 22 * size**2
         v, u = (row - top * height) / (radius * (1 + 0.6 * tall)), (column - left * width) / radius
         v = v * (1 + 0.25 * (v < 0))  # drops hang: narrower above
@@ -50,8 +50,8 @@ def _wet(x: Tensor, rng: Generator) -> Tensor:
     return x + cover * (drop - x)
 
 
-def _drops(height: int, width: int, rng: Generator) -> list[list[float]]:
-    """Six numbers in [0, 1] for each drop: place, size, shape, softness and power; one drop at least."""
+def _draw_drops(height: int, width: int, rng: Generator) -> list[list[float]]:
+    """Draw six numbers in [0, 1] for each drop: two for its position, then size, shape, softness and power."""
     most = max(2, height * width // AREA)
     number = int(torch.randint(1, most + 1, (), generator=rng))
     drawn: list[list[float]] = torch.rand(number, 6, generator=rng).tolist()

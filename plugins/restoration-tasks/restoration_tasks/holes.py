@@ -1,4 +1,4 @@
-"""Missing pixels: scratches, blots, writing, and pixels lost one by one."""
+"""Missing pixels: scratches, blots, text, and pixels lost one by one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from restoration import BadOption, Observation, read
 from restoration.operators import Masking
 from restoration_tasks.drawing import between
-from restoration_tasks.strokes import boxes, drawn, scribble, writing
+from restoration_tasks.strokes import draw_boxes, draw_segments, draw_strokes, draw_text
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 Kind = Literal["thin", "thick", "boxes", "text", "pixels", "mixed"]
 SHARES = {"thin": (0.03, 0.6), "thick": (0.05, 0.4), "boxes": (0.03, 0.25), "text": (0.03, 0.25), "pixels": (0.1, 0.8)}
-"""Least and most of a picture that each kind of hole takes; strokes that cross are counted twice."""
+"""The least and the largest share of a picture that each kind covers; crossings of strokes count twice."""
 CHANCES = {"thin": 0.4, "thick": 0.1, "boxes": 0.1, "text": 0.2, "pixels": 0.2}
-"""Of each kind among "mixed" holes."""
+"""The probability of each kind for "mixed" holes."""
 
 
 class Holes:
-    """Takes pixels away and leaves white in their place, as the literature of diffusion has it (Luo et al. 2023).
+    """Removes pixels and leaves white in their place, as the literature on diffusion does (Luo et al. 2023).
 
-    `kind` are thin or thick strokes, boxes, writing, single pixels, or "mixed", one of them for each picture; `share`
-    how much they cover, None for the kind's own range. `mask` is a file that says where instead: holes are its black
-    or, by `holes`, its white.
+    `kind` is thin or thick strokes, boxes, text, single pixels, or "mixed", one of them for each picture; `share` is
+    how much they cover, None for the range of the kind. `mask` is a file with the holes instead: they are black in it
+    or, if `holes` says so, white.
     """
 
     def __init__(
@@ -52,24 +52,24 @@ class Holes:
         """Return pictures with white holes, and the operator that makes the holes 0."""
         batch, _, height, width = x.shape
         if self.mask is not None:
-            return masked(x, self._file(height, width))
-        return masked(x, torch.stack([self._draw(height, width, rng) for _ in range(batch)])[:, None])
+            return mask_picture(x, self._read_mask(height, width))
+        return mask_picture(x, torch.stack([self._draw(height, width, rng) for _ in range(batch)])[:, None])
 
     def describe(self, picture: Picture) -> Observation:
-        """Return what is known of a picture: all but the holes of `mask`, or but what is transparent.
+        """Return what is known about a picture: all but the holes of `mask` or, without one, the transparent pixels.
 
-        Raises `BadOption` if neither says where the holes are.
+        Raises `BadOption` if neither shows where the holes are.
         """
         if self.mask is not None:
-            return masked(picture.pixels, self._file(*picture.pixels.shape[-2:]))
+            return mask_picture(picture.pixels, self._read_mask(*picture.pixels.shape[-2:]))
         if picture.alpha is None or bool((picture.alpha == 1).all()):
             raise BadOption(
                 "where are the holes? Give --mask FILE, black where pixels are missing, or make the holes transparent"
             )
-        return masked(picture.pixels, (picture.alpha == 1).float())
+        return mask_picture(picture.pixels, (picture.alpha == 1).float())
 
     def _draw(self, height: int, width: int, rng: Generator) -> Tensor:
-        """Draw one mask, `h w`: 1 where the picture is known."""
+        """Draw one mask, `h w`, that is 1 where the picture is known."""
         kind = self.kind
         if kind == "mixed":
             kind = list(CHANCES)[int(torch.multinomial(torch.tensor(list(CHANCES.values())), 1, generator=rng))]  # type: ignore[assignment]
@@ -78,14 +78,16 @@ class Holes:
         if kind == "pixels":
             lost = torch.rand(height, width, generator=rng) < share
         elif kind == "boxes":
-            lost = boxes(height, width, share, rng)
+            lost = draw_boxes(height, width, share, rng)
         elif kind == "text":
-            lost = drawn(writing(height, width, share, rng), height, width)
+            lost = draw_segments(draw_text(height, width, share, rng), height, width)
         else:
-            lost = drawn(scribble(height, width, (3, 14) if kind == "thin" else (14, 50), share, rng), height, width)
+            lost = draw_segments(
+                draw_strokes(height, width, (3, 14) if kind == "thin" else (14, 50), share, rng), height, width
+            )
         return (~lost).float()
 
-    def _file(self, height: int, width: int) -> Tensor:
+    def _read_mask(self, height: int, width: int) -> Tensor:
         assert self.mask is not None
         pixels = read(Path(self.mask)).pixels.mean(dim=1, keepdim=True)
         if pixels.shape[-2:] != (height, width):
@@ -94,7 +96,7 @@ class Holes:
         return ((pixels > 0.5) if self.holes == "black" else (pixels < 0.5)).float()
 
 
-def masked(x: Tensor, mask: Tensor) -> Observation:
-    """Return what is left of a picture where `mask`, `b 1 h w`, is 1, with white holes."""
+def mask_picture(x: Tensor, mask: Tensor) -> Observation:
+    """Return the observation of a picture where `mask`, `b 1 h w`, is 1, with white holes."""
     operator = Masking(mask)
     return Observation(y=operator(x) + (1 - mask), operator=operator, sigma=0.0, measured=operator(x))

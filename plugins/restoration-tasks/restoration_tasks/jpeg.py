@@ -1,4 +1,4 @@
-"""Compression: what a JPEG encoder of low quality leaves."""
+"""Compression: the artefacts of a JPEG encoder of low quality."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 class JPEG:
-    """Encodes and decodes pictures as JPEG, each with its own `quality`; colours are halved in resolution below 90."""
+    """Encodes and decodes pictures as JPEG, each with its own `quality`; colours have half the resolution below 90."""
 
     def __init__(self, *, quality: float | tuple[float, float] = (5, 60)) -> None:
         self.quality = between("quality", quality, 1, 100)
 
     def __call__(self, x: Tensor, rng: Generator) -> Tensor:
         """Return compressed pictures, `b c h w` of 1 or 3 channels, for clean ones."""
-        return compressed(x, uniform(x.shape[0], *self.quality, rng).round())
+        return compress(x, uniform(x.shape[0], *self.quality, rng).round())
 
 
-def compressed(x: Tensor, qualities: Tensor) -> Tensor:
-    """Encode and decode pictures, `b c h w`, each in its own quality, `b` whole numbers of 1 to 100."""
+def compress(x: Tensor, qualities: Tensor) -> Tensor:
+    """Encode and decode pictures `b c h w`, each with its own quality, `b` whole numbers from 1 to 100."""
     files = (
         encode(Picture(pixels=one[None]), ".jpg", int(quality))
         for one, quality in zip(x, qualities.flatten(), strict=True)

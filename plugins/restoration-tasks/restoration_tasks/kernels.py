@@ -1,4 +1,4 @@
-"""Kernels of blur from files."""
+"""Blur kernels from files."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LARGEST = 255
-"""Pixels a side."""
+"""The largest side of a kernel, in pixels."""
 
 
 def read_kernel(source: str) -> Tensor:
-    """Return the kernel in a file as `1 1 k l` with odd sides and the sum 1.
+    """Return the kernel of a file as `1 1 k l` with odd sides and the sum 1.
 
-    A picture is read as grey; of a NumPy archive `NAME.npz:KEY` is one array, `NAME.npy` is an array. Raises
+    A picture is read as grey; `NAME.npz:KEY` is one array of a NumPy archive, `NAME.npy` a single array. Raises
     `BadOption`.
     """
     path, colon, key = source.rpartition(":")

@@ -1,4 +1,4 @@
-"""Noise: Gaussian, of a sensor, as cameras store it, and isolated wrong pixels."""
+"""Noise: Gaussian, of a sensor, as cameras store it, and impulses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from restoration import Observation
-from restoration_tasks.camera import log_uniform, photographed
+from restoration.picture import round_to_levels
+from restoration_tasks.camera import log_uniform, photograph
 from restoration_tasks.drawing import between, uniform
 
 if TYPE_CHECKING:
@@ -18,21 +19,24 @@ if TYPE_CHECKING:
 Kind = Literal["gaussian", "poisson-gaussian", "impulse", "camera", "mixed"]
 KINDS = ("gaussian", "poisson-gaussian", "impulse", "camera")
 SHARES = (0.55, 0.1, 0.1, 0.25)
-"""Of the kinds, where they are mixed."""
+"""The share of each kind in "mixed" noise."""
 
 
 class Noise:
-    """Adds noise; every picture its own strength.
+    """Adds noise to pictures, to each with a strength of its own. A range is drawn from uniformly.
 
-    "gaussian" adds independent normal noise of standard deviation `sigma`, in levels of 255; "poisson-gaussian" noise
-    of variance `gain * x + sigma**2`, x in [0, 1], as a sensor has it (Foi et al., "Practical Poissonian-Gaussian Noise
-    Modeling", 2008), its sigma at most 10; "impulse" turns a share `impulse` of the values black or white; "camera"
-    is noise of a sensor in linear light, by `camera_gain`, that went through mosaic, tone curve and JPEG, see
-    `photographed`; "mixed" is one of the four for each picture, mostly the first. A range is drawn from, uniformly,
-    that of `camera_gain` by its logarithm.
+    * `sigma`: the standard deviation of Gaussian noise, in levels of 255.
+    * `kind`: "gaussian", independent normal noise of standard deviation `sigma`; "poisson-gaussian", noise of variance
+      `gain * x + sigma**2` for x in [0, 1], as a sensor has it (Foi et al., "Practical Poissonian-Gaussian Noise
+      Modeling", 2008), with a sigma of at most 10; "impulse", which makes a share of the values black or white;
+      "camera", noise of a sensor in linear light that went through mosaic, tone curve and JPEG, see `photograph`; or
+      "mixed", one of the four for each picture, mostly the first.
+    * `gain`: the strength of Poisson-Gaussian noise.
+    * `impulse`: the share of the values that impulses replace.
+    * `camera_gain`: the strength of camera noise, drawn by its logarithm.
+    * `clipped`: the share of the pictures that are clipped to black and white and rounded to 256 levels, as in a file.
 
-    The result is not clipped or rounded, as the literature of denoising has it, but for "camera" and for a share
-    `clipped` of the pictures: these are cut off at black and white and have 256 levels, as they do in a file.
+    The others are neither clipped nor rounded, as in the literature on denoising; those of "camera" always are.
     """
 
     def __init__(
@@ -66,18 +70,18 @@ class Noise:
             y = torch.where(kind == 2, torch.where(wrong < share, (wrong < share / 2).to(x), x), y)
         camera = kind.flatten() == 3
         if bool(camera.any()):
-            y[camera] = photographed(x, log_uniform(batch, *self.camera_gain, rng), rng, camera)
+            y[camera] = photograph(x, log_uniform(batch, *self.camera_gain, rng), rng, camera)
         if self.clipped:
-            y = torch.where(uniform(batch, 0, 1, rng) < self.clipped, (y.clamp(0, 1) * 255).round() / 255, y)
+            y = torch.where(uniform(batch, 0, 1, rng) < self.clipped, round_to_levels(y), y)
         return y
 
     def observe(self, x: Tensor, rng: Generator) -> Observation:
-        """Return noisy pictures and, if `sigma` is one number, how noisy."""
-        return self._known(self(x, rng))
+        """Return noisy pictures and, if `sigma` is one number, the strength of the noise."""
+        return self._observe_noisy(self(x, rng))
 
     def describe(self, picture: Picture) -> Observation:
-        """Return what is known about a noisy picture: its noise, if `sigma` is one number."""
-        return self._known(picture.pixels)
+        """Return what is known about a noisy picture: the strength of its noise, if `sigma` is one number."""
+        return self._observe_noisy(picture.pixels)
 
-    def _known(self, y: Tensor) -> Observation:
+    def _observe_noisy(self, y: Tensor) -> Observation:
         return Observation(y=y, sigma=None if self.known is None else self.known / 255)

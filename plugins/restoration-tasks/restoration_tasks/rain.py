@@ -9,8 +9,9 @@ import torch
 from einops import rearrange
 from torch.nn import functional
 
+from restoration.picture import round_to_levels
 from restoration_tasks.drawing import between, uniform
-from restoration_tasks.drops import wetted
+from restoration_tasks.drops import add_drops
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,8 +59,8 @@ class Rain:
         y = x if self.kind == "drops" else self._streaked(x, rng)
         if self.kind != "streaks":
             wet = torch.rand(x.shape[0], 1, 1, 1, generator=rng) < (1.0 if self.kind == "drops" else 0.25)
-            y = torch.where(wet, wetted(y, rng), y)
-        return (y.clamp(0, 1) * 255).round() / 255
+            y = torch.where(wet, add_drops(y, rng), y)
+        return round_to_levels(y)
 
     def _streaked(self, x: Tensor, rng: Generator) -> Tensor:
         uniform = _uniform(x.shape[0], rng)

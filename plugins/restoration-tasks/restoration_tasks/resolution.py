@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from restoration import Picture
 
 SCALES = (2, 3, 4)
+"""The scales that a batch is drawn from by default."""
 
 
 class LowResolution:
-    """Makes pictures smaller by `scale`, antialiased bicubic as MATLAB's `imresize`, to 8 bits.
+    """Makes pictures smaller by `scale`, antialiased bicubic as MATLAB's `imresize`, and rounds to 8 bits.
 
-    The degraded picture that a network sees is the small one enlarged again, bicubic too, so that its answer has the
-    full size. With several scales each batch has one of them. `noise`, in levels of 255, is added in the end.
+    The degraded picture that a network is given is the small one enlarged again, also bicubic, so that its output has
+    the full size. With several scales, each batch has one of them. `noise`, in levels of 255, is added to the small
+    picture.
     """
 
     def __init__(self, *, scale: int | tuple[int, ...] = SCALES, noise: float = 0.0) -> None:
@@ -33,7 +35,7 @@ class LowResolution:
         self.noise = between("noise", noise, 0, 255)[0]
 
     def __call__(self, x: Tensor, rng: Generator) -> Tensor:
-        """Return what is left of clean pictures, `b c h w`, at their full size."""
+        """Return what is left of clean pictures `b c h w`, enlarged to their full size."""
         return self.observe(x, rng).y
 
     def observe(self, x: Tensor, rng: Generator) -> Observation:
@@ -43,7 +45,7 @@ class LowResolution:
         small = operator.rounded(x)
         if self.noise:
             small = (small + self.noise / 255 * torch.randn(small.shape, generator=rng)).clamp(0, 1)
-        y = enlarged(small, scale)[..., : x.shape[-2], : x.shape[-1]]
+        y = enlarge(small, scale)[..., : x.shape[-2], : x.shape[-1]]
         return Observation(y=y, operator=operator, sigma=self.noise / 255, measured=small)
 
     def describe(self, picture: Picture) -> Observation:
@@ -51,9 +53,9 @@ class LowResolution:
         scale, small = self.scales[-1], picture.pixels
         height, width = small.shape[-2:]
         operator = Resampling(Fraction(1, scale), (height * scale, width * scale))
-        return Observation(y=enlarged(small, scale), operator=operator, measured=small)
+        return Observation(y=enlarge(small, scale), operator=operator, measured=small)
 
 
-def enlarged(small: Tensor, scale: int) -> Tensor:
+def enlarge(small: Tensor, scale: int) -> Tensor:
     """Return a picture `scale` times larger, bicubic, in [0, 1]."""
     return Resampling(scale, (small.shape[-2], small.shape[-1]))(small).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""Holes of pictures: polylines of round pens, letters, boxes and single pixels."""
+"""The shapes of holes: polylines of round pens, letters and boxes."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ LETTERS = {
     "7": "004016",
     "8": "10304133130110 133344453616050413",
 }
-"""Polylines on a grid of 5 by 7, each point a column and a row: no font file, the same everywhere."""
+"""Polylines on a grid of 5 by 7, each point a column and a row: no font file, and the same on every machine."""
 
 Segment = tuple[float, float, float, float, float]
-"""Two ends, x0 y0 x1 y1, and the width of the pen, in pixels."""
+"""The two ends x0, y0, x1, y1 and the width of the pen, in pixels."""
 
 
-def drawn(segments: list[Segment], height: int, width: int) -> Tensor:
-    """Return where pens have been: `h w`, bool. A pixel is covered if its centre is."""
+def draw_segments(segments: list[Segment], height: int, width: int) -> Tensor:
+    """Return where the pens of segments have been: `h w`, bool. A pixel is covered if its centre is."""
     covered = torch.zeros(height, width, dtype=torch.bool)
     for x0, y0, x1, y1, pen in segments:
         radius = pen / 2
@@ -68,8 +68,8 @@ def drawn(segments: list[Segment], height: int, width: int) -> Tensor:
     return covered
 
 
-def scribble(height: int, width: int, pens: tuple[float, float], share: float, rng: Generator) -> list[Segment]:
-    """Return polylines of a few strokes each, until they would cover about `share` of the picture side by side."""
+def draw_strokes(height: int, width: int, pens: tuple[float, float], share: float, rng: Generator) -> list[Segment]:
+    """Draw polylines of a few strokes each, until they would cover about `share` of the picture side by side."""
     segments: list[Segment] = []
     area = 0.0
     while area < share * height * width:
@@ -79,17 +79,17 @@ def scribble(height: int, width: int, pens: tuple[float, float], share: float, r
         for turn, length, stop in torch.rand(8, 3, generator=rng).tolist():
             angle += (turn - 0.5) * 2.4
             reach = pen * (1 + 5 * length)
-            ahead = (x + reach * math.cos(angle), y + reach * math.sin(angle))
-            segments.append((x, y, *ahead, pen))
+            end = (x + reach * math.cos(angle), y + reach * math.sin(angle))
+            segments.append((x, y, *end, pen))
             area += reach * pen
-            x, y = ahead
+            x, y = end
             if stop < 0.3:
                 break
     return segments
 
 
-def writing(height: int, width: int, share: float, rng: Generator) -> list[Segment]:
-    """Return lines of letters, each line of its own size, slope and pen, until they cover about `share`."""
+def draw_text(height: int, width: int, share: float, rng: Generator) -> list[Segment]:
+    """Draw lines of letters, each of its own size, slope and pen, until they cover about `share` of the picture."""
     segments: list[Segment] = []
     area = 0.0
     while area < share * height * width:
@@ -98,11 +98,11 @@ def writing(height: int, width: int, share: float, rng: Generator) -> list[Segme
         pen = max(1.5, size * (0.06 + 0.12 * draw[2]))
         x, y = (draw[3] - 0.2) * width, draw[4] * height
         letters = torch.randint(len(LETTERS), (int(3 + 12 * draw[1]),), generator=rng).tolist()
-        for place, letter in enumerate(letters):
+        for index, letter in enumerate(letters):
             for line in list(LETTERS.values())[letter].split():
                 points = []
                 for at in range(0, len(line), 2):
-                    u, v = int(line[at]) / 6 * size + place * size, int(line[at + 1]) / 6 * size
+                    u, v = int(line[at]) / 6 * size + index * size, int(line[at + 1]) / 6 * size
                     points.append((x + u - slope * v, y + v + slope * u))
                 for (x0, y0), (x1, y1) in pairwise(points):
                     segments.append((x0, y0, x1, y1, pen))
@@ -110,8 +110,8 @@ def writing(height: int, width: int, share: float, rng: Generator) -> list[Segme
     return segments
 
 
-def boxes(height: int, width: int, share: float, rng: Generator) -> Tensor:
-    """Return one to four boxes that cover about `share` side by side: `h w`, bool."""
+def draw_boxes(height: int, width: int, share: float, rng: Generator) -> Tensor:
+    """Draw one to four boxes that cover about `share` of the picture side by side: `h w`, bool."""
     covered = torch.zeros(height, width, dtype=torch.bool)
     number = int(torch.randint(1, 5, (), generator=rng))
     for x, y, aspect in torch.rand(number, 3, generator=rng).tolist():

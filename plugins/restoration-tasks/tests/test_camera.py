@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from restoration_tasks.camera import GAMMA, demosaiced, log_uniform, photographed
+from restoration_tasks.camera import GAMMA, demosaic, log_uniform, photograph
 from restoration_tasks.noise import Noise
 from torch import Generator, Tensor
 
@@ -21,12 +21,12 @@ def alike(noise: Tensor) -> float:
 
 def test_a_flat_picture_goes_through_a_mosaic_unchanged() -> None:
     x = torch.tensor([0.2, 0.5, 0.9])[None, :, None, None].expand(2, 3, 7, 8)
-    torch.testing.assert_close(demosaiced(x), x)
+    torch.testing.assert_close(demosaic(x), x)
 
 
 def test_a_mosaic_keeps_what_each_place_sees_and_blends_its_neighbours_in_between() -> None:
     x = torch.rand(1, 3, 6, 6, generator=seeded())
-    y = demosaiced(x)
+    y = demosaic(x)
     assert torch.equal(y[0, 0, ::2, ::2], x[0, 0, ::2, ::2])
     assert torch.equal(y[0, 1, ::2, 1::2], x[0, 1, ::2, 1::2])
     assert torch.equal(y[0, 2, 1::2, 1::2], x[0, 2, 1::2, 1::2])
@@ -36,7 +36,7 @@ def test_a_mosaic_keeps_what_each_place_sees_and_blends_its_neighbours_in_betwee
 
 def test_what_is_stored_has_256_levels_and_neighbours_share_their_noise() -> None:
     x = torch.full((40, 3, 32, 32), 0.5)
-    y = photographed(x, torch.full((40, 1, 1, 1), 0.01), seeded())
+    y = photograph(x, torch.full((40, 1, 1, 1), 0.01), seeded())
     assert float(y.min()) >= 0 and float(y.max()) <= 1
     torch.testing.assert_close(y * 255, (y * 255).round(), atol=1e-3, rtol=0)
     assert alike(y - x) > 0.3
@@ -45,7 +45,7 @@ def test_what_is_stored_has_256_levels_and_neighbours_share_their_noise() -> Non
 
 def test_grey_pictures_have_the_noise_of_the_sensor_bent_by_the_tone_curve() -> None:
     x, gain = torch.full((400, 1, 16, 16), 0.6), 0.002
-    noise = photographed(x, torch.full((400, 1, 1, 1), gain), seeded()) - x
+    noise = photograph(x, torch.full((400, 1, 1, 1), gain), seeded()) - x
     slope = 0.6 ** (1 - GAMMA) / GAMMA
     strongest = float(noise.std(dim=(1, 2, 3)).quantile(0.9))
     assert strongest == pytest.approx(slope * (gain * 0.6**GAMMA) ** 0.5, rel=0.1)
@@ -54,7 +54,7 @@ def test_grey_pictures_have_the_noise_of_the_sensor_bent_by_the_tone_curve() -> 
 
 def test_dark_places_are_noisier_than_bright_ones() -> None:
     x = torch.cat([torch.full((40, 3, 16, 16), 0.1), torch.full((40, 3, 16, 16), 0.8)])
-    noise = photographed(x, torch.full((80, 1, 1, 1), 0.002), seeded()) - x
+    noise = photograph(x, torch.full((80, 1, 1, 1), 0.002), seeded()) - x
     assert float(noise[:40].std()) > 1.5 * float(noise[40:].std())
 
 
@@ -63,7 +63,7 @@ def test_some_pictures_of_a_batch_are_photographed_as_they_are_among_all(channel
     x, gain = torch.rand(6, channels, 16, 16, generator=seeded()), torch.full((6, 1, 1, 1), 0.01)
     rngs = seeded(1), seeded(1)
     wanted = torch.tensor([True, False, False, True, True, False])
-    assert torch.equal(photographed(x, gain, rngs[0], wanted), photographed(x, gain, rngs[1])[wanted])
+    assert torch.equal(photograph(x, gain, rngs[0], wanted), photograph(x, gain, rngs[1])[wanted])
     assert torch.equal(rngs[0].get_state(), rngs[1].get_state())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from restoration_tasks.drops import wetted
+from restoration_tasks.drops import add_drops
 from restoration_tasks.rain import Rain
 from torch import Generator, Tensor
 from torch.nn import functional
@@ -21,7 +21,7 @@ def pictures(batch: int, height: int = 120, width: int = 160) -> Tensor:
 
 def test_drops_change_a_part_of_every_picture_and_leave_the_rest() -> None:
     x = pictures(12)
-    changed = (wetted(x, seeded()) != x).any(dim=1).float().mean(dim=(1, 2))
+    changed = (add_drops(x, seeded()) != x).any(dim=1).float().mean(dim=(1, 2))
     assert float(changed.min()) > 0.0005
     assert float(changed.max()) < 0.6
     assert float(changed.std()) > 0.02, "some have few drops, some many"
@@ -29,14 +29,14 @@ def test_drops_change_a_part_of_every_picture_and_leave_the_rest() -> None:
 
 def test_drops_are_in_one_piece_each() -> None:
     x = pictures(1)
-    wet = (wetted(x, seeded(3)) != x).any(dim=1, keepdim=True).float()
+    wet = (add_drops(x, seeded(3)) != x).any(dim=1, keepdim=True).float()
     inner = functional.max_pool2d(-wet, 3, stride=1, padding=1) == -1
     assert float(inner.sum() / wet.sum()) > 0.5, "mostly surrounded by wet pixels"
 
 
 def test_a_flat_picture_shows_through_a_drop_as_it_is_but_for_its_shading() -> None:
     x = torch.full((4, 3, 120, 160), 0.5)
-    difference = wetted(x, seeded()) - x
+    difference = add_drops(x, seeded()) - x
     assert float(difference.max()) <= 0.12 + 1e-5
     assert float(difference.min()) >= -0.1 - 1e-5
     assert float(difference.abs().max()) > 0.05
@@ -45,7 +45,7 @@ def test_a_flat_picture_shows_through_a_drop_as_it_is_but_for_its_shading() -> N
 
 def test_a_drop_shows_the_scene_upside_down() -> None:
     x = torch.linspace(0, 1, 240).expand(8, 3, 200, 240).mT.contiguous()  # brighter to the bottom
-    y = wetted(x, seeded(2))
+    y = add_drops(x, seeded(2))
     wet = ((y - x).abs() > 0.02).all(dim=1, keepdim=True)
     down = (y[..., 1:, :] - y[..., :-1, :])[wet[..., 1:, :].expand(-1, 3, -1, -1)]
     assert float((down < 0).float().mean()) > 0.6, "darker to the bottom inside"
@@ -54,17 +54,17 @@ def test_a_drop_shows_the_scene_upside_down() -> None:
 def test_drops_fall_the_same_from_the_same_rng_and_otherwise_from_another() -> None:
     x = pictures(2)
     before = x.clone()
-    assert torch.equal(wetted(x, seeded(1)), wetted(x, seeded(1)))
-    assert not torch.equal(wetted(x, seeded(1)), wetted(x, seeded(2)))
+    assert torch.equal(add_drops(x, seeded(1)), add_drops(x, seeded(1)))
+    assert not torch.equal(add_drops(x, seeded(1)), add_drops(x, seeded(2)))
     assert torch.equal(x, before)
     same = x[:1].expand(2, -1, -1, -1)
-    assert not torch.equal(*wetted(same, seeded(1))), "each picture has its own"
+    assert not torch.equal(*add_drops(same, seeded(1))), "each picture has its own"
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 1, 1), (2, 1, 7, 5), (1, 3, 1, 40)])
 def test_small_pictures_can_be_wet(shape: tuple[int, ...]) -> None:
     x = torch.rand(shape, generator=seeded(3))
-    y = wetted(x, seeded())
+    y = add_drops(x, seeded())
     assert y.shape == x.shape and bool(y.isfinite().all())
 
 

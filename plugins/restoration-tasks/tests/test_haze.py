@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from restoration_tasks.haze import Haze, hills
+from restoration_tasks.haze import Haze, draw_hills
 from torch import Generator, Tensor
 
 from restoration import Task
@@ -81,7 +81,7 @@ def test_depth_is_mostly_greater_at_the_top() -> None:
 
 
 def test_hills_are_smooth_and_bounded() -> None:
-    heights = hills(4, 4, 64, 64, seeded())
+    heights = draw_hills(4, 4, 64, 64, seeded())
     assert heights.shape == (4, 1, 64, 64)
     assert float(heights.abs().max()) <= 1
     assert float(heights.std()) > 0.2

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 import torch
 from restoration_tasks.holes import CHANCES, SHARES, Holes, Kind
-from restoration_tasks.strokes import LETTERS, drawn
+from restoration_tasks.strokes import LETTERS, draw_segments
 from torch import Generator, Tensor
 
 from restoration import BadOption, BadPicture, KnowingTask, Picture, write
@@ -93,15 +93,15 @@ def test_mixed_holes_are_of_every_kind() -> None:
 
 
 def test_a_stroke_covers_the_pixels_that_are_nearer_than_half_its_pen() -> None:
-    covered = drawn([(2.3, 3.2, 24.6, 11.1, 5.7)], 18, 30)
+    covered = draw_segments([(2.3, 3.2, 24.6, 11.1, 5.7)], 18, 30)
     rows, columns = torch.arange(18.0)[:, None, None], torch.arange(30.0)[:, None]
     places = torch.linspace(0, 1, 2001)  # of points along the stroke
     distance = ((columns - 2.3 - 22.3 * places) ** 2 + (rows - 3.2 - 7.9 * places) ** 2).sqrt().amin(dim=-1)
     clear = (distance - 2.85).abs() > 0.01
     assert torch.equal(covered[clear], (distance <= 2.85)[clear])
-    point = drawn([(5.0, 4.0, 5.0, 4.0, 2.0)], 8, 12)
+    point = draw_segments([(5.0, 4.0, 5.0, 4.0, 2.0)], 8, 12)
     assert point.sum() == 5 and bool(point[4, 5])
-    assert not drawn([(-50.0, 3.0, -20.0, 3.0, 3.0), (3.0, 40.0, 5.0, 60.0, 4.0)], 8, 12).any()
+    assert not draw_segments([(-50.0, 3.0, -20.0, 3.0, 3.0), (3.0, 40.0, 5.0, 60.0, 4.0)], 8, 12).any()
 
 
 def test_letters_are_lines_on_a_grid_of_five_by_seven() -> None:

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 import torch
-from restoration_tasks.resolution import LowResolution, enlarged
+from restoration_tasks.resolution import LowResolution, enlarge
 from torch import Generator, Tensor
 
 from restoration import KnowingTask, Picture
@@ -32,7 +32,7 @@ def test_small_pictures_are_matlabs_and_enlarged_to_the_size_of_the_clean_ones(
     assert seen.measured.shape == (2, 3, -(-size[0] // scale), -(-size[1] // scale))
     assert torch.equal(seen.measured, Resampling(Fraction(1, scale), size).rounded(x))
     assert seen.y.shape == x.shape
-    assert torch.equal(seen.y, enlarged(seen.measured, scale)[..., : size[0], : size[1]])
+    assert torch.equal(seen.y, enlarge(seen.measured, scale)[..., : size[0], : size[1]])
     assert seen.sigma == 0
 
 
@@ -56,7 +56,7 @@ def test_a_small_picture_says_how_large_the_clean_one_was() -> None:
 def test_an_enlarged_picture_made_small_again_is_nearly_the_same() -> None:
     small = torch.nn.functional.interpolate(pictures(1, 3, 4, 5), (16, 20), mode="bilinear")
     for scale in (2, 3, 4):
-        large = enlarged(small, scale)
+        large = enlarge(small, scale)
         again = Resampling(Fraction(1, scale), (large.shape[-2], large.shape[-1]))(large)
         assert float((again - small).abs().max()) < 0.05
 

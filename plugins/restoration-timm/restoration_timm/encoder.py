@@ -20,15 +20,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 WEIGHTS = "model.safetensors"
+"""The name of the file of weights in a repository of timm."""
 INSTEAD = "choose one that takes any size, such as resnet18 or convnext_atto"
+"""What errors about an unusable encoder propose."""
 
 
 class Encoder(nn.Module):
     """A network of timm without its head (Wightman, "PyTorch Image Models", 2019).
 
-    `reductions` and `channels` are those of its features, the finest first; the sides of a picture are multiples of
-    `multiple`. With `pretrained` it starts from the weights in the Hub's cache and never asks the network; where they
-    are not there it can only be used after other weights were loaded into it, as those of a finished training are.
+    `reductions` and `channels` are those of its features, the finest first; the sides of a picture must be multiples of
+    `multiple`. With `pretrained` it starts from the weights in the Hub's cache, and never uses the network; if they are
+    not there, it can only be used after other weights were loaded into it, such as those of a finished training.
 
     Raises `UnknownName` or `BadOption`.
     """
@@ -38,39 +40,39 @@ class Encoder(nn.Module):
 
     def __init__(self, name: str, in_channels: int, *, pretrained: bool = False) -> None:
         super().__init__()
-        config = configuration(name)
-        file, self.lacks = cached_weights(name, config) if pretrained else ("", "")
-        self.body = created(name, in_channels, config, file)
+        config = find_configuration(name)
+        file, self.missing = find_cached_weights(name, config) if pretrained else ("", "")
+        self.body = create_encoder(name, in_channels, config, file)
         self.reductions: list[int] = self.body.feature_info.reduction()
         self.channels: list[int] = self.body.feature_info.channels()
         self.multiple = lcm(*self.reductions)
         self.channels_last = self._probe(name, in_channels)
-        # Kept with the weights, so that a later timm that says otherwise changes nothing.
+        # Stored with the weights, so that another version of timm with other values changes nothing.
         self.register_buffer("mean", torch.tensor(sum(config["mean"]) / len(config["mean"])))
         self.register_buffer("spread", torch.tensor(sum(config["std"]) / len(config["std"])))
-        self.register_load_state_dict_post_hook(_loaded)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_note_loaded)  # type: ignore[no-untyped-call]
 
-    def centred(self, x: Tensor) -> Tensor:
-        """Shift and scale pictures `b c h w` in [0, 1] as the encoder is used to; all channels alike."""
+    def normalise(self, x: Tensor) -> Tensor:
+        """Shift and scale pictures `b c h w` in [0, 1] as for the training of the encoder, all channels alike."""
         return (x - self.mean) / self.spread
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Map centred pictures `b c h w` to features `b channels h/reduction w/reduction`, the finest first.
+        """Map normalised pictures `b c h w` to features `b channels h/reduction w/reduction`, the finest first.
 
-        Raises `BadWeights` if there are only the weights of chance where pretrained ones were asked for.
+        Raises `BadWeights` if pretrained weights were asked for and there are only random ones.
         """
-        if self.lacks:
-            raise BadWeights(self.lacks)
+        if self.missing:
+            raise BadWeights(self.missing)
         features: list[Tensor] = self.body(x)
         return [feature.movedim(-1, 1) if self.channels_last else feature for feature in features]
 
     @torch.no_grad()
     def _probe(self, name: str, in_channels: int) -> bool:
-        """Say whether features come as `b h w c`; refuse an encoder that cannot see a small oblong picture."""
+        """Return whether features come as `b h w c`; refuse an encoder that fails for a small oblong picture."""
         height, width = self.multiple, 2 * self.multiple
         try:
             found = [tuple(f.shape[1:]) for f in self.body.eval()(torch.zeros(1, in_channels, height, width))]
-        except Exception as error:  # every family of encoders has its own ways to say so
+        except Exception as error:  # every family of encoders fails in its own way
             raise BadOption(f"encoder {name!r} cannot be shown {height}x{width} pixels; {INSTEAD}") from error
         self.body.train()
         wanted = [(c, height // r, width // r) for c, r in zip(self.channels, self.reductions, strict=True)]
@@ -81,8 +83,8 @@ class Encoder(nn.Module):
         raise BadOption(f"the features of encoder {name!r} are no whole fractions of the picture's size; {INSTEAD}")
 
 
-def configuration(name: str) -> dict[str, Any]:
-    """Return what timm says about an encoder. Raises `UnknownName`, with the nearest names."""
+def find_configuration(name: str) -> dict[str, Any]:
+    """Return what timm knows about an encoder. Raises `UnknownName`, with the nearest names."""
     known = [*timm.list_models(), *timm.list_models(pretrained=True)]
     if name not in known:
         near = difflib.get_close_matches(name, known, n=4)
@@ -93,10 +95,10 @@ def configuration(name: str) -> dict[str, Any]:
     return asdict(config)
 
 
-def cached_weights(name: str, config: dict[str, Any]) -> tuple[str, str]:
-    """Return the file of an encoder's weights in the Hub's cache, or else what to say: one of both is empty.
+def find_cached_weights(name: str, config: dict[str, Any]) -> tuple[str, str]:
+    """Return the file of an encoder's weights in the Hub's cache, or an error to show: one of the two is empty.
 
-    Raises `BadOption` if there are none on the Hub.
+    Raises `BadOption` if the Hub has none.
     """
     repository, _, revision = (config.get("hf_hub_id") or "").partition("@")
     if not repository:
@@ -111,8 +113,8 @@ def cached_weights(name: str, config: dict[str, Any]) -> tuple[str, str]:
     )
 
 
-def created(name: str, in_channels: int, config: dict[str, Any], file: str) -> Any:
-    """Have timm make an encoder, with the weights of a file if there is one. Raises `BadOption`."""
+def create_encoder(name: str, in_channels: int, config: dict[str, Any], file: str) -> Any:
+    """Create an encoder of timm, with the weights of a file if there is one. Raises `BadOption`."""
     how: dict[str, Any] = {"features_only": True, "in_chans": in_channels, "pretrained": bool(file)}
     if file:
         how["pretrained_cfg_overlay"] = {"file": file}
@@ -126,6 +128,6 @@ def created(name: str, in_channels: int, config: dict[str, Any], file: str) -> A
         raise BadOption(f"timm cannot make an encoder of {name!r}: {first}") from error
 
 
-def _loaded(encoder: Encoder, keys: object) -> None:
-    """Weights came from elsewhere, so that none are lacking."""
-    encoder.lacks = ""
+def _note_loaded(encoder: Encoder, keys: object) -> None:
+    """Note that weights were loaded, so that none are missing."""
+    encoder.missing = ""

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 WIDEST = 16
-"""The decoder doubles its channels with each halving of the picture, up to this many times its width."""
+"""The channels of the decoder double with each halving of the size, up to this many times its width."""
 
 
 class Layer(nn.Sequential):
-    """A convolution 3x3, a norm and GELU. Of the norms only `batch` looks beyond a pixel, when it learns."""
+    """A 3x3 convolution, a norm and GELU. Of the norms only `batch` depends on other pixels, in training."""
 
     def __init__(self, inner: int, outer: int, norm: str, stride: int = 1) -> None:
         norms = {"layer": LayerNorm2d, "batch": nn.BatchNorm2d, "none": nn.Identity}
@@ -30,7 +30,7 @@ class Layer(nn.Sequential):
 
 
 class Fusion(nn.Module):
-    """Coarse features enlarged to finer ones, and both convolved together."""
+    """Enlarges coarse features to the size of finer ones, and convolves both together."""
 
     def __init__(self, coarse: int, fine: int, outer: int, norm: str) -> None:
         super().__init__()
@@ -44,12 +44,19 @@ class Fusion(nn.Module):
 
 
 class TimmUNet(nn.Module):
-    """A U-Net (Ronneberger et al., 2015) that contracts with an encoder of timm and expands with a light decoder.
+    """A U-Net (Ronneberger et al., 2015) with an encoder of timm and a light decoder.
 
-    Encoders begin at a half or a quarter of the picture's size, so convolutions of our own keep what is finer. It is
-    shown pictures in [0, 1], or states around them. With `residual` it answers with the degraded picture plus what it
-    learnt to add, at first nothing: see `part_to_mend`; with `sigmoid` always between 0 and 1. `width` is that of the
-    decoder at full size. A batch norm, which most encoders have, learns from more than one value a channel only.
+    Encoders begin at a half or a quarter of the picture's size, so convolutions of our own extract the finer features.
+    The input is pictures in [0, 1], or states near them. Most encoders have batch norms, which need more than one value
+    for each channel in training.
+
+    * `encoder`: the name of the encoder.
+    * `in_channels`, `channels`: the channels of the input and of the picture.
+    * `width`: the channels of the decoder at full size.
+    * `norm`: the norm of the decoder.
+    * `pretrained`: whether the encoder starts from its published weights.
+    * `residual`: whether the output, which is zero at first, is added to the degraded picture, see `part_to_mend`.
+    * `sigmoid`: whether the output is between 0 and 1; only without `residual`.
     """
 
     def __init__(
@@ -92,13 +99,13 @@ class TimmUNet(nn.Module):
             nn.init.zeros_(self.ending.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map a picture with what is known beside it, `b in_channels h w`, to a picture `b channels h w`."""
-        shown = pad_to_multiple(self.encoder.centred(x), self.multiple).contiguous(memory_format=torch.channels_last)
-        features, skips = shown, []
+        """Map a picture, and further channels of the input, `b in_channels h w`, to a picture `b channels h w`."""
+        padded = pad_to_multiple(self.encoder.normalise(x), self.multiple).contiguous(memory_format=torch.channels_last)
+        features, skips = padded, []
         for stem in self.stems:
             features = stem(features)
             skips.append(features)
-        skips += self.encoder(shown)
+        skips += self.encoder(padded)
         features = skips.pop()
         for fusion in self.decoder:
             features = fusion(features, skips.pop())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import timm
 import torch
+from forking import commands
 from huggingface_hub import constants
 from restoration_timm.unet import TimmUNet
 from safetensors.torch import save_file
@@ -245,8 +244,8 @@ def test_the_command_line_trains_one_by_name_and_restores_with_it(tmp_path: Path
         write(Picture(pixels=x), tmp_path / "pictures" / f"{seed}.png")
     options = ("--network", "timm:test_resnet", "--set", "network.width=4", "--steps", "1", "--batch", "2")
     command = ("train", "regression", "--task", "denoise", "--data", tmp_path / "pictures", "--out", tmp_path / "out")
-    run = [sys.executable, "-m", "restoration", *map(str, command), *options, "--patch", "32", "--quiet"]
-    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    with commands() as restore:
+        done = restore(*command, *options, "--patch", "32", "--quiet")
     assert done.returncode == 0, done.stderr
     assert '"timm:test_resnet"' in (tmp_path / "out" / "config.json").read_text()
     restoration = Restoration("regression", "denoise", weights=str(tmp_path / "out"), task_options={"sigma": 25})

@@ -9,7 +9,7 @@ import click
 
 from restoration.cli.options import SEED, keywords, names
 from restoration.cli.places import STREAM, Job, jobs
-from restoration.cli.task_options import TaskCommand, folders, split
+from restoration.cli.task_options import TaskCommand, folders
 from restoration.console import debug_option, echo_json, json_option, quiet_option, say, show_warnings
 from restoration.errors import BadOption, RestorationError
 from restoration.registry.cards import TaskCard
@@ -60,8 +60,7 @@ def degrade(
     from restoration.degradation import Degradation
     from restoration.tasks import check_options, options_of
 
-    own, rest = split(options, task_options)
-    chosen = {**own, **rest}
+    chosen = {**options, **task_options}
     if recipe is not None:
         if task or chosen:
             raise BadOption("a --recipe says all: leave out --task and the options of a task")

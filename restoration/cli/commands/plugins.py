@@ -7,22 +7,49 @@ from typing import Any
 
 import click
 
+from restoration.cli.commands.degrade import degrade
+from restoration.cli.commands.lists import nothing
+from restoration.cli.commands.run import run
+from restoration.cli.lazy import command_of
+from restoration.cli.new_plugin import KINDS, write_plugin
 from restoration.console import debug_option, echo_json, json_option, print_table, say
-from restoration.errors import RestorationError
+from restoration.errors import BadPlugin, plain
 from restoration.registry import Plugin, registry
-from restoration.registry.cards import WeightsCard
+from restoration.registry.cards import (
+    Card,
+    CommandCard,
+    NetworkCard,
+    ObjectiveCard,
+    RestorerCard,
+    SamplerCard,
+    ScheduleCard,
+    TaskCard,
+    WeightsCard,
+)
+from restoration.registry.guard import guarded
+
+PARTS: dict[str, type[Card]] = {
+    "network": NetworkCard,
+    "schedule": ScheduleCard,
+    "objective": ObjectiveCard,
+    "sampler": SamplerCard,
+}
 
 
 @click.group(invoke_without_command=True)
 @json_option
-@click.option("--check", is_flag=True, help="Also import everything that the plugins name.")
+@click.option("--check", is_flag=True, help="Also import everything that the plugins name, and look closer.")
 @debug_option
 @click.pass_context
 def plugins(ctx: click.Context, as_json: bool, check: bool) -> int:
-    """List plugins with what they bring; those that cannot be loaded with the reason."""
+    """List plugins with what they bring; those that cannot be loaded with the reason.
+
+    With --check the exit code is 1 if anything is wrong with one.
+    """
     if ctx.invoked_subcommand:
         return 0
-    rows = [_row(plugin, check) for plugin in registry().plugins]
+    found = sorted(registry().plugins[1:], key=lambda plugin: plugin.name)
+    rows = [_row(plugin, check) for plugin in (registry().plugins[0], *found)]
     if as_json:
         echo_json(rows)
     else:
@@ -30,45 +57,77 @@ def plugins(ctx: click.Context, as_json: bool, check: bool) -> int:
             ("plugin", "version", "state", "brings"),
             [[str(row[key]) for key in ("name", "version", "state")] + [", ".join(row["brings"])] for row in rows],
         )
+    if len(rows) == 1:
+        say(nothing("plugin"))
     return 1 if check and any(row["state"] != "ok" for row in rows) else 0
 
 
 @plugins.command()
 @click.argument("name")
 @click.option(
+    "--kind",
+    type=click.Choice(list(KINDS)),
+    default="method",
+    show_default=True,
+    help="What the plugin is to bring.",
+)
+@click.option(
     "--in", "where", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where.  [default: here]"
 )
 @debug_option
-def new(name: str, where: Path) -> None:
+def new(name: str, kind: str, where: Path) -> None:
     """Write a working plugin, restoration-NAME, with its tests."""
-    from restoration.cli.new_plugin import write_plugin
-
-    files = write_plugin(name, where)
+    files = write_plugin(name, where, kind)
     click.echo(str(files[0].parent))
-    say(f"next: pip install ./{files[0].parent.name}, then `restore methods` lists {name}")
+    say(f"next: pip install ./{files[0].parent.name}, then `restore {KINDS[kind].listed}` lists {name}")
 
 
 def _row(plugin: Plugin, check: bool) -> dict[str, Any]:
     problem = plugin.error or (_first_problem(plugin) if check else "")
+    remarks = plugin.remarks if check and not problem else []
     return {
         "name": plugin.name,
         "distribution": plugin.distribution,
         "version": plugin.version,
-        "state": f"broken: {problem}" if problem else "ok",
-        "brings": [f"{card.kind} {card.title}" for card in plugin.cards],
+        "state": f"broken: {problem}" if problem else "; ".join(remarks) or "ok",
+        "brings": [f"{card.kind} {card.label}" for card in plugin.cards],
     }
 
 
 def _first_problem(plugin: Plugin) -> str:
-    """Import all that a plugin names, and find its weights; return the first thing that is wrong."""
-    from restoration.weights import bundled
-
+    """Import all that a plugin names, find its weights, try its defaults; return the first thing that is wrong."""
     for card in plugin.cards:
         try:
-            if isinstance(card, WeightsCard):
-                bundled(card).recipe()
-            else:
-                card.options()
-        except RestorationError as error:
-            return str(error)
+            with guarded():
+                _try(card)
+        except BadPlugin as error:
+            return plain(str(error))
     return ""
+
+
+def _try(card: Card) -> None:
+    """Raise an exception if something that a card names is not there, or is something else."""
+    from restoration.weights import bundled
+
+    if isinstance(card, WeightsCard):
+        bundled(card).recipe()
+    elif isinstance(card, CommandCard):
+        command_of(card)
+    else:
+        card.options()
+    if isinstance(card, RestorerCard):
+        _try_defaults(card)
+    if isinstance(card, RestorerCard | TaskCard):
+        for option in card.asks:
+            if option.name in {parameter.name for parameter in [*run.params, *degrade.params]}:
+                raise BadPlugin(f"{card.kind} {card.name!r} asks for --{option.name}, which `restore` has itself")
+
+
+def _try_defaults(card: RestorerCard) -> None:
+    import msgspec
+
+    from restoration.recipe import Part
+
+    for name, part in msgspec.convert(dict(card.defaults), dict[str, Part]).items():
+        if name in PARTS:
+            registry().card(PARTS[name], part.name)

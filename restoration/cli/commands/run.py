@@ -14,8 +14,9 @@ import click
 from restoration.cli.frames import output_options, restored
 from restoration.cli.options import how_to_restore, method_and_task
 from restoration.cli.places import Job, jobs
-from restoration.cli.task_options import TaskCommand, folders, split
+from restoration.cli.task_options import TaskCommand, folders
 from restoration.console import (
+    answers_apart,
     debug_option,
     echo_json,
     interruptible,
@@ -87,7 +88,6 @@ def run(
     Results are named NAME.restored.EXT beside their inputs; their paths are printed. Nothing is overwritten unasked.
     """
     show_warnings(quiet)
-    own, task_options = split(options, task_options)
     todo = jobs(images, output, method, task, without=folders(task_options), suffix=suffix)
     todo = _todo(todo, overwrite, skip_existing, quiet)
     if dry_run:
@@ -99,7 +99,7 @@ def run(
     from restoration.tasks import options_of
 
     prepare(threads)
-    restoration = Restoration(method, task, task_options=task_options, options=own, **how)
+    restoration = Restoration(method, task, task_options=task_options, options=options, **how)
     files = _Files(damaged=damaged, quality=jpeg_quality, suffix=suffix)
     batch = _Batch(restoration, seed, as_json, quiet, files, keep=report is not None, preview=preview)
     try:
@@ -185,7 +185,7 @@ class _Batch:
         if job.target is not None:
             _check_folder(job.target)
         suffix = job.target.suffix.lower() if job.target else self.files.suffix or pictures.suffix
-        with _preview(job.target if self.preview else None, observe) as see:
+        with _preview(job.target if self.preview else None, observe) as see, answers_apart():
             restore = partial(self.restoration, seed=self.seed, task_options=task_options, observe=see)
             done = restored(pictures, suffix, restore, self.files.quality)
         if job.target is None:
@@ -217,12 +217,9 @@ def _check_folder(target: Path) -> None:
     """Make the folder of a result before the work, not after it."""
     import os
 
-    from restoration.images import can_write, writable
+    from restoration.images import can_write, make_folder, writable
 
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RestorationError(f"cannot make {target.parent}: {error.strerror}") from error
+    make_folder(target.parent)
     if not os.access(target.parent, os.W_OK):
         raise RestorationError(f"cannot write into {target.parent}: permission denied; choose another -o")
     if not can_write(target.suffix.lower()):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from restoration.cli.options import how_to_restore, keywords, names
-from restoration.cli.task_options import TaskCommand, split
+from restoration.cli.options import how_to_restore, keywords, names, several
+from restoration.cli.task_options import TaskCommand
 from restoration.console import (
     debug_option,
     interruptible,
@@ -18,7 +18,7 @@ from restoration.console import (
     say,
     show_warnings,
 )
-from restoration.registry.cards import RestorerCard, TaskCard
+from restoration.registry.cards import MetricCard, RestorerCard, TaskCard
 
 if TYPE_CHECKING:
     from restoration.runtime import Restoration
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     default="psnr_y,psnr,ssim_y,ssim",
     show_default=True,
     metavar="LIST",
-    help="Also ms_ssim, ms_ssim_y; gmsd, haarpsi, lpips, fid with the extra `score`.",
+    shell_complete=several(names(MetricCard)),
+    help="Which metrics, separated by commas, see `restore metrics`.",
 )
 @click.option("--border", type=click.IntRange(0), default=0, show_default=True, help="Pixels left out at each edge.")
 @click.option("--limit", type=click.IntRange(0), default=0, help="Only the first so many pictures.  [default: all]")
@@ -96,7 +97,6 @@ def score(
     """
     show_warnings(quiet)
     form = _format(form, as_json, output, overwrite)
-    own, rest = split(options, task_options)
     from restoration.engine.hardware import prepare
     from restoration.scoring import tables
     from restoration.scoring.measures import choose
@@ -105,9 +105,9 @@ def score(
 
     measures = choose(metrics.split(","))
     prepare(threads)
-    chosen = _restorations(methods, task, {**how, "task_options": rest}, own)
+    chosen = _restorations(methods, task, {**how, "task_options": task_options}, options)
     scoring = Scoring(
-        chosen, data, task=task, task_options=rest, measures=measures, border=border, seed=seed, limit=limit
+        chosen, data, task=task, task_options=task_options, measures=measures, border=border, seed=seed, limit=limit
     )
     with interruptible() as check:
         for one in scoring:

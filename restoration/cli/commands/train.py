@@ -226,7 +226,7 @@ def _recipe(
     """The recipe of a file, or the method's own, with what was chosen put in."""
     import msgspec
 
-    from restoration.recipe import Part, Recipe, default_recipe
+    from restoration.recipe import Recipe, default_recipe, with_options
 
     recipe = default_recipe(method, task)
     if file is not None:
@@ -236,21 +236,15 @@ def _recipe(
             raise BadOption(f"{file}: {error.strerror}") from error
         if (recipe.method.name, recipe.task.name) != (method, task):
             raise BadOption(f"{file} is a recipe for {recipe.method.name} and {recipe.task.name}")
-    fields: dict[str, Any] = {name: Part(part) for name, part in parts.items() if part is not None}
-    for key, value in options.items():
-        part, dot, option = key.partition(".")
-        if not dot or part not in (*PARTS, "task", "method"):
-            raise BadOption(
-                f"--set {key}: say which part, as in network.width=32; parts are {', '.join(PARTS)}, task, method"
-            )
-        old = fields.get(part) or getattr(recipe, part)
-        if old is None:
-            raise BadOption(f"--set {key}: method {method!r} has no {part}")
-        fields[part] = Part(old.name, {**old.options, option: value})
-    if working_size is not None:
-        fields["working_size"] = working_size
+    for key in (key for key in options if "." not in key):
+        raise BadOption(
+            f"--set {key}: say which part, as in network.{key}=...; parts are {', '.join(PARTS)}, task, method"
+        )
+    recipe = with_options(recipe, options, parts=parts)
+    if working_size is None:
+        return recipe
     try:
-        return msgspec.structs.replace(recipe, **fields)
+        return msgspec.structs.replace(recipe, working_size=working_size)
     except ValueError as error:
         raise BadOption(f"--working-size {working_size}: {error}") from error
 

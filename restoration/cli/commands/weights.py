@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 import msgspec
 
-from restoration.console import debug_option, echo_json, json_option, print_table
-from restoration.errors import RestorationError, UnknownName
+from restoration.cli.commands.lists import nothing
+from restoration.console import debug_option, echo_json, json_option, print_table, say
+from restoration.errors import RestorationError
 from restoration.registry import registry
 from restoration.registry.cards import WeightsCard
 from restoration.weights import CARD, Folder, bundled, resolve
@@ -33,6 +34,8 @@ def list_weights(as_json: bool) -> None:
         echo_json(rows)
     else:
         print_table(("name", "method", "task", "MB", "license"), [[str(v) for v in row.values()] for row in rows])
+    if not rows:
+        say(nothing(WeightsCard.kind))
 
 
 @weights.command()
@@ -56,5 +59,5 @@ def show(which: str, as_json: bool, offline: bool) -> None:
 def _folder(which: str, offline: bool) -> Folder:
     folder = resolve(which, "", "", offline=offline)
     if folder is None:
-        raise UnknownName("set of weights", which, [card.name for card in registry().cards(WeightsCard)])
+        raise registry().unknown(WeightsCard, which)
     return folder

@@ -1,4 +1,4 @@
-"""Adam without what its class in torch brings along."""
+"""Adam without the compiler that its class in torch imports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Adam:
     """Changes parameters by their gradients, as `torch.optim.Adam` does by default (Kingma and Ba, arXiv:1412.6980).
 
-    The class of torch loads its compiler, which takes 150 MB and most of a second.
+    The class in torch imports torch's compiler, which takes 150 MB and most of a second.
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
@@ -37,12 +37,12 @@ class Adam:
         settings: dict[str, Any] = {"lr": self.lr, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
         adam(parameters, gradients, means, squares, [], steps, fused=True, amsgrad=False, maximize=False, **settings)
 
-    def halt(self) -> None:
-        """Forget where the parameters were going; how far one step goes is remembered."""
+    def reset_momentum(self) -> None:
+        """Set the averages of the gradients to zero; those of their squares stay."""
         for mean in self.means:
             mean.zero_()
 
-    def forget(self) -> None:
-        """Forget the gradients."""
+    def zero_grad(self) -> None:
+        """Delete the gradients."""
         for one in self.parameters:
             one.grad = None

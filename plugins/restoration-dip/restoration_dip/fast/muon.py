@@ -1,4 +1,4 @@
-"""Muon: steps along all directions of a layer alike, with which a fit needs a fraction of the steps of Adam."""
+"""Muon: steps of the same size in all directions of a layer, of which a fit needs a fraction of those of Adam."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MOMENTUM = 0.95
-RATIO = 2.0
-"""Of its steps to those of Adam."""
-FEWEST = 5
-"""Rows and columns from which a matrix is one: below, Adam takes its steps."""
+"""The average of the gradients keeps this share of itself at each step, as in the paper."""
+STEP_RATIO = 2.0
+"""The learning rate of Muon is this many times that of Adam, which changes the other parameters."""
+SMALLEST_SIDE = 5
+"""Kernels that have fewer rows or columns as a matrix are changed by Adam: there is little to make orthogonal."""
 QUINTIC = (3.4445, -4.7750, 2.0315)
-"""Coefficients of the polynomial that brings singular values near 1."""
+"""Coefficients of the polynomial, of degree 1, 3 and 5, that brings singular values near 1."""
 
 
 class Muon:
-    """Changes kernels of convolutions along their orthogonalised momentum; the other parameters by Adam.
+    """Changes the kernels of convolutions along their orthogonalised momentum, and the other parameters by Adam.
 
     Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks", with Nesterov's momentum. A kernel
-    `o i h w` is a matrix of `o` rows here, and steps of tall matrices are longer, by the root of rows over columns.
+    `o i h w` is taken as a matrix of `o` rows; the step of a matrix with more rows than columns is longer by the square
+    root of their ratio.
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
-        every = [*parameters]
-        self.kernels = [one for one in every if one.ndim == 4 and min(len(one), one[0].numel()) >= FEWEST]
+        parameters = [*parameters]
+        self.kernels = [one for one in parameters if one.ndim == 4 and min(len(one), one[0].numel()) >= SMALLEST_SIDE]
         chosen = {id(one) for one in self.kernels}
-        self.others = Adam((one for one in every if id(one) not in chosen), lr)
+        self.others = Adam((one for one in parameters if id(one) not in chosen), lr)
         self.means = [torch.zeros_like(one) for one in self.kernels]
         self.lr = lr
 
@@ -46,27 +48,27 @@ class Muon:
             if kernel.grad is None:
                 continue
             mean.mul_(MOMENTUM).add_(kernel.grad)
-            way = orthogonal(rearrange(kernel.grad + MOMENTUM * mean, "o i h w -> o (i h w)"))
-            longer = max(1.0, way.shape[0] / way.shape[1]) ** 0.5
-            kernel.sub_(way.reshape(kernel.shape), alpha=RATIO * self.lr * longer)
+            direction = orthogonalise(rearrange(kernel.grad + MOMENTUM * mean, "o i h w -> o (i h w)"))
+            scale = max(1.0, direction.shape[0] / direction.shape[1]) ** 0.5
+            kernel.sub_(direction.reshape(kernel.shape), alpha=STEP_RATIO * self.lr * scale)
 
-    def halt(self) -> None:
-        """Forget where the parameters were going; how far one step of Adam goes is remembered."""
-        self.others.halt()
+    def reset_momentum(self) -> None:
+        """Set the averages of the gradients to zero; those of Adam's squares stay."""
+        self.others.reset_momentum()
         for mean in self.means:
             mean.zero_()
 
-    def forget(self) -> None:
-        """Forget the gradients."""
-        self.others.forget()
+    def zero_grad(self) -> None:
+        """Delete the gradients."""
+        self.others.zero_grad()
         for kernel in self.kernels:
             kernel.grad = None
 
 
-def orthogonal(matrix: Tensor, iterations: int = 5) -> Tensor:
-    """Return about the nearest matrix of orthogonal rows or columns, by iterations of Newton and Schulz.
+def orthogonalise(matrix: Tensor, iterations: int = 5) -> Tensor:
+    """Return approximately the nearest matrix with orthogonal rows or columns, by Newton-Schulz iterations.
 
-    Singular values come to between 0.7 and 1.2, which is near enough for a step.
+    Its singular values are between 0.7 and 1.2, which is near enough to 1 for a step.
     """
     x: Tensor = matrix / (matrix.norm() + 1e-7)
     x = x.T if len(matrix) > matrix.shape[1] else x

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from restoration.processor import is_intel
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -20,7 +22,7 @@ CHANNELS, PIXELS = 64, 32 * 32
 
 
 class Conv(nn.Conv2d):
-    """`torch.nn.Conv2d`; many channels, by 3x3 and in float32, go through `winograd` on a CPU."""
+    """`torch.nn.Conv2d`; many channels, by 3x3 and in float32, go through `winograd` on a CPU where that pays."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve `b c h w`."""
@@ -30,7 +32,19 @@ class Conv(nn.Conv2d):
         plain = (self.kernel_size, self.stride, self.padding, self.groups) == ((3, 3), (1, 1), (0, 0), 1)
         large = min(self.weight.shape[:2]) >= CHANNELS and x.shape[2] * x.shape[3] >= PIXELS
         single = x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-        return plain and large and single and x.device.type == "cpu" and not torch.compiler.is_compiling()
+        ours = plain and large and single and x.device.type == "cpu" and not torch.compiler.is_compiling()
+        return ours and pays(torch.backends.cpu.get_cpu_capability(), intel=is_intel())
+
+
+def pays(vectors: str, *, intel: bool) -> bool:
+    """Say whether `winograd` is faster than the direct sum on a processor, by its widest `vectors` and its maker.
+
+    Its products are those of MKL, which takes vectors of 512 bits on an Intel alone, where it needs half the time; the
+    direct sum is that of oneDNN, which takes them wherever they are. So an AMD that has them gains nothing: with two
+    threads at 256x256, Zen 5 needs 240 ms instead of 200. What the processor is decides, and no clock: two runs would
+    differ in their bytes if another program were in the way of one of them.
+    """
+    return intel or vectors != "AVX512"
 
 
 def winograd(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""The running average of a network's answers, which is better than any one of them."""
+"""The running average of a network's outputs, which is better than any one of them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 class RunningAverage:
-    """An exponential average with a window that grows with what there is to average.
+    """An exponential average whose window grows with the number of outputs.
 
-    The answer of step `t`, counted from 1, has the weight `1 / w`, `w = clamp(t / ramp, 1, 1 / (1 - decay))`. At first
-    it follows at once and never remembers the first answers, which were grey; later it is the average of Ulyanov et al.
-    (arXiv:1711.10925, section 3), decay 0.99. `ramp=0` is theirs from the beginning.
+    The output of step `t`, counted from 1, has the weight `1 / w`, where `w = clamp(t / ramp, 1, 1 / (1 - decay))`. So
+    the first outputs, which are grey, are soon without weight; later this is the average of Ulyanov et al.
+    (arXiv:1711.10925, section 3), with their `decay` of 0.99. With `ramp=0` it is theirs from the first step on.
     """
 
     def __init__(self, *, decay: float = 0.99, ramp: float = 5.0) -> None:
@@ -23,11 +23,11 @@ class RunningAverage:
         self.steps = 0
         self.value: Tensor | None = None
 
-    def update(self, answer: Tensor) -> Tensor:
-        """Take one more answer; return the average, which later updates change in place."""
+    def update(self, output: Tensor) -> Tensor:
+        """Add one more output; return the average, a tensor that later updates change in place."""
         self.steps += 1
         if self.value is None:
-            self.value = answer.clone()
+            self.value = output.clone()
             return self.value
         window = min(self.longest, self.steps / self.ramp) if self.ramp else self.longest
-        return self.value.lerp_(answer, 1 / max(1.0, window))
+        return self.value.lerp_(output, 1 / max(1.0, window))

@@ -11,7 +11,7 @@ from restoration_dip.fast.adam import Adam
 from restoration_dip.fast.muon import Muon
 from torch import nn
 
-from restoration.engine.hardware import first_time
+from restoration.engine.hardware import release_large_tensors
 from restoration.memory import free_memory
 
 if TYPE_CHECKING:
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 Optimiser = Literal["adam", "muon"]
 
-FALL = 5.0
-"""Decibels by which the fit may get worse from one step to the next before the step is taken back."""
-PART = 128
-"""Side of the part of a picture that tells how much memory the whole takes."""
-KEPT_EVERY = 10
-"""Steps between the weights that are kept for that."""
+LARGEST_RISE = 5.0
+"""The loss may rise by this many decibels from one step to the next; if it rises more, the step is undone."""
+PROBE_SIDE = 128
+"""The memory of a fit is measured with an input of this many pixels a side."""
+BACKUP_EVERY = 10
+"""The weights are backed up every so many steps, so that a step can be undone."""
 
 
-def untrained(
+def make_untrained(
     make_network: NetworkMaker, in_channels: int, options: Mapping[str, Any], rng: Generator, device: torch.device
 ) -> nn.Module:
-    """Return a new network on the device that is shown `in_channels`; the generator decides its weights."""
+    """Make a network for inputs of `in_channels` on a device; its initial weights are drawn with a seed from `rng`."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=rng)))
         return make_network(in_channels, options).to(device)
@@ -48,27 +48,28 @@ def check_memory(
     size: tuple[int, int],
     device: torch.device,
 ) -> None:
-    """Raise `ValueError` if a step of a fit to `size`, height and width, would need more memory than is free.
+    """Raise `ValueError` if a step of a fit to a picture of `size`, height and width, needs more memory than is free.
 
-    It takes about twice what the network keeps for its gradient, which is measured on a small input.
+    A step takes about twice the memory of the activations that the network saves for its gradient. These are counted
+    for a small input, and scaled to `size`.
     """
     height, width = size
-    network = untrained(make_network, in_channels, options, torch.Generator(), device)
-    part = torch.zeros(1, in_channels, min(height, PART), min(width, PART), device=device)
-    kept: dict[int, int] = {}
+    network = make_untrained(make_network, in_channels, options, torch.Generator(), device)
+    probe = torch.zeros(1, in_channels, min(height, PROBE_SIDE), min(width, PROBE_SIDE), device=device)
+    saved: dict[int, int] = {}
 
-    def keep(tensor: Tensor) -> Tensor:
+    def count(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
+        saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     with torch.inference_mode(False), torch.enable_grad():
-        part = part.clone(memory_format=torch.channels_last)
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            answer = network(part, part, torch.ones(1, device=device))
-    del answer
+        probe = probe.clone(memory_format=torch.channels_last)
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+            output = network(probe, probe, torch.ones(1, device=device))
+    del output
     weights = sum(parameter.untyped_storage().nbytes() for parameter in network.parameters())
-    needed = 2 * (sum(kept.values()) - weights) / (part.shape[-2] * part.shape[-1]) * height * width
+    needed = 2 * (sum(saved.values()) - weights) / (probe.shape[-2] * probe.shape[-1]) * height * width
     free = free_memory(device)
     if needed > free:
         share = math.sqrt(free / needed)
@@ -79,53 +80,54 @@ def check_memory(
 
 
 class Fitting:
-    """Fits `network(z)` to what was measured: steps down `loss(answer)`, a number, for the input `z` of the moment.
+    """Fits a network: each step lowers `loss(network(z))`, a number, for the input `z` of that step, `b c h w`.
 
-    `shown` gives an input for each step, `b c h w`. Batch norms work on the picture at hand, as in training. A step
-    that makes the loss worse by 5 dB is taken back with the momentum that led to it, as the published code means to do.
+    `make_input` returns the input of the next step. Batch norms use the statistics of the picture at hand, as in
+    training. A step that raises the loss by more than 5 dB is undone, and the momentum that led to it is reset, as the
+    published code means to do.
     """
 
     def __init__(
         self,
         network: nn.Module,
-        shown: Callable[[], Tensor],
+        make_input: Callable[[], Tensor],
         loss: Callable[[Tensor], Tensor],
         *,
         lr: float,
         optimiser: Optimiser = "adam",
     ) -> None:
         self.network = network.train().to(memory_format=torch.channels_last)
-        self.shown, self.loss = shown, loss
+        self.make_input, self.loss = make_input, loss
         self.parameters: list[Tensor] = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.optimiser = (Muon if optimiser == "muon" else Adam)(self.parameters, lr)
-        self.steps, self.last = 0, float("inf")
-        self.kept: list[Tensor] = []
+        self.steps, self.last_loss = 0, float("inf")
+        self.backup: list[Tensor] = []
 
     def step(self) -> tuple[Tensor, float]:
-        """Make a step; return the answer that it was made from, `b c h w` in float32, and its loss."""
-        memory = nullcontext() if self.steps else first_time()
+        """Make a step; return the output before it, `b c h w` in float32, and the loss of that output."""
+        memory = nullcontext() if self.steps else release_large_tensors()
         with memory, torch.inference_mode(False), torch.enable_grad():
-            z = self.shown()
-            answer = self.network(z, z, torch.ones(1, device=z.device)).float()
-            loss = self.loss(answer)
+            z = self.make_input()
+            output = self.network(z, z, torch.ones(1, device=z.device)).float()
+            loss = self.loss(output)
             loss.backward()  # type: ignore[no-untyped-call]
             value = float(loss.detach())
-            if value > self.last * 10 ** (FALL / 10) and self.kept:
+            if value > self.last_loss * 10 ** (LARGEST_RISE / 10) and self.backup:
                 with torch.no_grad():
-                    torch._foreach_copy_(self.parameters, self.kept)
-                self.optimiser.halt()  # or it goes there again, each time further
+                    torch._foreach_copy_(self.parameters, self.backup)
+                self.optimiser.reset_momentum()  # or it goes there again, each time further
             else:
-                self._keep()  # before the step: what is kept must be known to be good
+                self._back_up()  # before the step: the loss of these weights is known to be good
                 self.optimiser.step()
-            self.last = value
+            self.last_loss = value
             self.steps += 1
-            self.optimiser.forget()  # now: gradients that lie about in memory break it into pieces
-            torch.clear_autocast_cache()  # it holds the weights before this step
-        return answer.detach(), value
+            self.optimiser.zero_grad()  # now: gradients that stay in memory until the next step fragment it
+            torch.clear_autocast_cache()  # it holds the weights from before this step
+        return output.detach(), value
 
-    def _keep(self) -> None:
+    def _back_up(self) -> None:
         with torch.no_grad():
-            if not self.kept:
-                self.kept = [parameter.detach().clone() for parameter in self.parameters]
-            elif self.steps % KEPT_EVERY == 0:
-                torch._foreach_copy_(self.kept, self.parameters)
+            if not self.backup:
+                self.backup = [parameter.detach().clone() for parameter in self.parameters]
+            elif self.steps % BACKUP_EVERY == 0:
+                torch._foreach_copy_(self.backup, self.parameters)

@@ -1,4 +1,4 @@
-"""Wide holes of a large picture, filled in a smaller one: what goes on in them is smooth, and done in fewer pixels."""
+"""Large pictures with wide holes are fitted at a smaller size: what fills such a hole is smooth anyway."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from restoration import Observation
 
 
-def shrunk(observation: Observation, pixels: int | None) -> Observation:
-    """Return a picture with holes in a smaller copy of at most so many pixels; what has fewer, or no holes, as it is.
+def shrink_masked(observation: Observation, pixels: int | None) -> Observation:
+    """Return a copy of a picture with holes that has at most so many `pixels`; None is no limit.
 
-    Only what is known counts in a mean; it is known in turn if at least half of its pixels are.
+    A pixel of the copy is the mean of the known pixels that it stands for, and is known if at least half of them are. A
+    picture without holes, or with no more pixels than that, is returned unchanged.
     """
     y, operator = observation.y, observation.operator
     ratio = math.sqrt((pixels or math.inf) / (y.shape[-2] * y.shape[-1]))
@@ -33,10 +34,10 @@ def shrunk(observation: Observation, pixels: int | None) -> Observation:
     return replace(observation, y=mean, operator=Masking(mask), measured=None)
 
 
-def filled(observation: Observation, guess: Tensor) -> Tensor:
-    """Return a picture, `b c h w`, whose holes are filled from a `guess` at what `shrunk` made of it.
+def fill_holes(observation: Observation, guess: Tensor) -> Tensor:
+    """Fill the holes of a picture, `b c h w`, with a `guess` at the size of `shrink_masked`, enlarged.
 
-    Returns the guess where nothing was shrunk.
+    If `shrink_masked` left the picture unchanged, the guess itself is returned.
     """
     y, operator = observation.y, observation.operator
     if guess.shape == y.shape or not isinstance(operator, Masking):

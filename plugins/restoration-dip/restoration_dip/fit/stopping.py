@@ -1,4 +1,4 @@
-"""When to stop: rules that watch a fit and remember its best step, without knowing the clean picture."""
+"""Rules for early stopping: they watch a fit and remember its best step, without the clean picture."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """One step of a fit: the answer of the network and the running average, `b c h w`.
+    """One step of a fit, counted from 1: the output of the network and the running average, both `b c h w`.
 
-    `error` is the mean squared error of the average on pixels that the fit was not shown, None if there are none.
+    `error` is the error of the average on the held-out pixels, None if there are none.
     """
 
     step: int
-    answer: Tensor
+    output: Tensor
     average: Tensor
     error: float | None = None
 
 
 class Stopping(Protocol):
-    """A rule. `best` is the step that it holds for the best so far, 0 before it knows any."""
+    """A rule for early stopping. `best` is the best step so far, 0 before there is one."""
 
     name: str
     best: int
 
     def update(self, moment: Moment) -> bool:
-        """Take one more step; say whether it is the best so far."""
+        """Look at one more step; return whether it is the best so far."""
         ...
 
     @property
     def done(self) -> bool:
-        """Whether to stop."""
+        """Whether the fit should stop."""
         ...
 
 
-class _Patient:
-    """Remembers the lowest of some numbers, and stops when none was lower for `patience` steps."""
+class _Patience:
+    """Remembers the lowest of the values so far, and stops when none was lower for `patience` steps."""
 
     def __init__(self, patience: int) -> None:
         self.patience = patience
@@ -49,10 +49,11 @@ class _Patient:
 
     @property
     def done(self) -> bool:
-        """Whether the last improvement lies too far back."""
+        """Whether the last improvement was too many steps ago."""
         return self.best > 0 and self.step - self.best >= self.patience
 
-    def lower(self, step: int, value: float) -> bool:
+    def update_lowest(self, step: int, value: float) -> bool:
+        """Take the value of a step; return whether it is the lowest so far."""
         late = self.best > 0 and step - self.best > self.patience
         self.step = step
         if late or not value < self.lowest:
@@ -61,33 +62,33 @@ class _Patient:
         return True
 
 
-class HeldOut(_Patient):
-    """Stops when the average no longer comes closer to pixels that the fit was not shown.
+class HeldOut(_Patience):
+    """Stops when the error of the average on the held-out pixels no longer falls.
 
-    Where the noise of a pixel says nothing about that of another, this error is that to the clean picture plus a
-    constant. The patience grows with the fit, by a quarter of the steps made.
+    If the noise is independent in each pixel, this error is the error to the clean picture plus a constant. The
+    patience grows with the fit: it is at least a quarter of the steps up to the best one.
     """
 
     name = "held-out pixels"
 
     def __init__(self, *, patience: int = 100) -> None:
         super().__init__(patience)
-        self.least = patience
+        self.smallest_patience = patience
 
     def update(self, moment: Moment) -> bool:
-        """Take one more step. Raises `ValueError` if nothing was held out."""
+        """Look at one more step; return whether it is the best. Raises `ValueError` if nothing was held out."""
         if moment.error is None:
             raise ValueError("no pixels are held out; choose another stop")
-        self.patience = max(self.least, self.best // 4)
-        return self.lower(moment.step, moment.error)
+        self.patience = max(self.smallest_patience, self.best // 4)
+        return self.update_lowest(moment.step, moment.error)
 
 
-class MovingVariance(_Patient):
-    """Stops when the variance of the last answers no longer falls.
+class MovingVariance(_Patience):
+    """Stops when the variance of the last outputs no longer falls.
 
     Wang et al., "Early Stopping for Deep Image Prior", TMLR 2023, arXiv:2112.06074: ES-WMV, with `window` W and
-    `patience` P. The variance is `mean(x^2) - mean(x)^2` from running sums; of large pictures only some `pixels`, the
-    same at each step, are watched.
+    `patience` P. The variance is `mean(x^2) - mean(x)^2` from running sums. Of a large picture only some `pixels` are
+    used, the same ones at each step.
     """
 
     name = "moving variance"
@@ -99,16 +100,16 @@ class MovingVariance(_Patient):
         self.offset = self.total = self.squares = torch.zeros(())
 
     def update(self, moment: Moment) -> bool:
-        """Take one more step."""
-        answer = moment.answer.flatten().float()
-        if self.pixels is not None and answer.numel() > self.pixels:
-            answer = answer[:: -(-answer.numel() // self.pixels)]
+        """Look at one more step; return whether it is the best so far."""
+        output = moment.output.flatten().float()
+        if self.pixels is not None and output.numel() > self.pixels:
+            output = output[:: -(-output.numel() // self.pixels)]
         if self.ring is None:
-            self.ring = answer.new_zeros(self.window, answer.numel())
-            self.offset = answer.clone()  # sums of small numbers keep their digits
-            self.total = torch.zeros_like(answer, dtype=torch.float64)
+            self.ring = output.new_zeros(self.window, output.numel())
+            self.offset = output.clone()  # sums of small numbers keep their digits
+            self.total = torch.zeros_like(output, dtype=torch.float64)
             self.squares = torch.zeros_like(self.total)
-        value = answer - self.offset
+        value = output - self.offset
         row = self.ring[(moment.step - 1) % self.window]
         self.total += value.double() - row.double()
         self.squares += value.double().square() - row.double().square()
@@ -117,14 +118,14 @@ class MovingVariance(_Patient):
         if moment.step < self.window:
             return False
         mean = self.total / self.window
-        return self.lower(moment.step, float((self.squares / self.window - mean.square()).mean()))
+        return self.update_lowest(moment.step, float((self.squares / self.window - mean.square()).mean()))
 
 
-class AveragedVariance(_Patient):
-    """Stops as `MovingVariance` does, by an exponential average of the variance, which needs no memory: ES-EMV.
+class AveragedVariance(_Patience):
+    """Stops as `MovingVariance` does, by an exponential average of the variance, without memory for outputs: ES-EMV.
 
-    Wang et al., arXiv:2112.06074, algorithm 2: `d = x - m`, `m += alpha d`, `v = (1 - alpha)(v + alpha |d|^2)`; the
-    first `warmup` steps do not count.
+    Wang et al., arXiv:2112.06074, algorithm 2: `d = x - m`, `m += alpha d`, `v = (1 - alpha)(v + alpha |d|^2)`. The
+    first `warmup` steps are never the best.
     """
 
     name = "averaged variance"
@@ -136,18 +137,18 @@ class AveragedVariance(_Patient):
         self.variance = 0.0
 
     def update(self, moment: Moment) -> bool:
-        """Take one more step."""
+        """Look at one more step; return whether it is the best so far."""
         if self.mean is None:
-            self.mean = moment.answer.float().clone()
-        change = moment.answer.float() - self.mean
+            self.mean = moment.output.float().clone()
+        change = moment.output.float() - self.mean
         self.mean += self.alpha * change
         self.variance = (1 - self.alpha) * (self.variance + self.alpha * float(change.square().mean()))
         self.step = moment.step
-        return moment.step > self.warmup and self.lower(moment.step, self.variance)
+        return moment.step > self.warmup and self.update_lowest(moment.step, self.variance)
 
 
-class Fixed:
-    """Never stops: the last step is the best."""
+class FixedSteps:
+    """Never stops early: the last step is the best."""
 
     name = "the number of steps"
 
@@ -155,11 +156,11 @@ class Fixed:
         self.best = 0
 
     def update(self, moment: Moment) -> bool:
-        """Take one more step."""
+        """Take the step as the best."""
         self.best = moment.step
         return True
 
     @property
     def done(self) -> bool:
-        """Never."""
+        """Always False."""
         return False

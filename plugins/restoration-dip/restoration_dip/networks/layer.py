@@ -1,4 +1,4 @@
-"""What all networks of this plugin are made of: a convolution, a norm and an activation."""
+"""The layer that all networks of this plugin are made of: a convolution, a norm and an activation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from restoration_dip.downsampler import Downsampler
 from restoration_dip.fast.norm import BatchNorm
-from restoration_dip.fast.padding import mirrored
+from restoration_dip.fast.padding import pad_reflect
 from restoration_dip.fast.winograd import Conv
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,9 +23,15 @@ Pad = Literal["reflection", "zero"]
 
 
 class Layer(nn.Module):
-    """Maps `b c h w` to `b d h w`, or to half the height and width in one of the ways of `halve`.
+    """A convolution, a norm and an activation: `b c h w` to `b d h w`, or to half its height and width.
 
-    The filters of Lanczos do not learn; in the original they do.
+    * `inner`, `outer`: the channels of the input and of the output.
+    * `kernel`: the side of the kernel, an odd number.
+    * `halve`: how the size is halved; None keeps it. Lanczos filters are fixed here; in the original they are trained.
+    * `act`: the activation.
+    * `pad`: what is beyond the border.
+    * `norm`: the norm before the activation.
+    * `bias`: whether the convolution has a bias.
     """
 
     def __init__(
@@ -46,25 +52,25 @@ class Layer(nn.Module):
         self.border = kernel // 2 if pad == "reflection" else 0
         zeros, stride = kernel // 2 - self.border, 2 if halve == "stride" else 1
         self.conv = Conv(inner, outer, kernel, stride, zeros, bias=bias)
-        self.shrink = _shrink(halve)
-        self.norm = _norm(norm, outer)
-        self.act = _act(act)
+        self.shrink = _make_downsampling(halve)
+        self.norm = _make_norm(norm, outer)
+        self.act = _make_activation(act)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `b c h w` to `b d h w`."""
         if self.border:
             with torch.autocast(x.device.type, enabled=False):  # it would pad, and keep, in float32
-                x = mirrored(x, self.border)
+                x = pad_reflect(x, self.border)
         answer: Tensor = self.act(self.norm(self.shrink(self.conv(x))))
         return answer
 
 
-def doubled(x: Tensor, how: Doubling) -> Tensor:
+def double_size(x: Tensor, how: Doubling) -> Tensor:
     """Double the height and width of `b c h w`."""
     return functional.interpolate(x, scale_factor=2, mode=how, align_corners=False if how == "bilinear" else None)
 
 
-def _shrink(halve: Halving | None) -> Callable[[Tensor], Tensor]:
+def _make_downsampling(halve: Halving | None) -> Callable[[Tensor], Tensor]:
     match halve:
         case "avg":
             return nn.AvgPool2d(2)
@@ -76,7 +82,7 @@ def _shrink(halve: Halving | None) -> Callable[[Tensor], Tensor]:
             return nn.Identity()
 
 
-def _norm(norm: Norm, channels: int) -> nn.Module:
+def _make_norm(norm: Norm, channels: int) -> nn.Module:
     match norm:
         case "batch":
             return BatchNorm(channels)
@@ -86,8 +92,8 @@ def _norm(norm: Norm, channels: int) -> nn.Module:
             return nn.Identity()
 
 
-def _act(act: Act) -> nn.Module:
-    match act:  # in place: a gradient needs neither what a norm says nor what a convolution says
+def _make_activation(act: Act) -> nn.Module:
+    match act:  # in place: the gradients need the outputs neither of the norm nor of the convolution
         case "leaky-relu":
             return nn.LeakyReLU(0.2, inplace=True)
         case "relu":

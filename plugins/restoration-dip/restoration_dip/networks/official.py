@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def renamed(official: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the state of an original `skip` or `UNet` with the names of `SkipNet` or `UNet`.
+def rename_weights(official: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the state dict of an original `skip` or `UNet` under the names of our `SkipNet` or `UNet`.
 
-    The filters of its Lanczos down-samplers are left out: ours do not learn. Raises `BadWeights` for a name that is
-    neither's.
+    The filters of its Lanczos downsamplers are left out, since ours are not trained. Raises `BadWeights` for a name
+    that neither of them has.
     """
     names = dict(_unet(official) if any(key.startswith("start.") for key in official) else _skip(official))
     state = {}
@@ -35,7 +35,7 @@ def renamed(official: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _skip(keys: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Yield the original's modules and ours, level by level."""
+    """Yield the names of the original's modules with ours, level by level."""
     level, prefix = 0, ""
     while f"{prefix}2.weight" in keys:
         skips = any(key.startswith(f"{prefix}1.0.") for key in keys)
@@ -58,7 +58,7 @@ def _layer(prefix: str, number: int, ours: str) -> Iterator[tuple[str, str]]:
 
 
 def _unet(keys: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Yield the original's modules and ours, down and up again."""
+    """Yield the names of the original's modules with ours, on the way down and up again."""
     more = range(len({key.split(".")[1] for key in keys if key.startswith("more_ups.")}))
     downs = ["start", *(f"down{i}.conv" for i in range(1, 5)), *(f"more_downs.{i}.conv" for i in more)]
     ups = [*(f"more_ups.{i}" for i in reversed(more)), *(f"up{i}" for i in range(4, 0, -1))]

@@ -1,4 +1,4 @@
-"""The blocks of ResNet-18 from picture to picture: four stages down to an eighth of the size, and back by sums."""
+"""ResNet-18 from picture to picture: four stages down to an eighth of the size, and back up with skips."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from functools import partial
 from itertools import pairwise
 
 import torch
-from restoration_dip.fast.padding import grown
-from restoration_dip.networks.layer import Halving, Layer, doubled
+from restoration_dip.fast.padding import pad_to_size
+from restoration_dip.networks.layer import Halving, Layer, double_size
 from torch import Tensor, nn
 
 from restoration.framing import to_picture
@@ -16,12 +16,13 @@ layer = partial(Layer, pad="zero", act="relu", bias=False)
 
 
 class ResNet18(nn.Module):
-    """A network of our own: the stages of ResNet-18 (He et al., CVPR 2016, arXiv:1512.03385) and a way back up.
+    """A network of our own: the stages of ResNet-18 (He et al., CVPR 2016, arXiv:1512.03385) and a decoder.
 
-    A convolution 3x3 at full size is in the place of its strided one and its pooling, so that the first blocks see all
-    of the picture. The stages have `width` times 1, 2, 4 and 8 channels. On the way up a 1x1 convolution narrows, the
-    size doubles, the stage of that size is added, as in LinkNet (Chaurasia and Culurciello 2017, arXiv:1707.03718), and
-    a convolution 3x3 joins both. There are 0.8 million parameters at a `width` of 16, 3.0 at 32 and 12.1 at 64.
+    A 3x3 convolution at full size replaces the strided one and the pooling at the start, so that the first stage works
+    at full size. The stages have `width` times 1, 2, 4 and 8 channels. On the way up a 1x1 convolution reduces the
+    channels, the size is doubled, the stage of that size is added, as in LinkNet (Chaurasia and Culurciello 2017,
+    arXiv:1707.03718), and a 3x3 convolution follows. There are 0.8 million parameters for a `width` of 16, 3.0 for 32
+    and 12.1 for 64.
     """
 
     def __init__(self, *, in_channels: int = 32, channels: int = 3, width: int = 32, sigmoid: bool = True) -> None:
@@ -35,8 +36,8 @@ class ResNet18(nn.Module):
         self.sigmoid = sigmoid
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map what is shown, `b in_channels h w` of any size, to a picture `b channels h w`."""
-        features = self.intro(grown(x, 9).contiguous(memory_format=torch.channels_last))
+        """Map an input `b in_channels h w` of any size to a picture `b channels h w`."""
+        features = self.intro(pad_to_size(x, 9).contiguous(memory_format=torch.channels_last))
         skipped = []
         for stage in self.stages:
             features = stage(features)
@@ -49,7 +50,7 @@ class ResNet18(nn.Module):
 
 
 class Block(nn.Module):
-    """A basic block: two layers 3x3 and a way around them, `b c h w` to `b d h w` or half its size, rounded up."""
+    """A basic block: two 3x3 layers and a shortcut, `b c h w` to `b d h w` or half its size, rounded up."""
 
     def __init__(self, inner: int, outer: int, *, halve: bool = False) -> None:
         super().__init__()
@@ -64,15 +65,15 @@ class Block(nn.Module):
 
 
 class Up(nn.Module):
-    """Narrows and doubles what comes from below, adds what was skipped, and joins both."""
+    """Reduces the channels of the coarser features, doubles their size, adds the skip and applies a 3x3 layer."""
 
     def __init__(self, inner: int, outer: int) -> None:
         super().__init__()
         self.narrow, self.join = layer(inner, outer, 1), layer(outer, outer, 3)
 
     def forward(self, x: Tensor, skipped: Tensor) -> Tensor:
-        """Map `b c h w` to the size of what was skipped, `b d h w`."""
-        x = doubled(self.narrow(x), "bilinear")[..., : skipped.shape[-2], : skipped.shape[-1]]
+        """Map `b c h w` to the size of the skip, `b d h w`."""
+        x = double_size(self.narrow(x), "bilinear")[..., : skipped.shape[-2], : skipped.shape[-1]]
         answer: Tensor = self.join(x + skipped)
         return answer
 

@@ -1,4 +1,4 @@
-"""The hourglass with skips of Deep Image Prior: untrained, its shape alone prefers pictures to noise."""
+"""The hourglass network with skips of Deep Image Prior: even untrained, it fits pictures sooner than noise."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
-from restoration_dip.fast.norm import BatchNorm, joined
-from restoration_dip.fast.padding import grown, middle
-from restoration_dip.networks.layer import Act, Doubling, Halving, Layer, Pad, doubled
+from restoration_dip.fast.norm import BatchNorm, concatenate
+from restoration_dip.fast.padding import crop_middle, pad_to_size
+from restoration_dip.networks.layer import Act, Doubling, Halving, Layer, Pad, double_size
 from torch import Tensor, nn
 
 from restoration.framing import to_picture
@@ -22,13 +22,22 @@ T = TypeVar("T")
 class SkipNet(nn.Module):
     """The network of Ulyanov et al., "Deep Image Prior", CVPR 2018, arXiv:1711.10925, with all of its options.
 
-    `down`, `up` and `skip` are the channels of each level, full size first; where `skip` is 0, there is none. Kernels,
-    `upsample` and `downsample` are one for all levels or one for each. `mix` ends each level on the way up with a 1x1
-    convolution. The defaults denoise a photograph.
+    The defaults are those for denoising a photograph.
 
-    Parameters are created in the order of the original, so that a seed gives the same ones; not where filters of
-    Lanczos halve the size, which draw random numbers there. Reflection needs a picture larger than the border, and a
-    batch norm more than one value: what is too small on the smallest level is padded, and the answer cut.
+    * `in_channels`, `channels`: the channels of the input and of the picture.
+    * `down`, `up`, `skip`: the channels of each level on the way down, on the way up and of its skip, full size first;
+      where `skip` is 0, there is no skip.
+    * `kernel_down`, `kernel_up`, `kernel_skip`: the sides of the kernels, one for all levels or one for each.
+    * `upsample`, `downsample`: how sizes are doubled and halved, one way for all levels or one for each.
+    * `act`: the activation.
+    * `pad`: what is beyond the border.
+    * `mix`: whether each level on the way up ends with a 1x1 convolution.
+    * `sigmoid`: whether the output is between 0 and 1.
+    * `bias`: whether convolutions have a bias.
+
+    Parameters are created in the order of the original, so that a seed gives the same initial weights, but for Lanczos
+    filters, which draw random numbers in the original. Reflection needs a picture larger than the border, and a batch
+    norm more than one value: a picture that would be too small at the smallest level is padded, and the output cropped.
     """
 
     def __init__(
@@ -78,8 +87,8 @@ class SkipNet(nn.Module):
         self.smallest = 1 + max(2**depth, *(borders if pad == "reflection" else [1]))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map what is shown, `b in_channels h w` of any size, to a picture `b channels h w`."""
-        features = grown(x, self.smallest, self.multiple).contiguous(memory_format=torch.channels_last)
+        """Map an input `b in_channels h w` of any size to a picture `b channels h w`."""
+        features = pad_to_size(x, self.smallest, self.multiple).contiguous(memory_format=torch.channels_last)
         skipped: list[Tensor | None] = []
         for level, down in enumerate(self.down):
             skipped.append(self.skip[str(level)](features) if str(level) in self.skip else None)
@@ -91,7 +100,7 @@ class SkipNet(nn.Module):
 
 
 class Down(nn.Module):
-    """Two layers, the first of which halves the size: `b c h w` to `b d h/2 w/2`, rounded up if it strides."""
+    """Two layers, of which the first halves the size: `b c h w` to `b d h/2 w/2`, rounded up if it is strided."""
 
     def __init__(self, layer: Callable[..., Layer], inner: int, outer: int, kernel: int, halve: Halving) -> None:
         super().__init__()
@@ -105,7 +114,14 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """Doubles what comes from below, joins what was skipped, and spreads and mixes both."""
+    """Doubles the size of the coarser features, concatenates the skip, and applies two layers.
+
+    * `layer`: makes a layer.
+    * `inner`: the channels of both together; `outer`: those of the output.
+    * `kernel`: the side of the kernel of the first layer.
+    * `upsample`: how the size is doubled.
+    * `mix`: whether there is the second layer, of 1x1.
+    """
 
     def __init__(
         self, layer: Callable[..., Layer], inner: int, outer: int, kernel: int, upsample: Doubling, *, mix: bool
@@ -117,17 +133,17 @@ class Up(nn.Module):
         self.mix = layer(outer, outer, 1) if mix else nn.Identity()
 
     def forward(self, x: Tensor, skipped: Tensor | None) -> Tensor:
-        """Map `b c h w` to twice its size, or to the smaller of that and of what was skipped."""
-        x = doubled(x, self.upsample)
+        """Map `b c h w` to twice its size, or to the size of the skip where that is smaller."""
+        x = double_size(x, self.upsample)
         if skipped is not None:
             height, width = (min(sides) for sides in zip(x.shape[-2:], skipped.shape[-2:], strict=True))
-            x = joined(middle(skipped, height, width), middle(x, height, width))
+            x = concatenate(crop_middle(skipped, height, width), crop_middle(x, height, width))
         answer: Tensor = self.mix(self.spread(self.norm(x)))
         return answer
 
 
 def _each(value: T | tuple[T, ...], depth: int, name: str) -> tuple[T, ...]:
-    """Return one value for each level. Raises `ValueError` if there are more or fewer."""
+    """Return one value for each level. Raises `ValueError` if there are not as many values as levels."""
     values = value if isinstance(value, tuple) else (value,) * depth
     if len(values) != depth:
         raise ValueError(f"{name} has {len(values)} values for {depth} levels: give one for all, or one for each")

@@ -7,9 +7,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from restoration_dip.fast.norm import joined
-from restoration_dip.fast.padding import grown
-from restoration_dip.networks.layer import Doubling, Layer, Norm, Pad, doubled
+from restoration_dip.fast.norm import concatenate
+from restoration_dip.fast.padding import pad_to_size
+from restoration_dip.networks.layer import Doubling, Layer, Norm, Pad, double_size
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -22,10 +22,17 @@ if TYPE_CHECKING:
 class UNet(nn.Module):
     """The U-Net that Ulyanov et al. 2018, arXiv:1711.10925, compare with, after Ronneberger et al. 2015.
 
-    `widths` are the channels of each level, full size first: the original's are 64 to 1024 over its `feature_scale`, 4
-    by default, and its `more_layers` repeat the last. `upsample` may be `transposed`, a convolution. Parameters are
-    created in the order of the original, so that a seed gives the same ones. Smaller pictures than it can halve are
-    padded, and the answer cut.
+    * `in_channels`, `channels`: the channels of the input and of the picture.
+    * `widths`: the channels of each level, full size first. Those of the original are 64 to 1024 divided by its
+      `feature_scale`, which is 4 by default; its `more_layers` repeat the last one.
+    * `upsample`: how sizes are doubled; "transposed" is a transposed convolution.
+    * `pad`: what is beyond the border.
+    * `norm`: the norm of the layers on the way down.
+    * `sigmoid`: whether the output is between 0 and 1.
+    * `bias`: whether convolutions have a bias.
+
+    Parameters are created in the order of the original, so that a seed gives the same initial weights. Pictures that
+    are too small to be halved so often are padded, and the output cropped.
     """
 
     def __init__(
@@ -55,9 +62,9 @@ class UNet(nn.Module):
         self.multiple = 2 ** (len(widths) - 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map what is shown, `b in_channels h w` of any size, to a picture `b channels h w`."""
-        shown = grown(x, 2 * self.multiple, self.multiple)
-        features, skipped = self.encoders[0](shown.contiguous(memory_format=torch.channels_last)), []
+        """Map an input `b in_channels h w` of any size to a picture `b channels h w`."""
+        padded = pad_to_size(x, 2 * self.multiple, self.multiple)
+        features, skipped = self.encoders[0](padded.contiguous(memory_format=torch.channels_last)), []
         for encoder in self.encoders[1:]:
             skipped.append(features)
             features = encoder(functional.max_pool2d(features, 2))
@@ -68,7 +75,7 @@ class UNet(nn.Module):
 
 
 class Pair(nn.Module):
-    """Two layers 3x3, `b c h w` to `b d h w`."""
+    """Two 3x3 layers, `b c h w` to `b d h w`."""
 
     def __init__(self, layer: Callable[..., Layer], inner: int, outer: int) -> None:
         super().__init__()
@@ -81,7 +88,7 @@ class Pair(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Doubles what comes from below, joins what was skipped, and two layers."""
+    """Doubles the size of the coarser features, concatenates the skip, and applies two layers."""
 
     def __init__(
         self, layer: Callable[..., Layer], inner: int, outer: int, upsample: Doubling | Literal["transposed"]
@@ -94,8 +101,8 @@ class Decoder(nn.Module):
         self.pair = Pair(layer, 2 * outer, outer)
 
     def forward(self, x: Tensor, skipped: Tensor) -> Tensor:
-        """Map `b c h w` to the size of what was skipped, `b d 2h 2w`."""
+        """Map `b c h w` to the size of the skip, `b d 2h 2w`."""
         if self.upsample:
-            x = doubled(x, self.upsample)
-        answer: Tensor = self.pair(joined(self.enlarge(x), skipped))
+            x = double_size(x, self.upsample)
+        answer: Tensor = self.pair(concatenate(self.enlarge(x), skipped))
         return answer

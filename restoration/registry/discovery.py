@@ -1,0 +1,105 @@
+"""Plugins as they are found: their entry points, in the order in which names are given away, and what they need."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+from restoration.errors import one_line
+from restoration.registry.cards import Card
+from restoration.registry.distributions import belonging, canonical
+
+GROUP = "restoration"
+"""The group of entry points that plugins declare."""
+UNKNOWN = float("inf")
+
+
+@dataclass(kw_only=True)
+class Plugin:
+    """A plugin that was found: loaded, or broken and why. `remarks` say what it does that does not hinder it.
+
+    `requires` are the requirements of its distribution. Of two plugins that bring the same name the one of the lower
+    `order` has it: what belongs to the toolbox comes first, then what was installed first.
+    """
+
+    name: str
+    distribution: str = ""
+    version: str = ""
+    module: str = ""
+    error: str = ""
+    remarks: list[str] = field(default_factory=list)
+    cards: list[Card] = field(default_factory=list)
+    requires: list[str] = field(default_factory=list)
+    order: tuple[bool, float, str] = (False, 0.0, "")
+
+    @property
+    def package(self) -> str:
+        """The name that Python knows its code by, without what follows the first dot."""
+        return re.split("[.:]", Path(self.module).name)[0]
+
+
+def installed() -> list[Plugin]:
+    """Return the plugins that are installed, not loaded yet, in their order."""
+    found: dict[str, list[Plugin]] = {}
+    for distribution in metadata.distributions():
+        try:
+            text = distribution.read_text("entry_points.txt") or ""
+        except Exception:
+            continue  # no text, so nobody knows for whom it would have been
+        if re.search(rf"^\s*\[\s*{GROUP}\s*\]", text, re.MULTILINE):
+            mine = _plugins(distribution)
+            found.setdefault(canonical(mine[0].distribution), mine)  # as of modules, the first on the path counts
+    return sorted((plugin for mine in found.values() for plugin in mine), key=lambda plugin: plugin.order)
+
+
+def _plugins(distribution: metadata.Distribution) -> list[Plugin]:
+    """Return the plugins of a distribution, at least one: where it cannot be read that one says why."""
+    name = version = ""
+    try:
+        name, version = distribution.metadata["Name"] or "", distribution.metadata["Version"] or ""
+        requires = list(distribution.requires or ())
+        points = list(distribution.entry_points.select(group=GROUP))
+        why = f"it has no entry point in the group {GROUP!r}"
+    except Exception as error:
+        requires, points, why = [], [], f"its metadata cannot be read: {one_line(error)}"
+    own = canonical(name) in belonging()
+    order = (not own, 0.0 if own else _since(distribution, name, version))
+    return [
+        Plugin(
+            name=point.name,
+            distribution=name,
+            version=version,
+            module=point.value,
+            requires=requires,
+            order=(*order, point.name),
+        )
+        for point in points
+    ] or [Plugin(name=name or "?", distribution=name, version=version, error=why, order=(*order, name))]
+
+
+def unmet_requirement(requires: list[str]) -> str:
+    """Return, of the requirements of an installed plugin, the first that this environment does not meet."""
+    from packaging.requirements import Requirement
+
+    for text in requires:
+        requirement = Requirement(text)
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            return f"needs {requirement.name}{requirement.specifier}, which is not installed"
+        if not requirement.specifier.contains(version, prereleases=True):
+            return f"needs {requirement.name}{requirement.specifier}, but {version} is installed"
+    return ""
+
+
+def _since(distribution: metadata.Distribution, name: str, version: str) -> float:
+    """Return when a distribution was installed, as the folder of its metadata says, or infinity."""
+    folder = f"{canonical(name).replace('-', '_')}-{version}.dist-info"
+    try:
+        return Path(str(distribution.locate_file(folder))).stat().st_mtime
+    except (OSError, ValueError, NotImplementedError):
+        return UNKNOWN

@@ -1,0 +1,63 @@
+"""What the fixture `restore` runs is a process like any other, though it is a copy of one that is there already."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+
+PLUGIN = """
+import json, os, signal, sys, time
+from pathlib import Path
+
+word = sys.stdin.read()
+if word == "sleep":
+    time.sleep(60)
+if word == "die":
+    os.kill(os.getpid(), signal.SIGKILL)
+if word == "fail":
+    raise ValueError("no word")
+heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+told = [word, os.environ["PLACE"], sys.argv[1:], os.environ.get("HOME"), heard, os.getppid(), "torch" in sys.modules]
+Path("told.json").write_text(json.dumps(told))
+"""
+
+
+@pytest.fixture
+def word(restore, tmp_path):
+    """Run a command, in the folder of the test, that does what a word says."""
+    (tmp_path / "mine.py").write_text(PLUGIN)
+
+    def run(told, **keywords):
+        return restore("--plugin", "mine.py", "methods", **{"cwd": tmp_path, "input": told, **keywords})
+
+    return run
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_a_command_has_its_own_folder_words_environment_and_stdin(word, tmp_path, new):
+    more = {"start_new_session": False} if new else {}
+    own = {name: value for name, value in os.environ.items() if name != "HOME"}
+    done = word("wörd", env={**own, "PLACE": "here"}, **more)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("method\t")
+    *told, parent, torch = json.loads((tmp_path / "told.json").read_text())
+    assert told == ["wörd", "here", ["--plugin", "mine.py", "methods"], None, True]
+    assert (parent == os.getpid()) is new and torch is not new
+
+
+def test_streams_are_bytes_if_asked(word):
+    assert word(b"x", text=False, env={**os.environ, "PLACE": ""}).stdout.startswith(b"method\t")
+
+
+def test_variables_that_python_reads_at_its_start_get_a_new_one(word, tmp_path):
+    word("x", env={**os.environ, "PLACE": "", "PYTHONUTF8": "1"})
+    assert json.loads((tmp_path / "told.json").read_text())[-2] == os.getpid()
+
+
+def test_how_a_command_ended_is_told(word):
+    assert word("die").returncode == -9
+    assert word("fail").returncode == word("fail", start_new_session=False).returncode != 0
+    with pytest.raises(subprocess.TimeoutExpired):
+        word("sleep", timeout=0.2)
