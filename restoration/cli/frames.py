@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from restoration.images.opened import Pictures
+    from restoration.images.pictures import Pictures
     from restoration.interfaces import Result
     from restoration.picture import Picture
 

@@ -11,7 +11,7 @@ from restoration.images.formats import by_suffix
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from restoration.images.opened import Timing
+    from restoration.images.pictures import Timing
     from restoration.picture import Picture
 
 

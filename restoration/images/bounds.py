@@ -14,6 +14,8 @@ LEAST = 0.01
 """Share of its pixels that a damaged file must be able to hold, to be worth the memory of all."""
 SMALL = 1 << 22
 """Pictures of fewer pixels fit into any memory, and nobody asks how much is free."""
+LARGE, DENSE = 50_000_000, 10_000
+"""Pictures of more pixels than the first of which each byte of the file holds more than the second are not believed."""
 
 
 def max_pixels() -> int:
@@ -28,12 +30,17 @@ def max_pixels() -> int:
     return int(limit)
 
 
-def check(name: str, width: int, height: int, frames: int, bytes_per_pixel: int) -> None:
-    """Raise `BadPicture` if pictures of this size are not to be decoded here, or do not fit into memory."""
+def check(name: str, width: int, height: int, frames: int, bytes_per_pixel: int, length: int) -> None:
+    """Raise `BadPicture` if pictures of this size are not to be decoded here, or do not fit into memory.
+
+    `length` is that of the file. Who sets the variable trusts files that hold next to nothing for their size.
+    """
     limit, pixels = max_pixels(), width * height
+    size = f"{width}x{height}" if frames == 1 else f"{frames} times {width}x{height}"
     if pixels * frames > limit:
-        size = f"{width}x{height}" if frames == 1 else f"{frames} times {width}x{height}"
         raise BadPicture(f"{name} says it is {size}, over {limit} pixels; set {VARIABLE} if you trust it")
+    if pixels * frames > max(LARGE, DENSE * length) and VARIABLE not in os.environ:
+        raise BadPicture(f"{name} says it is {size}, in {length} bytes; set {VARIABLE} if you trust it")
     if pixels > SMALL:
         import torch
 

@@ -9,7 +9,8 @@ from restoration.images import metadata
 from restoration.images.bounds import MAX_PIXELS
 from restoration.images.decoding import reason
 from restoration.images.formats import SUFFIXES, Format, by_suffix, is_picture, readable, writable
-from restoration.images.opened import Opened, Pictures, Unreadable
+from restoration.images.opened import Opened
+from restoration.images.pictures import Pictures, Unreadable
 from restoration.images.remarks import once
 from restoration.picture import Picture, to_levels
 from restoration.registry import ask, registry

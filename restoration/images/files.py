@@ -16,7 +16,7 @@ from restoration.images.formats import HEAD, recognise
 from restoration.registry import registry
 
 if TYPE_CHECKING:
-    from restoration.images.opened import Pictures
+    from restoration.images.pictures import Pictures
     from restoration.picture import Picture
 
 PIXEL = 16

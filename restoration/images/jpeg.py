@@ -9,14 +9,17 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Literal
 
+from restoration.images import tiff
 from restoration.images.remarks import remark
 from restoration.picture import Compression
 
-SOI, SOS, EOI, DQT, COM, APP0, APP1, APP13 = 0xD8, 0xDA, 0xD9, 0xDB, 0xFE, 0xE0, 0xE1, 0xED
+SOI, SOS, EOI, DQT, COM, APP0, APP1, APP2, APP13 = 0xD8, 0xDA, 0xD9, 0xDB, 0xFE, 0xE0, 0xE1, 0xE2, 0xED
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers that begin a frame; the third, and every fourth after it, is of a progressive one."""
 XMP, PHOTOSHOP = b"http://ns.adobe.com/xap/1.0/\0", b"Photoshop 3.0\0"
+GAIN_MAPS = (b"http://ns.adobe.com/hdr-gain-map/1.0/", b"http://ns.apple.com/HDRGainMap/1.0/")
 LARGEST = 65533
 """Bytes that a segment holds."""
 SCANS = 200
@@ -42,6 +45,13 @@ class Header:
     comments: list[bytes] = field(default_factory=list)
     resources: bytes = b""
     scans: int = 0
+    pictures: list[int] = field(default_factory=list)
+    has_gain_map: bool = False
+
+    @property
+    def views(self) -> int:
+        """How many of its pictures show the subject anew, not as a thumbnail or, in an unnamed one, as a gain map."""
+        return sum(kind >> 16 in (2, 3) or (not kind and not self.has_gain_map) for kind in self.pictures)
 
     def compression(self) -> Compression:
         """Return how the file was compressed, as far as its tables tell."""
@@ -84,9 +94,24 @@ def header(data: bytes) -> Header:
             found.comments.append(bytes(content))
         elif marker == APP13 and bytes(content[:14]) == PHOTOSHOP:
             found.resources += bytes(content[14:])
+        elif marker == APP1 and bytes(content[: len(XMP)]) == XMP:
+            found.has_gain_map = any(name in bytes(content) for name in GAIN_MAPS)
+        elif marker == APP2 and bytes(content[:4]) == b"MPF\0":
+            found.pictures = _pictures(bytes(content[4:]))
         elif marker == SOS:
             found.scans = data.count(b"\xff\xda", place)
     return found
+
+
+def _pictures(index: bytes) -> list[int]:
+    """Return the kinds of the pictures of a file of several (CIPA DC-007, tag 45058)."""
+    try:
+        structure = tiff.Structure(index)
+        entries = bytes(structure.directory(structure.first).entries[45058].data)
+    except (ValueError, KeyError):
+        return []
+    order: Literal["little", "big"] = "little" if structure.order == "<" else "big"
+    return [int.from_bytes(entries[place : place + 4], order) & 0xFFFFFF for place in range(0, len(entries), 16)]
 
 
 def _first_table(content: bytes) -> tuple[int, ...]:

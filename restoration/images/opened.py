@@ -4,65 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from restoration.errors import BadPicture
-from restoration.images import apng, bounds, colour, decoding, heif, jpeg, metadata, pages, png, tiff, webp
-from restoration.images.formats import FORMATS, recognise, writable
+from restoration.images import apng, bounds, colour, decoding, gif, heif, jpeg, metadata, pages, png, tiff, webp
+from restoration.images.formats import FORMATS, recognise
+from restoration.images.pictures import Pictures, Timing, Unreadable
 from restoration.images.remarks import remark
 from restoration.picture import Picture
 
 FLOATS = 40
 """Bytes that a pixel of a frame takes: as libvips has it, as floats, on a canvas, and beside the last one."""
-
-
-@dataclass(frozen=True)
-class Timing:
-    """How long each frame is shown, in milliseconds, and how often all are, 0 for ever.
-
-    With a `cover` the first picture is none of them: it is what programs show that know no animations.
-    """
-
-    delays: tuple[int, ...]
-    loop: int = 0
-    cover: bool = False
-
-
-class Unreadable(BadPicture):
-    """A file that is none of our formats, or of a kind that libvips does not know; a plugin may."""
-
-
-class Pictures:
-    """The pictures of a file, one or many: pages of a TIFF file, or frames of an animation, which have a `timing`."""
-
-    timing: Timing | None = None
-    what = "pages"
-
-    def __init__(self, name: str, picture: Picture | None = None) -> None:
-        """`picture` is the only one of a file, where a plugin decoded it."""
-        self.name, self.picture, self.count = name, picture, 1
-
-    @property
-    def suffix(self) -> str:
-        """The suffix that a file of them may have, by its name: ".png" for what has none that can be written."""
-        suffix = Path(self.name).suffix.lower()
-        return suffix if suffix in writable() else ".png"
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[Picture]:
-        """Decode them one by one. Raises `BadPicture`."""
-        if self.picture is not None:
-            yield self.picture
-
-    def only(self) -> Picture:
-        """Return the picture of a file that holds one. Raises `BadPicture` if it holds more."""
-        if len(self) > 1:
-            raise BadPicture(f"{self.name} holds {len(self)} {self.what}; `restore run` restores each of them")
-        return next(iter(self))
 
 
 class Opened(Pictures):
@@ -150,7 +102,7 @@ class Opened(Pictures):
         if self.animation is not None:
             found = self.animation
             self.count, self.what = len(found.parts) + found.cover, "frames"
-            bounds.check(self.name, found.width, found.height, self.count, FLOATS)
+            bounds.check(self.name, found.width, found.height, self.count, FLOATS, len(self.data))
             self.timing = Timing(tuple(part.delay for part in found.parts), found.plays, found.cover)
 
     def _open_jpeg(self) -> None:
@@ -161,6 +113,10 @@ class Opened(Pictures):
             raise BadPicture(f"{self.name} has {header.scans} scans, each of which would take the time of a picture")
         if share < 1:
             self._wrong(bounds.fault(share), share)
+        if header.views > 1:
+            remark(f"{self.name} holds {header.views} views of its subject; only the first is restored")
+        if header.has_gain_map:
+            remark(f"{self.name} also says how it looks in more light (Ultra HDR); that does not come along")
 
     def _open_tiff(self) -> None:
         try:
@@ -180,7 +136,11 @@ class Opened(Pictures):
 
     def _open_gif(self) -> None:
         width, height = (int.from_bytes(self.data[place : place + 2], "little") for place in (6, 8))
-        bounds.check(self.name, width, height, 1, FLOATS)  # before libvips is asked, which makes room for it at once
+        bounds.check(
+            self.name, width, height, 1, FLOATS, len(self.data)
+        )  # before libvips is asked, which makes room for it at once
+        if gif.is_cut(self.data):
+            self._wrong("it is cut off")
         self._open_frames()
 
     def _open_frames(self) -> None:
@@ -196,7 +156,7 @@ class Opened(Pictures):
         fields = header.get_fields()
         self.count = header.get("n-pages") if "n-pages" in fields else 1
         if self.count > 1 and self.form.animated:
-            bounds.check(self.name, header.width, header.height, self.count, FLOATS)
+            bounds.check(self.name, header.width, header.height, self.count, FLOATS, len(self.data))
             delays = header.get("delay") if "delay" in fields else []
             loop = header.get("loop") if "loop" in fields else 0
             self.timing, self.what = Timing(tuple((*delays, *[100] * self.count)[: self.count]), loop), "frames"
@@ -207,9 +167,9 @@ class Opened(Pictures):
         item = {"ushort": 2, "short": 2, "uchar": 1, "char": 1, "double": 8, "dpcomplex": 16}.get(header.format, 4)
         whole = 2 * header.bands if "interlaced" in header.get_fields() and self.form.name == "JPEG" else 0
         needed = 2 * header.bands * item + 4 * min(header.bands, 4) + whole
-        bounds.check(self.name, header.width, header.height, 1, needed)
+        bounds.check(self.name, header.width, header.height, 1, needed, len(self.data))
         for page in self.pages[1:]:
-            bounds.check(self.name, page.first(256), page.first(257), 1, needed)
+            bounds.check(self.name, page.first(256), page.first(257), 1, needed, len(self.data))
         return header
 
     def _load(self, page: int = 0, **how: bool) -> Any:

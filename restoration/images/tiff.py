@@ -16,7 +16,7 @@ EXIF, GPS, INTEROPERABILITY = 34665, 34853, 40965
 POINTERS = (EXIF, GPS, INTEROPERABILITY)
 """Tags that point at directories which belong to the one that they stand in."""
 PAGES = 10_000
-"""A file of more pages is not read any further."""
+"""A file of more pages is not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,9 @@ class Structure:
     def pages(self) -> Iterator[Directory]:
         """Give the directories of the main chain; a chain that bites its tail ends there. Raises `ValueError`."""
         place, seen = self.first, set[int]()
-        while place and place not in seen and len(seen) < PAGES:
+        while place and place not in seen:
+            if len(seen) == PAGES:
+                raise ValueError(f"it has more than {PAGES} pages")
             seen.add(place)
             directory = self.directory(place)
             yield directory
