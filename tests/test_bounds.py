@@ -17,7 +17,7 @@ import pyvips
 import torch
 
 from restoration.errors import BadOption, BadPicture
-from restoration.images import decode, decode_all, read, read_all
+from restoration.images import decode, decode_all, read, read_all, read_stream
 
 SIDE = 22_000
 """Of a square of 484 million pixels, less than the limit."""
@@ -204,7 +204,7 @@ def test_pipes_devices_and_endless_files_are_refused(tmp_path):
     with pytest.raises(BadPicture, match="GB, too long for a picture"):
         read(sparse)
     with open("/dev/zero", "rb") as endless, pytest.raises(BadPicture, match="stdin is not a picture"):
-        read_all(endless, "stdin")
+        read_stream(endless, "stdin")
 
 
 def test_what_takes_more_memory_than_there_is_is_refused(monkeypatch):
@@ -218,7 +218,7 @@ def test_a_stream_is_read_to_its_end_and_no_further_than_a_picture_goes():
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as cat:
         cat.stdin.write(made.png(made.scene()))
         cat.stdin.close()
-        assert read_all(cat.stdout, "stdin").only().pixels.shape == (1, 3, 24, 36)
+        assert read_stream(cat.stdout, "stdin").only().pixels.shape == (1, 3, 24, 36)
 
 
 def test_nothing_is_drawn_by_the_loaders_of_libvips_that_are_not_asked():

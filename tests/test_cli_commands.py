@@ -69,6 +69,33 @@ def test_a_plugin_limit_is_an_environment_variable(restore):
     assert "no plugin is named 'taks'; did you mean 'tasks'?" in wrong.stderr
 
 
+ALL = "pip install 'restoration-toolbox[all]'"
+WITHOUT = {
+    "methods": "no method is installed: RESTORATION_PLUGINS='' leaves plugins out; where they are not installed, pip",
+    "tasks": "no task is installed: ",
+    "weights list": "no set of weights is installed: ",
+    "plugins": "no plugin is installed: ",
+    "run -m ir-sde -t derain x.png": "pip install restoration-ir-sde",
+    "run -m denoising-ode -t denoise x.png": ALL,
+    "degrade -t derain x.png -o out": ALL,
+    "train regression -t derain --data . --out out": "pip install restoration-regression",
+    "score -m dip -t denoise --data .": "pip install restoration-dip",
+    "score --data . --metrics gmsd": ALL,
+    "audit a b": "pip install restoration-audit",
+    "weights show ir-sde/derain --offline": "pip install restoration-ir-sde",
+}
+
+
+@pytest.mark.parametrize("line", WITHOUT)
+def test_without_plugins_every_command_says_what_to_install(restore, tmp_path, line):
+    done = restore(*line.split(), env={**os.environ, "RESTORATION_PLUGINS": ""}, cwd=tmp_path)
+    listed = line.split()[-1] in ("methods", "tasks", "list", "plugins")
+    assert done.returncode == (0 if listed else 2)
+    (told,) = done.stderr.splitlines()
+    assert WITHOUT[line] in told
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_training_makes_weights_that_run_and_score(restore, tmp_path):
     (tmp_path / "photos").mkdir()
     for seed in range(3):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from restoration.errors import BadPicture
 
 if TYPE_CHECKING:
     from restoration.images.pictures import Pictures
@@ -31,11 +34,13 @@ def restored(pictures: Pictures, suffix: str, restore: Callable[[Picture], Resul
     """
     from restoration.images.assembly import Assembly
 
-    assembly = Assembly(suffix, len(pictures), pictures.timing, quality)
+    with _named(pictures.name):
+        assembly = Assembly(suffix, len(pictures), pictures.timing, quality)
     first: Picture | None = None
     results: list[Result] = []
     for picture in pictures:
-        assembly.check(picture)
+        with _named(pictures.name):
+            assembly.check(picture)
         result = restore(picture)
         if result.ended == "Ctrl-C" and len(results) + 1 < len(pictures):
             raise KeyboardInterrupt
@@ -44,6 +49,15 @@ def restored(pictures: Pictures, suffix: str, restore: Callable[[Picture], Resul
         results.append(result if not results else replace(result, picture=results[0].picture))
     assert first is not None
     return Done(picture=first, result=_together(results), data=assembly.file())
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Name the file that an error is about."""
+    try:
+        yield
+    except BadPicture as error:
+        raise BadPicture(f"{name}: {error}") from error
 
 
 def _together(results: list[Result]) -> Result:

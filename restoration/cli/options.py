@@ -14,11 +14,11 @@ from restoration.registry.cards import Card, NetworkCard, RestorerCard, SamplerC
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 """Completes the beginning of a word in the shell."""
 SEED = click.IntRange(0, 2**62)
-"""What a generator takes, with room for the numbers of many pictures."""
+"""The seeds that a random generator takes, with room for one for each of many pictures."""
 
 
 def names(kind: type[Card]) -> Complete:
-    """Complete a name in the shell, from cards alone."""
+    """Return a function that completes the names of cards of a kind in the shell."""
 
     def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
         from restoration.registry import registry
@@ -40,7 +40,7 @@ def several(complete: Complete) -> Complete:
 
 
 def keywords(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
-    """Read KEY=VALUE, the value as JSON where it is JSON and as text where not."""
+    """Parse options KEY=VALUE; a value that is not JSON is a text."""
     result: dict[str, Any] = {}
     for text in values:
         key, equals, value = text.partition("=")
@@ -73,8 +73,8 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # it is generic in n
         return seconds
 
 
-def grouped(options: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
-    """Make one decorator of several options, shown in their order."""
+def combine(options: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    """Combine options to one decorator; they are shown in their order."""
 
     def decorate(command: Any) -> Any:
         for option in reversed(options):
@@ -84,30 +84,52 @@ def grouped(options: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
     return decorate
 
 
-method_and_task = grouped(
+method_and_task = combine(
     [
         click.option(
-            "-m", "--method", required=True, shell_complete=names(RestorerCard), help="How, see `restore methods`."
+            "-m",
+            "--method",
+            required=True,
+            shell_complete=names(RestorerCard),
+            metavar="NAME",
+            help="Method to use; `restore methods` lists them.",
         ),
-        click.option("-t", "--task", required=True, shell_complete=names(TaskCard), help="What, see `restore tasks`."),
+        click.option(
+            "-t",
+            "--task",
+            required=True,
+            shell_complete=names(TaskCard),
+            metavar="NAME",
+            help="Damage to repair; `restore tasks` lists what there is.",
+        ),
     ]
 )
-how_to_restore = grouped(
+how_to_restore = combine(
     [
         click.option(
             "--weights",
             metavar="WHICH",
             shell_complete=names(WeightsCard),
-            help="A folder, a name (`restore weights list`) or owner/name[@revision] on the Hub.  [default: bundled]",
+            help="Weights to use: a folder, a name from `restore weights list`, or owner/name[@revision] on the "
+            "Hugging Face Hub.  [default: those that came with the method]",
         ),
-        click.option("--steps", type=click.IntRange(1), help="Evaluations of the network.  [default: the method's]"),
         click.option(
-            "--sampler", shell_complete=names(SamplerCard), help="See `restore samplers`.  [default: the method's]"
+            "--steps",
+            type=click.IntRange(1),
+            metavar="N",
+            help="Number of steps, each an evaluation of the network.  [default: that of the method]",
+        ),
+        click.option(
+            "--sampler",
+            metavar="NAME",
+            shell_complete=names(SamplerCard),
+            help="Sampler of a diffusion method; `restore samplers` lists them.  [default: that of the method]",
         ),
         click.option(
             "--network",
+            metavar="NAME",
             shell_complete=names(NetworkCard),
-            help="For methods without weights, see `restore networks`.  [default: the method's]",
+            help="Network of a method without weights; `restore networks` lists them.  [default: that of the method]",
         ),
         click.option(
             "--set",
@@ -115,16 +137,40 @@ how_to_restore = grouped(
             multiple=True,
             callback=keywords,
             metavar="KEY=VALUE",
-            help="Another option of the method, task.KEY=VALUE of the task, network.KEY=VALUE; may be repeated.",
+            help="Set another option of the method, or of one of its parts, as in network.width=32 or task.clipped=1. "
+            "May be repeated.",
         ),
-        click.option("--time-limit", type=Duration(), help="For each picture, as 90s or 2m; the last guess is taken."),
-        click.option("--seed", type=SEED, default=0, show_default=True, help="Of the noise that a method draws."),
-        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
-        click.option("--precision", default="auto", show_default=True, help="auto, fp32, bf16, fp16."),
         click.option(
-            "--tile", default="auto", show_default=True, help="A window's side, 0 for none, auto by free memory."
+            "--time-limit",
+            type=Duration(),
+            help="Longest time for each picture, such as 90s or 2m; then the last estimate is the result.",
+        ),
+        click.option("--seed", type=SEED, metavar="N", default=0, show_default=True, help="Random seed of the method."),
+        click.option(
+            "--device",
+            metavar="NAME",
+            default="auto",
+            show_default=True,
+            help="Device to compute on: auto, cpu, cuda, cuda:1 or mps.",
+        ),
+        click.option(
+            "--precision",
+            metavar="NAME",
+            default="auto",
+            show_default=True,
+            help="Floating-point precision: auto, fp32, bf16 or fp16.",
+        ),
+        click.option(
+            "--tile",
+            metavar="N",
+            default="auto",
+            show_default=True,
+            help="Side of the windows that a large picture is processed in, in pixels; 0 for the whole picture at "
+            "once, auto for what fits into memory.",
         ),
         threads_option,
-        click.option("--offline", is_flag=True, help="Never ask the network; the Hub's cache is used."),
+        click.option(
+            "--offline", is_flag=True, help="Do not use the network; weights of the Hub must be in its cache."
+        ),
     ]
 )

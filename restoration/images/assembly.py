@@ -35,9 +35,9 @@ class Assembly:
         self.data = b""
 
     def check(self, picture: Picture) -> None:
-        """Raise `BadPicture` if the format does not hold the result of a picture, whatever that will be."""
+        """Raise `BadPicture` if the format cannot say what the colours of a picture are."""
         if self.form is not None:
-            codec.check(picture, self.suffix)
+            metadata.colour_profile(picture, self.form)
 
     def add(self, picture: Picture) -> None:
         """Add the next picture."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from restoration.images import colour, metadata
 from restoration.images.formats import Format, writable
 from restoration.images.remarks import remark
-from restoration.picture import Picture
+from restoration.picture import Picture, to_levels
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,6 +70,19 @@ def picture_of(image: Any, name: str, form: Format, told: dict[str, Any]) -> Pic
     if bits == 16 and 0 < float(pixels.max()) < DARK:
         remark(f"{name} is nearly black: of 16 bits it uses 8, the darkest")
     return made(pixels, bits, name, told if holds else metadata.converted(told))
+
+
+def levels_of(image: Any, name: str, form: Format, told: dict[str, Any]) -> Tensor:
+    """Decode the colours of an image of libvips of any kind to 8 bits: `h w c`. Raises as `picture_of` does."""
+    import torch
+    from einops import rearrange
+
+    plain, _ = colour.plain(image, name, linear=form.name in LINEAR)
+    colours = plain if plain.bands in (1, 3) else plain.extract_band(0, n=3 if plain.bands > 2 else 1)
+    if colours.format == "ushort":
+        return rearrange(to_levels(pixels_of(colours)).to(torch.uint8), "1 c h w -> h w c")
+    flat = torch.frombuffer(colours.write_to_memory(), dtype=torch.uint8)
+    return flat.view(colours.height, colours.width, colours.bands)
 
 
 def made(pixels: Tensor, bits: int, name: str, told: dict[str, Any]) -> Picture:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import PurePath
 from typing import Any
 
 ANY = 2**31 - 1
@@ -172,6 +172,8 @@ FORMATS = (
 )
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 """Suffixes of the formats that every libvips reads and writes; `readable` and `writable` say what this one does."""
+DEEP = (".png", ".tif", ".tiff")
+"""Those of the formats among them that lose nothing, and hold 16 bits."""
 HEAD = 64
 """So many bytes tell every format."""
 LOADERS = {one.loader for one in FORMATS}
@@ -209,6 +211,6 @@ def writable() -> tuple[str, ...]:
     return tuple(suffix for one in FORMATS if one.writable for suffix in one.suffixes)
 
 
-def is_picture(path: PurePath) -> bool:
+def is_picture(name: str) -> bool:
     """Say whether a file in a folder is taken for a picture: by its suffix, but for macOS's notes on files, `._*`."""
-    return path.suffix.lower() in readable() and not path.name.startswith("._")
+    return os.path.splitext(name)[1].lower() in readable() and not name.startswith("._")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from restoration.errors import BadPicture
 from restoration.images import apng, bounds, colour, decoding, gif, heif, jpeg, metadata, pages, png, tiff, webp
@@ -13,25 +13,29 @@ from restoration.images.pictures import Pictures, Timing, Unreadable
 from restoration.images.remarks import remark
 from restoration.picture import Picture
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 FLOATS = 40
 """Bytes that a pixel of a frame takes: as libvips has it, as floats, on a canvas, and beside the last one."""
+ADVICE = "; --damaged takes what there is of it"
 
 
 class Opened(Pictures):
     """The pictures of a file that libvips decodes.
 
-    A `damaged` file is taken as far as it goes, which is said; without that it is refused. Raises `BadPicture` for what
-    is none of our formats, damaged, or too large.
+    A `damaged` file is taken as far as it goes, which is said; without that it is refused. At a `glance` only the head
+    of a file is looked at, for its size. Raises `BadPicture` for what is none of our formats, damaged, or too large.
     """
 
-    def __init__(self, data: bytes, name: str, *, damaged: bool = False) -> None:
+    def __init__(self, data: bytes, name: str, *, damaged: bool = False, glance: bool = False) -> None:
         super().__init__(name)
         form = recognise(data)
         if form is None or not form.readable:
             known = ", ".join(one.name for one in FORMATS if one.readable)
             what = "is not a picture that can be read" if form is None else f"is {form.name}, which cannot be read here"
             raise Unreadable(f"{name} {what} ({known})")
-        self.data, self.form, self.damaged = data, form, damaged
+        self.data, self.form, self.damaged, self.glance = data, form, damaged, glance
         self.fail_on = decoding.STRICT.get(form.name, "error")
         self.faults: list[str] = []
         self.pages: list[pages.Page] = []
@@ -53,11 +57,26 @@ class Opened(Pictures):
                     remark(f"{self.name} is damaged ({self.faults[0]}); what there is of it is used")
                 yield picture
         except pyvips.Error as error:
-            if re.search(decoding.UNKNOWN, str(error)):
-                raise Unreadable(
-                    f"{self.name} is a kind of {self.form.name} not known here: {decoding.reason(error)}"
-                ) from None
-            self._wrong(decoding.reason(error), 0 if self.damaged else 1)
+            raise self._refused(error) from None
+
+    def size(self) -> tuple[int, int]:
+        """Return the height and width of the only picture of a file, upright. Raises `BadPicture` if there are more."""
+        self.refuse_many()
+        image = self.header
+        turned = "orientation" in image.get_fields() and image.get("orientation") in (5, 6, 7, 8)
+        return (image.width, image.height) if turned else (image.height, image.width)
+
+    def levels(self) -> Tensor:
+        """Return the colours of the only picture of a file, rounded to 8 bits: `h w c`, uint8. Raises `BadPicture`."""
+        import pyvips
+
+        self.refuse_many()
+        page = self.pages[0] if self.pages else None
+        try:
+            levels: Tensor = self._decoded(decoding.levels_of, page.number if page else 0, page)
+            return levels
+        except pyvips.Error as error:
+            raise self._refused(error) from None
 
     def _forgive(self, error: Exception) -> None:
         """Go on with what there is after an error of libvips, if the user takes damaged files; or raise it."""
@@ -78,18 +97,28 @@ class Opened(Pictures):
         else:
             yield from map(self._still, range(self.count))
 
+    def _refused(self, error: Exception) -> BadPicture:
+        """Return what is raised for an error of libvips while it decodes."""
+        reason = decoding.reason(error)
+        if re.search(decoding.UNKNOWN, str(error)):
+            return Unreadable(f"{self.name} is a kind of {self.form.name} not known here: {reason}")
+        return BadPicture(f"{self.name} is damaged and cannot be read whole: {reason}{'' if self.damaged else ADVICE}")
+
     def _wrong(self, fault: str, share: float = 1.0) -> None:
         """Refuse a file for what is wrong with it, or go on and say so, if the user takes damaged ones.
 
         A file of which next to nothing can be there, as its `share` says, is refused in any case.
         """
         if not self.damaged or share < bounds.LEAST:
-            advice = "" if share < bounds.LEAST else "; --damaged takes what there is of it"
+            advice = "" if share < bounds.LEAST else ADVICE
             raise BadPicture(f"{self.name} is damaged and cannot be read whole: {fault}{advice}")
         self.faults.append(fault)
 
     def _open_png(self) -> None:
         self._bound()
+        if self.glance:
+            self.animation = apng.parsed(self.data, damaged=True)
+            return
         share = png.share(self.data)
         if share < 1:
             self._wrong(bounds.fault(share), share)
@@ -107,6 +136,8 @@ class Opened(Pictures):
 
     def _open_jpeg(self) -> None:
         self._bound()
+        if self.glance:
+            return
         header = jpeg.header(self.data)
         share = jpeg.share(header, self.data)
         if header.scans > jpeg.SCANS:
@@ -128,18 +159,18 @@ class Opened(Pictures):
         if what:
             raise Unreadable(f"{self.name} holds {what}, which is no picture yet; save it as RGB or grey")
         self._bound()
-        for page in self.pages:
+        self.count = len(self.pages)
+        for page in self.pages if not self.glance else ():
             share, fault = pages.share(page, self.data)
             if fault:
                 self._wrong(fault, share)
-        self.count = len(self.pages)
 
     def _open_gif(self) -> None:
         width, height = (int.from_bytes(self.data[place : place + 2], "little") for place in (6, 8))
         bounds.check(
             self.name, width, height, 1, FLOATS, len(self.data)
         )  # before libvips is asked, which makes room for it at once
-        if gif.is_cut(self.data):
+        if not self.glance and gif.is_cut(self.data):
             self._wrong("it is cut off")
         self._open_frames()
 
@@ -163,7 +194,7 @@ class Opened(Pictures):
 
     def _bound(self) -> Any:
         """Ask libvips for the header, and refuse what would take too much; return the header."""
-        header = self._load(self.pages[0].number if self.pages else 0)
+        header = self.header = self._load(self.pages[0].number if self.pages else 0)
         item = {"ushort": 2, "short": 2, "uchar": 1, "char": 1, "double": 8, "dpcomplex": 16}.get(header.format, 4)
         whole = 2 * header.bands if "interlaced" in header.get_fields() and self.form.name == "JPEG" else 0
         needed = 2 * header.bands * item + 4 * min(header.bands, 4) + whole
@@ -189,6 +220,11 @@ class Opened(Pictures):
 
     def _still(self, number: int, page: pages.Page | None = None) -> Picture:
         """Decode one picture, upright."""
+        picture: Picture = self._decoded(decoding.picture_of, number, page)
+        return picture
+
+    def _decoded(self, finish: Callable[..., Any], number: int, page: pages.Page | None) -> Any:
+        """Decode one picture, upright, and make of it what is asked for."""
         import pyvips
 
         header = self._load(number)
@@ -201,13 +237,13 @@ class Opened(Pictures):
             remark(f"{self.name} has a channel that is no transparency, such as a mask; it was left out")
             image = image.extract_band(0, n=image.bands - 1)
         try:
-            return decoding.picture_of(image, self.name, self.form, told)
+            return finish(image, self.name, self.form, told)
         except pyvips.Error as error:
             if self.fail_on == "warning" and re.search(decoding.HARMLESS, str(error)):
                 self.fail_on = "error"
             else:
                 self._forgive(error)
-            return self._still(number, page)
+            return self._decoded(finish, number, page)
 
     def _page(self, page: pages.Page) -> Picture:
         return self._still(page.number, page)

@@ -53,6 +53,10 @@ class Pictures:
 
     def only(self) -> Picture:
         """Return the picture of a file that holds one. Raises `BadPicture` if it holds more."""
+        self.refuse_many()
+        return next(iter(self))
+
+    def refuse_many(self) -> None:
+        """Raise `BadPicture` for a file of more than one picture."""
         if len(self) > 1:
             raise BadPicture(f"{self.name} holds {len(self)} {self.what}; `restore run` restores each of them")
-        return next(iter(self))

@@ -20,7 +20,7 @@ def register_samplers() -> Iterable[SamplerCard]:
     yield SamplerCard(
         name="dpmpp-2m-sde",
         factory="restoration.sampling:dpmpp_2m_sde",
-        summary="its stochastic twin, MaRS-SDE-2: more texture, for 20 evaluations and more",
+        summary="DPM-Solver++(2M) with noise, MaRS-SDE-2: more texture, for 20 evaluations or more",
         source="Lu et al. 2022, arXiv:2211.01095; Li et al. 2025, arXiv:2502.07856",
         stochastic=True,
     )
@@ -33,21 +33,21 @@ def register_samplers() -> Iterable[SamplerCard]:
     yield SamplerCard(
         name="posterior",
         factory="restoration.sampling:posterior",
-        summary="ancestral sampling of DDPM, the posterior sampler of IR-SDE, MaRS-SDE-1",
+        summary="ancestral sampling, as in DDPM; the posterior sampler of IR-SDE, MaRS-SDE-1",
         source="Ho et al. 2020, arXiv:2006.11239",
         stochastic=True,
     )
     yield SamplerCard(
         name="euler-sde",
         factory="restoration.sampling:EulerSDE",
-        summary="Euler-Maruyama on the reverse SDE, as the IR-SDE paper samples; for 100 steps",
+        summary="Euler-Maruyama on the reverse SDE, as in the IR-SDE paper; for 100 steps",
         source="Luo et al. 2023, arXiv:2301.11699, equation 7",
         stochastic=True,
     )
     yield SamplerCard(
         name="euler-ode",
         factory="restoration.sampling:EulerODE",
-        summary="Euler on the probability-flow ODE, as the Denoising-ODE paper samples; for 20 steps and more",
+        summary="Euler on the probability-flow ODE, as in the Denoising-ODE paper; for 20 steps or more",
         source="Luo et al. 2023, arXiv:2301.11699, equation 16",
     )
 

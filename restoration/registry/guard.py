@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from restoration.errors import BadPlugin, one_line, plain
 
@@ -25,7 +25,7 @@ def guarded(remark: Callable[[str], None] = lambda text: None) -> Iterator[None]
     What it writes to stdout, where answers belong, does not get there; the current folder and the streams stay. Raises
     `BadPlugin` for whatever it raises, but for the `KeyboardInterrupt` of somebody who pressed Ctrl-C.
     """
-    with _same_folder(remark), _stdout_kept_clean(remark), _ctrl_c() as pressed:
+    with _same_folder(remark), _stdout_kept_clean(remark), _exit_raised(), _ctrl_c() as pressed:
         try:
             yield
         except BadPlugin:
@@ -40,10 +40,12 @@ def guarded(remark: Callable[[str], None] = lambda text: None) -> Iterator[None]
 def diverted(target: int) -> Iterator[None]:
     """Let what is written to the stdout of the process, by Python or below it, go to the open file `target`.
 
-    Where `sys.stdout` is something else, as in a notebook, and in threads beside the main one, nothing happens.
+    Where `sys.stdout` is something else, as in a notebook, in threads beside the main one, and where the target is
+    closed, nothing happens.
     """
     stream = sys.stdout
-    if _descriptor(stream) != 1 or threading.current_thread() is not threading.main_thread():
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or _descriptor(stream) != 1 or not _is_open(target):
         yield
         return
     stream.flush()
@@ -88,6 +90,23 @@ def _same_folder(remark: Callable[[str], None]) -> Iterator[None]:
 
 
 @contextmanager
+def _exit_raised() -> Iterator[None]:
+    """Let `os._exit`, which ends everything without a word, raise `SystemExit`, but not in processes forked in here."""
+    real, owner = os._exit, os.getpid()
+
+    def leave(status: int) -> NoReturn:
+        if os.getpid() == owner:
+            raise SystemExit(status)
+        real(status)
+
+    os._exit = leave
+    try:
+        yield
+    finally:
+        os._exit = real
+
+
+@contextmanager
 def _ctrl_c() -> Iterator[Callable[[], bool]]:
     """Give a function that says whether an interrupt is one of the keyboard, which it is too where nobody knows."""
     hits: list[int] = []
@@ -117,6 +136,14 @@ def _descriptor(stream: TextIO | None) -> int | None:
         return stream.fileno() if stream else None
     except (OSError, ValueError):
         return None
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def _reopened(stream: TextIO, number: int) -> TextIO:

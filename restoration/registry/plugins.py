@@ -32,7 +32,7 @@ from restoration.registry.cards import (
     WeightsCard,
 )
 from restoration.registry.discovery import GROUP, Plugin, installed, unmet_requirement
-from restoration.registry.distributions import TOOLBOX, advice, belonging, canonical, is_installed
+from restoration.registry.distributions import TOOLBOX, advice, belonging, canonical, version
 from restoration.registry.guard import guarded
 from restoration.registry.validation import checked
 
@@ -141,7 +141,7 @@ class Registry:
         Where they are installed and not loaded, it says that too.
         """
         lacking = belonging() - {canonical(plugin.distribution) for plugin in self.plugins}
-        absent = [one for one in lacking if not is_installed(one)]
+        absent = [one for one in lacking if not version(one)]
         if lacking and not absent and VARIABLE in os.environ:
             value = plain(os.environ[VARIABLE])
             return f"{VARIABLE}={value!r} leaves plugins out; where they are not installed, {advice(name, lacking)}"

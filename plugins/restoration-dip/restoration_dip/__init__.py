@@ -79,7 +79,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         needs_weights=False,
         anytime=True,
         asks=(
-            CommandOption(name="perceptual", help="weight of a distance in features in the loss; 0 by default"),
+            CommandOption(name="perceptual", help="weight of a feature distance in the loss; 0 by default"),
             CommandOption(
                 name="features",
                 help="features that --perceptual compares; vgg16 by default",

@@ -43,30 +43,30 @@ def register_objectives() -> Iterable[ObjectiveCard]:
     yield ObjectiveCard(
         name="clean-matching",
         factory="restoration_ir_sde.objectives:CleanMatching",
-        summary="the network says the clean image; what our own weights are trained with",
+        summary="the network predicts the clean image; our weights are trained with it",
     )
     yield ObjectiveCard(
         name="noise-matching",
         factory="restoration_ir_sde.objectives:NoiseMatching",
-        summary="the network says the noise (score matching)",
+        summary="the network predicts the noise (score matching)",
         source=f"{PAPER}, equation 10",
     )
     yield ObjectiveCard(
         name="posterior-mean",
         factory="restoration_ir_sde.objectives:PosteriorMean",
-        summary="maximum likelihood with the exact mean of the next state on both sides",
+        summary="maximum likelihood with the exact mean of the next state",
         source=f"{PAPER}, equation 15",
     )
     yield ObjectiveCard(
         name="euler-matching",
         factory="restoration_ir_sde.objectives:EulerMatching",
-        summary="maximum likelihood as the published code has it; reads published weights",
+        summary="maximum likelihood with the mean of Euler's method, as in the published code; for published weights",
         source=f"{PAPER}, equations 14 and 15",
     )
     yield ObjectiveCard(
         name="latent-matching",
         factory="restoration_ir_sde.latent:LatentMatching",
-        summary="an autoencoder by latent replacing, and any matching above between its latents",
+        summary="an autoencoder trained by latent replacing, and one of the other objectives for its latents",
         source=REFUSION,
     )
 
@@ -92,7 +92,7 @@ def register_restorers() -> Iterable[RestorerCard]:
     yield RestorerCard(
         name="latent-ir-sde",
         factory="restoration_ir_sde.latent:LatentIRSDE",
-        summary="Latent Refusion: the same between small latents of the pictures, for large ones",
+        summary="Latent Refusion: mean-reverting diffusion of small latents, for large pictures",
         source=REFUSION,
         defaults={
             "network": {"name": "latent-pair"},
@@ -108,7 +108,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         yield RestorerCard(
             name=f"denoising-{kind}",
             factory="restoration_ir_sde.restorers:Denoising",
-            summary=f"diffusion ({kind.upper()}) from the place of the path where the picture's noise belongs",
+            summary=f"diffusion ({kind.upper()}) that starts at the noise level of the picture",
             source=PAPER,
             tasks=("denoise",),
             defaults={

@@ -1,4 +1,4 @@
-"""Every network on offer: any size, any path, any memory layout, the same answer."""
+"""Every network on offer, beyond the contract: grey pictures, memory layouts, windows, mixed precision, options."""
 
 from __future__ import annotations
 
@@ -56,14 +56,15 @@ def test_every_card_has_small_options_here() -> None:
 
 
 @every_network
-@pytest.mark.parametrize("size", [(1, 1), (7, 5), (16, 24)])
-@pytest.mark.parametrize("how", [{}, {"path": False}, {"uses_y": False}, {"channels": 1}])
+@pytest.mark.parametrize("how", [{"uses_y": False}, {"channels": 1}], ids=["without y", "grey"])
 @torch.inference_mode()
-def test_pictures_of_any_size_fit_on_every_kind_of_path(name: str, size: tuple[int, int], how: dict[str, Any]) -> None:
-    x, y = pictures(2, how.get("channels", 3), *size)
-    answer = small(name, **how)(x, y, torch.tensor([0.3]))
-    assert answer.shape == x.shape
-    assert answer.isfinite().all()
+def test_pictures_of_any_size_fit_where_the_contract_does_not_look(name: str, how: dict[str, Any]) -> None:
+    network = small(name, **how)
+    for size in ((1, 1), (7, 5), (16, 24)):
+        x, y = pictures(2, how.get("channels", 3), *size)
+        answer = network(x, y, torch.tensor([0.3]))
+        assert answer.shape == x.shape
+        assert answer.isfinite().all()
 
 
 @every_network
@@ -80,18 +81,6 @@ def test_memory_layout_stays_and_does_not_change_the_answer(name: str) -> None:
     torch.testing.assert_close(answer, plain, atol=1e-5, rtol=1e-5)
 
 
-@every_network
-@torch.inference_mode()
-def test_one_picture_alone_is_the_same_as_in_a_batch(name: str) -> None:
-    network = small(name)
-    x, y = pictures(3, 3, 9, 12)
-    t = torch.tensor([0.1, 0.5, 1.0])
-    together = network(x, y, t)
-    for i in range(3):
-        alone = network(x[i : i + 1], y[i : i + 1], t[i : i + 1])
-        torch.testing.assert_close(alone, together[i : i + 1], atol=1e-5, rtol=1e-5)
-
-
 @pytest.mark.parametrize("name", [name for name, card in CARDS.items() if "t" in card.takes])
 @torch.inference_mode()
 def test_one_time_serves_a_whole_batch_and_may_be_a_scalar(name: str) -> None:
@@ -101,14 +90,6 @@ def test_one_time_serves_a_whole_batch_and_may_be_a_scalar(name: str) -> None:
     torch.testing.assert_close(network(x, y, torch.tensor([0.4])), repeated, atol=1e-5, rtol=1e-5)
     scalar = network.network(*([x, y] if "y" in CARDS[name].takes else [torch.cat([x, y], dim=1)]), torch.tensor(0.4))
     torch.testing.assert_close(scalar, repeated, atol=1e-5, rtol=1e-5)
-
-
-@every_network
-def test_every_weight_learns(name: str) -> None:
-    network = small(name).train()
-    x, y = pictures(2, 3, 16, 16)
-    network(x, y, torch.tensor([0.2, 0.9])).square().mean().backward()
-    assert not [key for key, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
 
 
 @pytest.mark.parametrize("name", [name for name, card in CARDS.items() if card.tiles])

@@ -22,7 +22,7 @@ def register_objectives() -> Iterable[ObjectiveCard]:
     yield ObjectiveCard(
         name="regression",
         factory="restoration_regression.regression:DirectMatching",
-        summary="the network maps the degraded picture to the clean one at once",
+        summary="the network predicts the clean picture from the degraded one in one evaluation",
         path=False,
     )
 
@@ -33,7 +33,7 @@ def register_restorers() -> Iterable[RestorerCard]:
     yield RestorerCard(
         name="regression",
         factory="restoration_regression.regression:Regression",
-        summary="one evaluation of a network trained directly: the CNN baseline, the highest PSNR for its time",
+        summary="one evaluation of a network: the CNN baseline, with the highest PSNR for its time",
         defaults={
             "network": {
                 "name": "nafnet-compact",

@@ -38,7 +38,7 @@ PARTS: dict[str, type[Card]] = {
 
 @click.group(invoke_without_command=True)
 @json_option
-@click.option("--check", is_flag=True, help="Also import everything that the plugins name, and look closer.")
+@click.option("--check", is_flag=True, help="Also import everything that the plugins name, and check it.")
 @debug_option
 @click.pass_context
 def plugins(ctx: click.Context, as_json: bool, check: bool) -> int:
@@ -69,10 +69,14 @@ def plugins(ctx: click.Context, as_json: bool, check: bool) -> int:
     type=click.Choice(list(KINDS)),
     default="method",
     show_default=True,
-    help="What the plugin is to bring.",
+    help="What the plugin brings.",
 )
 @click.option(
-    "--in", "where", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where.  [default: here]"
+    "--in",
+    "where",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="Folder to write the plugin to.  [default: the current one]",
 )
 @debug_option
 def new(name: str, kind: str, where: Path) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from restoration.cli.options import how_to_restore, keywords, names, several
-from restoration.cli.task_options import TaskCommand
+from restoration.cli.originals import Originals, files_of
+from restoration.cli.task_options import TaskCommand, files, folders
 from restoration.console import (
     debug_option,
     interruptible,
@@ -33,14 +34,22 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="NAME[@STEPS][,KEY=VALUE]",
     shell_complete=names(RestorerCard),
-    help="A method; several are put side by side. NAME@100 or NAME@sampler=ddim,weights=DIR has options of its own.",
+    help="Method to score; may be repeated to compare several. NAME@100 sets the steps of one, "
+    "NAME@sampler=ddim,weights=DIR other options.",
 )
-@click.option("-t", "--task", shell_complete=names(TaskCard), help="What, see `restore tasks`.")
+@click.option(
+    "-t",
+    "--task",
+    metavar="NAME",
+    shell_complete=names(TaskCard),
+    help="Damage to repair; `restore tasks` lists what there is.",
+)
 @click.option(
     "--data",
     required=True,
     type=click.Path(path_type=Path),
-    help="Two sub-folders with pairs, one called clean; or clean pictures, which the task degrades.",
+    help="Pictures to score on: a folder with two sub-folders of pairs, one of them called clean, or a folder of clean "
+    "pictures, which the task degrades.",
 )
 @click.option(
     "--metrics",
@@ -48,20 +57,34 @@ if TYPE_CHECKING:
     show_default=True,
     metavar="LIST",
     shell_complete=several(names(MetricCard)),
-    help="Which metrics, separated by commas, see `restore metrics`.",
+    help="Metrics, separated by commas; `restore metrics` lists them.",
 )
-@click.option("--border", type=click.IntRange(0), default=0, show_default=True, help="Pixels left out at each edge.")
-@click.option("--limit", type=click.IntRange(0), default=0, help="Only the first so many pictures.  [default: all]")
+@click.option(
+    "--border",
+    type=click.IntRange(0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Number of pixels left out at each edge.",
+)
+@click.option(
+    "--limit", type=click.IntRange(0), metavar="N", default=0, help="Score the first N pictures only.  [default: all]"
+)
 @how_to_restore
-@click.option("--pictures", is_flag=True, help="A row for each picture too; CSV, JSON and HTML always have them.")
+@click.option("--pictures", is_flag=True, help="Also show a row for each picture, as CSV, JSON and HTML always do.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["text", "csv", "json", "markdown", "html"]),
-    help="How to print.  [default: by the suffix of -o, else text]",
+    help="Format of the table.  [default: that of the suffix of -o, else text]",
 )
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
-@click.option("--overwrite", is_flag=True, help="Write over a file that is already there.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write the table to, instead of stdout.",
+)
+@click.option("--overwrite", is_flag=True, help="Overwrite a file that exists.")
 @json_option
 @quiet_option
 @debug_option
@@ -84,7 +107,7 @@ def score(
     quiet: bool,
     **how: Any,
 ) -> int:
-    """Score methods: the metrics of each, their 95 % intervals, and whether they differ from the first.
+    """Score methods: show their metrics with 95 % intervals, and whether they differ from the first method.
 
     \b
     Examples:
@@ -93,10 +116,12 @@ def score(
       restore score -m regression -t denoise --sigma 25 --data CBSD68/ --metrics psnr,lpips --format markdown
       restore score --data pairs/
 
-    All methods are given the same degraded pictures. Without a method, these themselves are scored.
+    All methods are given the same degraded pictures. Without a method, the degraded pictures themselves are scored.
     """
     show_warnings(quiet)
     form = _format(form, as_json, output, overwrite)
+    if output is not None and output.exists():
+        _check_output(output, data, [*files(task_options), *files_of(how["weights"])], folders(task_options))
     from restoration.engine.hardware import prepare
     from restoration.scoring import tables
     from restoration.scoring.measures import choose
@@ -120,7 +145,7 @@ def score(
     else:
         from restoration.images import write_bytes
 
-        write_bytes(text.encode(), output)
+        write_bytes(text.encode(errors="backslashreplace"), output, overwrite=overwrite)
         click.echo(str(output))
     return 0
 
@@ -142,6 +167,16 @@ def _format(form: str | None, as_json: bool, output: Path | None, overwrite: boo
     if form is None:
         raise click.UsageError(f"the name {output} says no format; use {', '.join(SUFFIXES)}, or --format")
     return form
+
+
+def _check_output(output: Path, data: Path, read: list[str], masks: list[str]) -> None:
+    """Refuse to write over what is read: the pictures, what is known about them, the weights."""
+    from restoration.images import pairs_in
+
+    pictures = [str(path) for pair in pairs_in(data) for path in (pair.clean, pair.degraded) if path is not None]
+    objection = Originals([*pictures, *read], masks).check(str(output)).objection
+    if objection:
+        raise click.UsageError(f"-o {output} {objection}; choose another name")
 
 
 def _restorations(

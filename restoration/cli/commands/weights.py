@@ -41,10 +41,10 @@ def list_weights(as_json: bool) -> None:
 @weights.command()
 @click.argument("which")
 @json_option
-@click.option("--offline", is_flag=True, help="Never ask the network; the Hub's cache is used.")
+@click.option("--offline", is_flag=True, help="Do not use the network; weights of the Hub must be in its cache.")
 @debug_option
 def show(which: str, as_json: bool, offline: bool) -> None:
-    """Show the card of a set: a name, a folder, or owner/name[@revision] on the Hub."""
+    """Show the model card and the recipe of a set: a name, a folder, or owner/name[@revision] on the Hub."""
     folder = _folder(which, offline)
     recipe = folder.recipe()
     if as_json:
