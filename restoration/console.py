@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -30,6 +31,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 T = TypeVar("T")
 HANDLER = logging.StreamHandler()
 """Shows what the toolbox logs."""
+DEBUG = "restoration: debug"
+"""What a context of click knows `--debug` by."""
 
 
 def _quiet(ctx: click.Context, parameter: click.Parameter, quiet: bool) -> bool:
@@ -39,9 +42,17 @@ def _quiet(ctx: click.Context, parameter: click.Parameter, quiet: bool) -> bool:
     return quiet
 
 
+def _debug(ctx: click.Context, parameter: click.Parameter, debug: bool) -> None:
+    """Keep in mind that tracebacks are wanted."""
+    if debug:
+        ctx.meta[DEBUG] = True
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, callback=_quiet, help="Show no progress and no warnings.")
-debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
+debug_option = click.option(
+    "--debug", is_flag=True, expose_value=False, callback=_debug, help="Show the traceback of an error."
+)
 threads_option = click.option("--threads", type=click.IntRange(1), help="Number of CPU threads.  [default: all]")
 
 
@@ -57,9 +68,25 @@ def prepare(threads: int | None = None) -> None:
     prepare(threads)
 
 
-def echo_json(value: Any) -> None:
-    """Print one JSON value on one line; infinities become null, as JSON has none, and what is no JSON a text."""
-    click.echo(json.dumps(_finite(value), ensure_ascii=False, default=str))
+def echo_json(value: Any, *, err: bool = False) -> None:
+    """Print one JSON value on one line; infinities become null, as JSON has none, and what is no JSON a text.
+
+    With `err` it goes to stderr: where stdout holds a picture.
+    """
+    text = json.dumps(_finite(value), ensure_ascii=False, default=str)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # the name of a file that is not UTF-8; JSON has escapes for what it holds
+        text = json.dumps(_finite(value), default=str)
+    click.echo(text, err=err)
+
+
+def echo_path(path: str) -> None:
+    """Print the name of a file as it is, byte for byte, whatever they stand for; a terminal gets no control codes."""
+    if is_terminal(sys.stdout):
+        click.echo("".join(one if one.isprintable() else repr(one)[1:-1] for one in path))
+    else:
+        click.echo(os.fsencode(path))
 
 
 def _finite(value: Any) -> Any:
@@ -78,8 +105,9 @@ def answers_apart() -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """Tell the user something that is not the answer."""
-    click.echo(text, err=True)
+    """Tell the user something that is not the answer; nothing happens if nobody can hear it."""
+    with suppress(OSError, ValueError):
+        click.echo(text, err=True)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
@@ -147,6 +175,31 @@ def progress_bar(console: Console | None = None) -> Progress:
     )
 
 
+def debugging() -> bool:
+    """Say whether the command that runs was asked for the traceback of an error."""
+    context = click.get_current_context(silent=True)
+    return context is not None and DEBUG in context.meta
+
+
+def open_streams() -> None:
+    """Give stdin, stdout and stderr a place where the caller has closed them, or files would be opened in theirs."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False, encoding="utf-8"))  # noqa: SIM115
+
+
+class Ended(BaseException):
+    """The system or a user asked this process to end, by the signal `number`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"ended by {signal.Signals(number).name}")
+        self.number = number
+
+
 @contextmanager
 def progress(doing: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
     """Give a function to be told how many of how many are done: on a terminal it draws a bar.
@@ -176,27 +229,40 @@ def tracked(items: Sequence[T], doing: str, *, quiet: bool = False) -> Iterator[
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], None]]:
-    """Give a function that raises `KeyboardInterrupt` if Ctrl-C was pressed since the beginning.
+    """Give a function that raises again what came: `KeyboardInterrupt` for Ctrl-C, `Ended` for SIGTERM and SIGHUP.
 
-    Ctrl-C itself raises at once. But when that happens in a callback or finaliser of a library, Python only prints it;
-    so a batch asks again after each picture. A process that ignores Ctrl-C goes on ignoring it.
+    They are raised at once. But in a callback or finaliser of a library that would be printed and lost; so work in
+    several steps asks again after each. A process that ignores a signal goes on ignoring it.
     """
-    pressed = False
+    came: list[BaseException] = []
 
     def press(number: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        pressed = True
-        raise KeyboardInterrupt
+        came.append(KeyboardInterrupt() if number == signal.SIGINT else Ended(number))
+        if not _is_lost(frame):
+            raise came[-1]
 
     def check() -> None:
-        if pressed:
-            raise KeyboardInterrupt
+        if came:
+            raise came[0]
 
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield check
-        return
-    signal.signal(signal.SIGINT, press)
+    usual: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    if hasattr(signal, "SIGHUP"):
+        usual[signal.SIGHUP] = signal.SIG_DFL
+    ours = [number for number, handler in usual.items() if signal.getsignal(number) is handler]
+    for number in ours:
+        signal.signal(number, press)
     try:
         yield check
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in ours:
+            signal.signal(number, usual[number])
+
+
+def _is_lost(frame: FrameType | None) -> bool:
+    """Say whether what is raised in a frame would be lost: C calls it, through cffi, or when an object goes."""
+    while frame is not None:
+        name, module = frame.f_code.co_name, str(frame.f_globals.get("__name__"))
+        if name == "__del__" or (module.startswith("pyvips") and (name.endswith("_callback") or "_marshal" in name)):
+            return True
+        frame = frame.f_back
+    return False

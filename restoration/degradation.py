@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,8 @@ import msgspec
 import torch
 
 from restoration.errors import BadOption
-from restoration.images import make_folder, write, write_bytes
+from restoration.images import encode, make_folder
+from restoration.images.parts import Part
 from restoration.operators import Convolution, Masking
 from restoration.picture import Picture
 from restoration.tasks import make_task, observe
@@ -50,19 +53,34 @@ class Degradation(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         pixels = observation.y if isinstance(observation.operator, Masking) else observation.measured
         return replace(picture, alpha=None).with_pixels(observation.y if pixels is None else pixels), observation
 
-    def write(self, picture: Picture, target: Path) -> list[str]:
-        """Degrade a picture and write it, its recipe, and the mask or kernel if there is one; return the paths."""
+    def write(
+        self, picture: Picture, target: Path, *, overwrite: bool = True, like: os.stat_result | None = None
+    ) -> list[str]:
+        """Degrade a picture and write it, its recipe, and the mask or kernel if there is one; return the paths.
+
+        Without `overwrite` files that are there stay. `like`, what the system says of the picture's own file, gives the
+        others its permissions. Where the degraded picture is, the rest is too.
+        """
         degraded, observation = self(picture)
-        files = {target: degraded}
+        recipe, mask, kernel = map(Path, files_beside(str(target)))
+        pictures = {target: degraded}
         if isinstance(observation.operator, Masking):
-            files[target.parent / "masks" / f"{target.stem}.png"] = Picture(pixels=observation.operator.mask)
+            pictures[mask] = Picture(pixels=observation.operator.mask)
         if isinstance(observation.operator, Convolution):
-            kernel = observation.operator.kernel[:1]
-            files[target.parent / "kernels" / f"{target.stem}.png"] = Picture(pixels=kernel / kernel.max(), bits=16)
-        for folder in {path.parent: None for path in files}:
-            make_folder(folder)
-        for path, one in files.items():
-            write(one, path)
-        recipe = target.with_suffix(".json")
-        write_bytes(msgspec.json.format(msgspec.json.encode(self.facts()), indent=2) + b"\n", recipe)
-        return [*map(str, files), str(recipe)]
+            drawn = observation.operator.kernel[:1]
+            pictures[kernel] = Picture(pixels=drawn / drawn.max(), bits=16)
+        files = {path: encode(one, path.suffix.lower()) for path, one in pictures.items()}
+        files[recipe] = msgspec.json.format(msgspec.json.encode(self.facts()), indent=2) + b"\n"
+        with ExitStack() as parts:  # they get their names in the end, the last of them first
+            for path, data in files.items():
+                make_folder(path.parent)
+                parts.enter_context(Part(path, overwrite=overwrite, like=like)).write(data)
+        return list(map(str, files))
+
+
+def files_beside(target: str) -> list[str]:
+    """Return the paths of what may be written with a degraded picture: its recipe, its mask and its kernel."""
+    folder, name = os.path.split(target)
+    stem = os.path.splitext(name)[0]
+    beside = [os.path.join(folder, kind, f"{stem}.png") for kind in ("masks", "kernels")]
+    return [os.path.join(folder, f"{stem}.json"), *beside]

@@ -1,4 +1,4 @@
-"""A restoration, made once and used for many pictures."""
+"""A restoration, prepared once and used for many pictures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from restoration.engine.hardware import (
     tune_allocator,
 )
 from restoration.engine.shrinking import carry_over, shrink
-from restoration.engine.tiling import SMALLEST, Tiled, auto_tile
+from restoration.engine.tiling import Tiled, auto_tile, parse_tile
 from restoration.errors import BadOption, BadPlugin, BadWeights, RestorationError
 from restoration.images import read
 from restoration.interfaces import BoundedNetwork, Observation, ReportingRestorer, Result
@@ -50,13 +50,22 @@ log = logging.getLogger("restoration")
 
 
 class Restoration:
-    """A method, ready for pictures: weights found, checked and loaded, on its device.
+    """A method that is ready for pictures: its weights are found, checked and loaded on its device.
 
-    `task_options` say what is known about the pictures: their noise, the scale, a file of the kernel; `weights` is a
-    path, a card's name or `owner/name[@revision]`, None for the default; `steps` and `sampler` change how it walks;
-    `network` is another than the method's own, where no weights say which; `options` are further options of the method
-    and, as `network.NAME` and `schedule.NAME`, of its parts; `tile` is "auto", 0 or a side in pixels; after
-    `time_limit` seconds the last guess is the answer. Raises `RestorationError` if anything does not fit.
+    Raises `RestorationError` if anything does not fit.
+
+    * `method`, `task`: their names.
+    * `task_options`: what is known about the pictures, such as their noise, the scale or the file of a kernel.
+    * `weights`: a path, the name of a card or `owner/name[@revision]` on the Hub; None for the default.
+    * `steps`: the number of steps, None for that of the method.
+    * `sampler`: the name of another sampler.
+    * `network`: the name of another network, for methods without weights.
+    * `options`: other options of the method or, as in "network.width", of one of its parts.
+    * `time_limit`: the seconds after which the last estimate is the result.
+    * `device`: "cpu", "cuda", "cuda:1", "mps" or "auto".
+    * `precision`: "fp32", "bf16", "fp16" or "auto".
+    * `tile`: the side of windows in pixels, 0 for none, or "auto".
+    * `offline`: whether weights on the Hub must be in its cache.
     """
 
     def __init__(
@@ -80,7 +89,7 @@ class Restoration:
         registry().card(TaskCard, task)
         if card.tasks and task not in card.tasks:
             raise BadOption(f"method {method!r} is made for {', '.join(card.tasks)}, not for {task}")
-        self.method, self.task, self.tile, self.time_limit = method, task, checked_tile(tile), time_limit
+        self.method, self.task, self.tile, self.time_limit = method, task, parse_tile(tile), time_limit
         self.anytime = card.anytime
         own, of_task = split_task_options(options or {})
         self.task_options = {**of_task, **(task_options or {})}
@@ -113,18 +122,20 @@ class Restoration:
         *,
         seed: int = 0,
         task_options: Mapping[str, Any] | None = None,
+        observation: Observation | None = None,
         observe: Callable[[Tensor], None] = lambda guess: None,
     ) -> Result:
         """Restore one picture, or what was observed of one; `observe` sees every guess, `1 c h w`.
 
         Guesses are of the size that the method works at: that of the picture, where the task has no working size.
-        `task_options` are those of this picture alone, where they differ from the others'.
+        `task_options` are those of this picture alone, where they differ from the others'; `observation` is what
+        `describe` has returned for it, if that was called before.
         """
         begin = time.perf_counter()
         if isinstance(picture, Observation):
             observation, picture = picture, Picture(pixels=picture.y)
-        else:
-            observation = describe(make_task(self.task, {**self.task_options, **(task_options or {})}), picture)
+        elif observation is None:
+            observation = self.describe(picture, task_options)
         placed = self._placed(observation)
         small = self._small(placed)
         guess, ended = self._guess(small, seed, observe)
@@ -146,8 +157,12 @@ class Restoration:
         tell("restored", result=result)
         return result
 
+    def describe(self, picture: Picture, task_options: Mapping[str, Any] | None = None) -> Observation:
+        """Return what is known about a picture; its `y`, `1 c h w`, has the size of the result. Raises `BadOption`."""
+        return describe(make_task(self.task, {**self.task_options, **(task_options or {})}), picture)
+
     def _guess(self, observation: Observation, seed: int, observe: Callable[[Tensor], None]) -> tuple[Tensor, str]:
-        """Let the method work on an observation; return its last guess, and why it is the last."""
+        """Run the method on an observation; return its last estimate, and why it is the last."""
         self._evaluations = 0
         self._set_tile(observation.y)
         guess, ended, begin = None, "done", time.perf_counter()
@@ -229,7 +244,7 @@ class Restoration:
         return recipe
 
     def _set_tile(self, y: Tensor) -> None:
-        """Give the network its window for this picture."""
+        """Choose the size of the windows for this picture."""
         if self.network is None:
             return
         card = self._network_card()
@@ -276,17 +291,3 @@ def finished(picture: Picture, observation: Observation, pixels: Tensor) -> Pict
         if picture.alpha is not None and torch.equal((picture.alpha == 1).to(mask), mask):
             picture = dataclasses.replace(picture, alpha=None)
     return picture.with_pixels(pixels)
-
-
-def checked_tile(tile: int | str) -> int | str:
-    """Return "auto" or a number; raises `BadOption` for all else."""
-    if tile == "auto":
-        return tile
-    try:
-        number = int(tile)
-        Tiled(torch.nn.Identity(), number)
-    except ValueError as error:
-        raise BadOption(
-            f"tile must be auto, 0 for none, or a side of at least {SMALLEST} pixels, not {tile!r}"
-        ) from error
-    return number

@@ -48,14 +48,16 @@ def test_nothing_is_overwritten_unasked(restore, weights, rainy):
 
 
 def test_a_folder_goes_to_a_folder_with_its_sub_folders(restore, weights, tmp_path):
-    for name in ("in/a.png", "in/sub/b.jpg", "in/old.restored.png"):
+    for name in ("in/a.png", "in/sub/b.jpg", "in/IMG.restored.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         write(picture(), tmp_path / name)
     (tmp_path / "in" / "notes.txt").write_text("not a picture")
     done = restore("run", tmp_path / "in", *HOW, "--weights", weights, "-o", f"{tmp_path}/out/", "--json")
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [line["output"] for line in lines] == [f"{tmp_path}/out/a.png", f"{tmp_path}/out/sub/b.jpg"]
+    names = ("IMG.restored.png", "a.png", "sub/b.jpg")
+    assert [line["output"] for line in lines] == [f"{tmp_path}/out/{name}" for name in names]
+    assert done.stderr == "left alone: 1 other file (1 .txt)\ndone 3, skipped 0, failed 0\n"
     assert lines[0]["evaluations"] == 10
     assert {"seed", "device", "precision", "weights", "seconds", "tile", "size"} <= lines[0].keys()
 
@@ -71,11 +73,13 @@ def test_one_bad_picture_does_not_stop_the_others(restore, weights, tmp_path):
     done = restore("run", *(tmp_path / name for name in names), *HOW, "--weights", weights)
     assert done.returncode == 1
     assert done.stdout == f"{tmp_path}/c.restored.png\n"
-    errors = done.stderr.strip().splitlines()
-    assert len(errors) == 3
+    *errors, title, first, second, third, count = done.stderr.strip().splitlines()
     assert errors[0] == f"error: {tmp_path}/a.png is empty"
     assert "b.png is not a picture that can be read" in errors[1]
     assert "cut.png is damaged and cannot be read whole" in errors[2]
+    assert title == "these failed:"
+    assert [f"error:{line[1:]}" for line in (first, second, third)] == errors
+    assert count == "done 1, skipped 0, failed 3"
     assert sorted(os.listdir(tmp_path)) == ["a.png", "b.png", "c.png", "c.restored.png", "cut.png"]
 
 
@@ -191,16 +195,26 @@ def test_an_input_is_never_written_over(restore, weights, rainy):
     assert "would be written over itself" in one_line(done.stderr)
 
 
-def test_two_results_never_share_a_place(restore, weights, tmp_path):
-    for name in ("a/x.png", "b/x.png"):
-        (tmp_path / name).parent.mkdir()
+def test_two_results_never_share_a_place_and_the_others_are_made(restore, weights, tmp_path):
+    for name in ("a/x.png", "b/x.png", "b/y.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         write(picture(), tmp_path / name)
-    inputs = [tmp_path / "a" / "x.png", tmp_path / "b" / "x.png"]
-    done = restore("run", *inputs, *HOW, "--weights", weights, "-o", f"{tmp_path}/out/")
+    how = (*HOW, "--weights", weights, "-o", "out/")
+    done = restore("run", "a/x.png", "b/x.png", *how, cwd=tmp_path)
     assert done.returncode == 2
-    assert "two results would both be" in one_line(done.stderr)
-    done = restore("run", *inputs, *HOW, "--weights", weights, "-o", tmp_path / "one.png")
-    assert "2 pictures cannot all go to" in one_line(done.stderr)
+    assert "a/x.png and b/x.png would both become out/x.png" in one_line(done.stderr)
+    done = restore("run", "a/x.png", "b/x.png", "b/y.png", *how, "--json", cwd=tmp_path)
+    assert done.returncode == 1
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(line["input"], line.get("output")) for line in lines] == [
+        ("a/x.png", None),
+        ("b/x.png", None),
+        ("b/y.png", "out/y.png"),
+    ]
+    assert "would both become" in lines[0]["error"]
+    hint = done.stderr.splitlines()[0].partition("use -o ")[2].strip('"')
+    done = restore("run", "a/x.png", "b/x.png", "b/y.png", *how[:-1], hint, cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout.split() == ["out/a/x.png", "out/b/x.png", "out/b/y.png"]
 
 
 def test_a_folder_that_cannot_be_made_fails_that_picture_only(restore, weights, rainy):
@@ -242,9 +256,13 @@ def test_ctrl_c_in_a_batch_keeps_what_is_done_and_exits_with_130(weights, tmp_pa
     process.send_signal(signal.SIGINT)
     rest, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.strip().splitlines()[-1] == "interrupted"
+    *_, count, last = filter(None, errors.splitlines())
+    assert last == "interrupted"
     written = sorted(os.listdir(tmp_path / "out"))
     assert 0 < len(written) < 30
+    assert count.startswith("done ") and count.endswith(
+        f", skipped 0, failed 0, left {30 - int(count.split()[1][:-1])}"
+    )
     assert [first, *rest.splitlines()] == [f"{tmp_path}/out/{name}" for name in written]
     for name in written:
         assert read(tmp_path / "out" / name).pixels.shape == (1, 3, 96, 96)
@@ -267,7 +285,7 @@ def test_out_of_memory_fails_that_picture_only(restore, tmp_path):
     inputs = [tmp_path / "large.png", tmp_path / "small.png"]
     done = restore("--plugin", tmp_path / "greedy.py", "run", *inputs, "--method", "greedy", "--task", "denoise")
     assert done.returncode == 1
-    assert "out of memory" in one_line(done.stderr)
+    assert done.stderr.startswith("error: out of memory") and done.stderr.endswith("done 1, skipped 0, failed 1\n")
     assert done.stdout == f"{tmp_path}/small.restored.png\n"
 
 

@@ -67,7 +67,7 @@ def test_these_are_all_tasks():
 def test_the_path_of_every_picture_is_printed_and_a_recipe_lies_beside_it(restore, photo, tmp_path):
     write(picture(seed=1), photo.with_name("other.png"))
     done = restore("degrade", "--task", "denoise", "--sigma", 25, photo.parent, "-o", tmp_path / "noisy")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, "done 2, skipped 0, failed 0\n")
     assert done.stdout == f"{tmp_path}/noisy/other.png\n{tmp_path}/noisy/photo.png\n"
     assert list(tree(tmp_path / "noisy")) == ["other.json", "other.png", "photo.json", "photo.png"]
     recipe = json.loads((tmp_path / "noisy" / "photo.json").read_text())
@@ -219,7 +219,7 @@ def test_two_results_never_share_a_name(quick, photo, tmp_path):
         write(picture(), photo.with_name(name))
         done = quick("degrade", "-t", "denoise", photo.parent, "-o", tmp_path / "out")
         assert done.returncode == 2
-        assert f"two results would both be named {tmp_path}/out/photo" in one_line(done.stderr)
+        assert f"would both become {tmp_path}/out/photo" in one_line(done.stderr)
         assert not (tmp_path / "out").exists()
         photo.with_name(name).unlink()
     over = quick("degrade", "-t", "denoise", photo, "-o", photo.parent, "--overwrite")
@@ -233,8 +233,8 @@ def test_one_bad_picture_does_not_stop_the_others(quick, photo, tmp_path):
     done = quick("degrade", "-t", "denoise", photo.parent, tmp_path / "missing.png", "-o", tmp_path / "out")
     assert done.returncode == 1
     assert done.stdout == f"{tmp_path}/out/photo.png\n"
-    errors = done.stderr.strip().splitlines()
-    assert len(errors) == 3
+    *errors, title, _, _, _, count = done.stderr.strip().splitlines()
+    assert len(errors) == 3 and title == "these failed:" and count == "done 1, skipped 0, failed 3"
     assert "a.png is not a picture" in errors[0] and "b.png is empty" in errors[1] and "No such file" in errors[2]
     assert list(tree(tmp_path / "out")) == ["photo.json", "photo.png"]
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from restoration.cli.faults import explained
 from restoration.cli.lazy import Lazy
-from restoration.console import say
+from restoration.console import Ended, debug_option, open_streams, say
 from restoration.errors import RestorationError, one_line, plain
 from restoration.registry import builtin
 from restoration.registry.cards import CommandCard
@@ -68,8 +69,8 @@ def load_plugin_files(ctx: click.Context, parameter: click.Parameter, files: tup
     callback=load_plugin_files,
     help="Load a plugin that is a single file, for this run only. May be repeated.",
 )
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cli(debug: bool) -> None:
+@debug_option
+def cli() -> None:
     """Restore damaged pictures, on any machine, offline.
 
     \b
@@ -103,6 +104,7 @@ def settings() -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 some inputs failed, 2 wrong usage, 130 interrupted."""
+    open_streams()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     leave(_call(arguments))
 
@@ -116,6 +118,7 @@ def _call(arguments: list[str]) -> int:
             arguments,
             prog_name="restore",
             standalone_mode=False,
+            obj=arguments,  # for a command that starts itself again
             auto_envvar_prefix="RESTORE",
             default_map=settings(),
         )
@@ -127,6 +130,11 @@ def _call(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         say("interrupted")
         return 130
+    except Ended as error:
+        say(str(error))
+        signal.signal(error.number, signal.SIG_DFL)
+        os.kill(os.getpid(), error.number)  # who waits for this process is to see what ended it
+        return 128 + error.number
     except BrokenPipeError:
         return 1
     except BaseException as error:
@@ -141,29 +149,14 @@ def _failed(error: BaseException) -> int:
         if isinstance(error.code, str):
             say(plain(error.code))
         return error.code if isinstance(error.code, int) else int(error.code is not None)
-    if isinstance(error, RestorationError):
-        say(f"error: {plain(str(error))}")
-        return 2
-    say(f"error: {one_line(error)} (a fault of {_whose(error)}; --debug shows where)")
-    return 1
+    say(f"error: {explained(error)}")
+    return 2 if isinstance(error, RestorationError) else 1
 
 
 def _thread_failed(failure: threading.ExceptHookArgs) -> None:
     """Tell in one line what a thread has raised that nobody waits for."""
     if failure.exc_value is not None:
         say(f"error: {one_line(failure.exc_value)} (in a thread; --debug shows where)")
-
-
-def _whose(error: BaseException) -> str:
-    """Say whose code an error came out of: the innermost that is of a plugin or of the toolbox, not of a library."""
-    from traceback import walk_tb
-
-    owners = {"restoration": "the toolbox"}
-    with suppress(RestorationError):
-        owners = {plugin.package: f"the plugin {plain(plugin.name)}" for plugin in _registry().plugins} | owners
-    names = ["restoration", *(str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__))]
-    packages = [name.partition(".")[0] for name in names]
-    return [owners[package] for package in packages if package in owners][-1]
 
 
 def _one_line(error: click.ClickException) -> str:

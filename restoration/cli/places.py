@@ -1,90 +1,136 @@
-"""Which files go in and where each result goes."""
+"""Where the result of each picture goes: a file, a folder, or what a template makes of the picture's name."""
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Iterable
-from dataclasses import dataclass
+import os
+from functools import cache
 from pathlib import Path
+from string import Formatter
+from typing import TYPE_CHECKING
 
 import click
 
-from restoration.images.codec import SUFFIXES
+from restoration.cli.inputs import STREAM
+from restoration.images.codec import DEEP, SUFFIXES
 
-STREAM = "-"
+if TYPE_CHECKING:
+    from restoration.cli.inputs import Source
 
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One input and its output; None is stdin, or stdout."""
-
-    source: Path | None
-    target: Path | None
+FIELDS = ("folder", "name", "ext", "method", "task")
+BESIDE = "{folder}/{name}.restored{ext}"
+"""Where results go if nobody says anything else."""
 
 
-def jobs(inputs: Iterable[str], output: str | None, method: str, task: str, without: Iterable[Path] = ()) -> list[Job]:
-    """Pair every input with an output. Raises `click.UsageError` where two results would go to one place.
+class Places:
+    """Names the result of every picture, as `-o` says: a file, a folder (`DIR/` or one that exists), "-", a template.
 
-    `output` is a file, a folder (`DIR/` or one that exists), "-", or a template with {name}, {ext}, {method}, {task};
-    by default results lie beside their inputs as NAME.restored.EXT. Of folders what lies in those of `without` is not
-    taken.
+    Templates know {folder}, {name}, {ext}, {method} and {task}. Where a template has no {folder}, what lies in
+    sub-folders stays in sub-folders, as in a folder. `lossless` makes PNG of formats that lose something. Raises
+    `click.UsageError` for a template with anything else.
     """
-    sources = list(dict.fromkeys(_sources(inputs, [folder.resolve() for folder in without])))
-    if not sources:
-        raise click.UsageError("no pictures to restore; name files, folders, or - for stdin")
-    one_place = output is not None and output != STREAM and not _is_many(output)
-    if len(sources) > 1 and (output == STREAM or one_place):
-        raise click.UsageError(f"{len(sources)} pictures cannot all go to {output}; give a folder: -o {output}/")
-    made = [Job(source=source, target=_target(source, base, output, method, task)) for source, base in sources]
-    for job in made:
-        if job.target is not None and job.source is not None and job.target.absolute() == job.source.absolute():
-            raise click.UsageError(f"{job.source} would be written over itself; choose another -o")
-    targets = [job.target for job in made]
-    twice = next((target for target in targets if target is not None and targets.count(target) > 1), None)
-    if twice is not None:
-        raise click.UsageError(f'two results would both be {twice}; use a template: -o "out/{{name}}{{ext}}"')
-    return made
+
+    def __init__(self, output: str | None, method: str, task: str, *, lossless: bool = False) -> None:
+        self.output, self.method, self.task, self.lossless = output, method, task, lossless
+        self.is_stream = output == STREAM
+        self.folder = output if output is not None and not self.is_stream and _is_folder(output) else None
+        """The folder that all results go to, None if there is no such folder."""
+        self._pieces = _pieces(_template(output, self.folder))
+        self.is_file = not self.is_stream and not any(field for _, field in self._pieces)
+
+    @property
+    def variants(self) -> list[Places]:
+        """The same for all other methods and tasks, where the names of results tell them."""
+        from restoration.registry import registry
+        from restoration.registry.cards import RestorerCard, TaskCard
+
+        used = {field for _, field in self._pieces}
+        methods = [card.name for card in registry().cards(RestorerCard)] if "method" in used else [self.method]
+        tasks = [card.name for card in registry().cards(TaskCard)] if "task" in used else [self.task]
+        pairs = [(method, task) for method in methods for task in tasks if (method, task) != (self.method, self.task)]
+        return [Places(self.output, method, task) for method, task in pairs]
+
+    def of(self, source: Source, *, keep_case: bool = False) -> str | None:
+        """Return the path of the result, None for stdout. Its suffix is in lower case, if not told to keep it."""
+        if self.is_stream or (source.path == STREAM and self.output is None):
+            return None
+        stem, suffix = os.path.splitext(os.path.basename(source.path))
+        known = suffix.lower() in (DEEP if self.lossless else SUFFIXES)
+        values = {
+            "name": "stdin" if source.path == STREAM else stem,
+            "ext": (suffix if keep_case else suffix.lower()) if known else ".png",
+            "beside": source.folder,
+            "folder": _harmless(source.folder),
+            "inside": source.inside and source.inside + "/",
+            "method": self.method,
+            "task": self.task,
+            "": "",
+        }
+        return os.fspath(Path("".join([literal + values[field] for literal, field in self._pieces])))
+
+    def hints(self) -> list[str]:
+        """Return templates that tell pictures apart which this one does not, the plainest first."""
+        if self.lossless:
+            return []
+        folder = self.folder or _fixed(self.output or "") or "out"
+        folder = folder.rstrip("/").replace("{", "{{").replace("}", "}}")
+        return [f"{folder}/{{name}}{{ext}}", f"{folder}/{{folder}}/{{name}}{{ext}}"]
 
 
-def _is_many(output: str) -> bool:
-    return output.endswith("/") or "{" in output or Path(output).is_dir()
+def _is_folder(output: str) -> bool:
+    return os.path.isdir(output) or (output.endswith(("/", os.sep)) and not {"{", "}"} & set(output))
 
 
-def _sources(inputs: Iterable[str], without: list[Path]) -> Iterable[tuple[Path | None, Path]]:
-    """Every input file with the folder its place is kept relative to."""
-    for text in inputs:
-        path = Path(text)
-        if text == STREAM:
-            yield None, Path()
-        elif path.is_dir():
-            for found in sorted(path.rglob("*")):
-                if any(folder in found.resolve().parents for folder in without):
-                    continue
-                if found.suffix.lower() in SUFFIXES and found.is_file() and ".restored" not in found.suffixes:
-                    yield found, path
-        elif not path.exists() and any(sign in text for sign in "*?["):
-            for name in sorted(glob.glob(text, recursive=True)):
-                yield Path(name), Path(name).parent
-        else:
-            yield path, path.parent
-
-
-def _target(source: Path | None, base: Path, output: str | None, method: str, task: str) -> Path | None:
-    if output == STREAM or (source is None and output is None):
-        return None
-    name = source.stem if source else "stdin"
-    suffix = source.suffix.lower() if source and source.suffix.lower() in SUFFIXES else ".png"
+def _template(output: str | None, folder: str | None) -> str:
+    """Bring all forms of `-o` into one: a template with {folder}, or with {inside} for the sub-folder, if at all."""
     if output is None:
-        assert source is not None
-        return source.with_name(f"{name}.restored{suffix}")
-    if "{" in output:
-        try:
-            return Path(output.format(name=name, ext=suffix, method=method, task=task))
-        except (KeyError, IndexError, ValueError) as error:
-            raise click.UsageError(
-                f"the template {output!r} knows {{name}}, {{ext}}, {{method}} and {{task}}"
-            ) from error
-    if _is_many(output):
-        inside = source.parent.relative_to(base) if source else Path()
-        return Path(output) / inside / f"{name}{suffix}"
-    return Path(output)
+        return BESIDE
+    if folder is not None:
+        return folder.rstrip("/").replace("{", "{{").replace("}", "}}") + "/{inside}{name}{ext}"
+    if output.endswith("/"):
+        output += "{name}{ext}"
+    fields = _fields(output)
+    if not fields or "folder" in fields:
+        return output
+    steps = output.split("/")
+    varying = [place for place, step in enumerate(steps) if _fields(step) & {"name", "ext"}]
+    place = varying[0] if varying else len(steps) - 1
+    return "/".join([*steps[:place], "{inside}" + steps[place], *steps[place + 1 :]])
+
+
+def _fields(template: str) -> set[str]:
+    """Return the fields of a template. Raises `click.UsageError` for those that there are not."""
+    try:
+        parts = list(Formatter().parse(template))
+    except ValueError as error:
+        raise _unknown(template) from error
+    for _, field, form, conversion in parts:
+        if field is not None and (field not in FIELDS or form or conversion):
+            raise _unknown(template)
+    return {field for _, field, _, _ in parts if field is not None}
+
+
+def _pieces(template: str) -> list[tuple[str, str]]:
+    """Take a template apart: fixed text, and the field that follows it."""
+    pieces = [(literal, field or "") for literal, field, _, _ in Formatter().parse(template)]
+    if pieces and pieces[0] == ("", "folder"):  # results lie beside their pictures, wherever that is
+        pieces[0] = ("", "beside")
+    return pieces
+
+
+def _fixed(template: str) -> str:
+    """Return the folder that a template begins with, as far as it has no fields."""
+    steps = template.split("/")
+    return "/".join(steps[: next((place for place, step in enumerate(steps) if "{" in step), -1)])
+
+
+def _unknown(template: str) -> click.UsageError:
+    names = [f"{{{name}}}" for name in FIELDS]
+    known = f"{', '.join(names[:-1])} and {names[-1]}"
+    return click.UsageError(f"the template {template!r} knows {known}, and {{{{ for a brace")
+
+
+@cache
+def _harmless(folder: str) -> str:
+    """Return a folder as a path that stays below the one it is put into."""
+    steps = os.path.normpath(os.path.splitdrive(folder)[1]).split(os.sep)
+    return "/".join(step for step in steps if step not in ("", os.pardir)) or os.curdir

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Any
 
 import click
@@ -88,9 +88,16 @@ TYPES: dict[str, tuple[Any, str | None]] = {
 """How the command line reads each kind of values, and what its help calls them."""
 
 
-def folders(task_options: dict[str, Any]) -> list[Path]:
+def folders(task_options: dict[str, Any]) -> list[str]:
     """Return the folders among the options of a task: what lies there are masks, say, and no pictures to work on."""
-    return [Path(value) for value in task_options.values() if isinstance(value, str) and Path(value).is_dir()]
+    return [value for value in task_options.values() if isinstance(value, str) and os.path.isdir(value)]
+
+
+def files(task_options: dict[str, Any]) -> list[str]:
+    """Return the files among the options of a task, also where a part of one is named: FILE:KEY."""
+    texts = [value for value in task_options.values() if isinstance(value, str)]
+    named = [one for text in texts for one in (text, text.rpartition(":")[0])]
+    return [one for one in named if os.path.isfile(one)]
 
 
 def _options(describing: bool) -> list[click.Option]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,39 +26,101 @@ METADATA = ("icc-profile-data", "exif-data", "xmp-data", "iptc-data")
 
 def decode(data: bytes, name: str) -> Picture:
     """Decode the bytes of a file called `name`. Raises `BadPicture`."""
-    if not data:
-        raise BadPicture(f"{name} is empty")
+    image = _opened(data, name)
+    if isinstance(image, Picture):
+        return image
+    with _whole(name):
+        return _picture(image, Path(name).suffix.lower())
+
+
+def decode_levels(data: bytes, name: str) -> Tensor:
+    """Decode the colours of a file to 8 bits, `h w c` with 1 or 3 channels, uint8. Raises `BadPicture`.
+
+    They are those that `decode` gives, rounded, in a quarter of its time and memory.
+    """
+    import torch
+    from einops import rearrange
+
+    image = _opened(data, name)
+    if isinstance(image, Picture):
+        pixels = (image.pixels.clamp(0, 1) * 255).round()
+        return rearrange(pixels.to(torch.uint8), "1 c h w -> h w c")
+    with _whole(name):
+        upright = _upright(image)
+        bands = upright.bands
+        colours = upright if bands in (1, 3) else upright.extract_band(0, n=3 if bands > 2 else 1)
+        if colours.format == "ushort":
+            pixels = (_tensor(colours).div_(65535) * 255).round()
+            return rearrange(pixels.to(torch.uint8), "1 c h w -> h w c")
+        flat = torch.frombuffer(bytearray(colours.write_to_memory()), dtype=torch.uint8)
+        return flat.view(colours.height, colours.width, colours.bands)
+
+
+def decode_size(source: bytes | Path, name: str) -> tuple[int, int]:
+    """Return the height and width of a picture, upright, from the head of its file alone. Raises `BadPicture`."""
+    image = _opened(source, name)
+    if isinstance(image, Picture):
+        height, width = image.pixels.shape[-2:]
+        return height, width
+    turned = image.get("orientation") in (5, 6, 7, 8) if "orientation" in image.get_fields() else False
+    return (image.width, image.height) if turned else (image.height, image.width)
+
+
+def _opened(source: bytes | Path, name: str) -> Any:
+    """Return an image of libvips whose pixels were not decoded yet, or the picture that a plugin decodes."""
     import pyvips
 
     pyvips.cache_set_max(0)  # nothing is read twice; the cache would keep whole pictures
     try:
-        image = pyvips.Image.new_from_buffer(data, "", fail_on="truncated")
+        if isinstance(source, bytes):
+            if not source:
+                raise BadPicture(f"{name} is empty")
+            image = pyvips.Image.new_from_buffer(source, "", fail_on="truncated")
+        else:
+            image = pyvips.Image.new_from_file(str(source), fail_on="truncated")
     except pyvips.Error:
+        data = source if isinstance(source, bytes) else source.read_bytes()
         by_plugin = ask("read_image", Picture, data=data, name=name)
         if by_plugin is None:
-            raise BadPicture(f"{name} is not a picture that can be read (PNG, JPEG, TIFF, WebP)") from None
+            what = "is not a picture that can be read (PNG, JPEG, TIFF, WebP)" if data else "is empty"
+            raise BadPicture(f"{name} {what}") from None
         return by_plugin
     limit = int(os.environ.get("RESTORE_MAX_PIXELS", MAX_PIXELS))
     if image.width * image.height > limit:
         size = f"{image.width}x{image.height}"
         raise BadPicture(f"{name} says it is {size}, over {limit} pixels; set RESTORE_MAX_PIXELS if you trust it")
+    return image
+
+
+@contextmanager
+def _whole(name: str) -> Iterator[None]:
+    """Say in one line that a file ends too early or is broken, when that shows as it is decoded."""
+    import pyvips
+
     try:
-        return _picture(image, Path(name).suffix.lower())
+        yield
     except pyvips.Error as error:
         reason = str(error).strip().splitlines()[-1]
         raise BadPicture(f"{name} is damaged and cannot be read whole: {reason}") from None
 
 
+def _upright(image: Any) -> Any:
+    """Return an image turned as its orientation says, in RGB or grey of 8 or 16 bits."""
+    image = image.autorot()
+    if image.interpretation == "cmyk":
+        image = image.icc_transform("srgb")
+    if image.format in ("float", "double"):
+        return (image * 65535).cast("ushort")
+    return image if image.format in ("uchar", "ushort") else image.cast("uchar" if image.format == "char" else "ushort")
+
+
 def _picture(image: Any, suffix: str) -> Picture:
     image = image.autorot()
     metadata = {name: image.get(name) for name in METADATA if name in image.get_fields()}
-    deep = image.format not in ("uchar", "char")
     if image.interpretation == "cmyk":
-        image, metadata = image.icc_transform("srgb"), {k: v for k, v in metadata.items() if k != METADATA[0]}
-    elif image.format in ("float", "double"):
-        image = (image * 65535).cast("ushort")
-    elif image.format not in ("uchar", "ushort"):
-        image = image.cast("ushort" if deep else "uchar")
+        metadata.pop(METADATA[0], None)
+    image = _upright(image)
+    deep = image.format == "ushort"
     array = _tensor(image).div_(65535 if deep else 255)
     alpha = array[:, -1:] if array.shape[1] in (2, 4) else None
     colours = array[:, :3] if array.shape[1] >= 3 else array[:, :1]

@@ -16,6 +16,7 @@ import torch
 
 from restoration.errors import RestorationError
 from restoration.images import write, write_bytes
+from restoration.images.parts import clear_parts
 from restoration.picture import Picture
 from restoration.training.plot import line_plot, stack
 from restoration.weights import FILES
@@ -40,8 +41,9 @@ class Records:
         self.out, self.step, self.seconds = out, step, seconds
         self.start = step
         self._board: SummaryWriter | None = None
+        clear_parts(out)
         for name in (CHECKPOINT, LOG, PREVIEW, CURVES, *FILES):
-            for part in out.glob(f".{name}.*.part"):  # was being written when the process was killed
+            for part in out.glob(f".{name}.*.part"):  # the same, of a version before 0.6
                 part.unlink(missing_ok=True)
         kept = "".join(json.dumps(line) + "\n" for line in read_log(out) if line["step"] <= step)
         path = out / LOG
@@ -112,7 +114,7 @@ def curves(lines: Sequence[dict[str, Any]]) -> str:
     steps = (0, max((step for step, _ in loss), default=1))
     title = "Loss, a mean over the last steps"
     above = line_plot({"loss": loss}, title=title, y_label="loss", log_y=True, span=steps)
-    title = "PSNR of the pictures held out, averaged weights"
+    title = "PSNR in validation, averaged weights"
     below = line_plot({"psnr": quality}, title=title, x_label="step", y_label="dB, RGB", span=steps, place=320)
     return stack([above, below])
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from restoration.cli.batch import Batch
+from restoration.cli.inputs import STREAM
 from restoration.cli.options import SEED, keywords, names
-from restoration.cli.places import STREAM, Job, jobs
-from restoration.cli.task_options import TaskCommand, folders
-from restoration.console import debug_option, echo_json, json_option, quiet_option, say, show_warnings
-from restoration.errors import BadOption, RestorationError
+from restoration.cli.places import Places
+from restoration.cli.plan import plan
+from restoration.cli.task_options import TaskCommand, files, folders
+from restoration.console import debug_option, interruptible, json_option, quiet_option, show_warnings
+from restoration.errors import BadOption
 from restoration.registry.cards import TaskCard
-
-if TYPE_CHECKING:
-    from restoration.degradation import Degradation
 
 
 @click.command(cls=TaskCommand)
@@ -77,62 +78,36 @@ def degrade(
     DIR/kernels, where `restore run --mask DIR/masks` finds them by name.
     """
     show_warnings(quiet)
-    from restoration.degradation import Degradation
+    from restoration.degradation import Degradation, files_beside
+    from restoration.images import read as read_picture
     from restoration.tasks import check_options, options_of
 
     chosen = {**options, **task_options}
     if recipe is not None:
         if task or chosen:
             raise BadOption("a --recipe says all: leave out --task and the options of a task")
-        plan = Degradation.from_file(recipe)
-        task, chosen, seed = plan.task, plan.options, plan.seed
+        recorded = Degradation.from_file(recipe)
+        task, chosen, seed = recorded.task, recorded.options, recorded.seed
     if task is None:
         raise click.UsageError("say how to damage the pictures: --task T, or --recipe FILE")
     if output == STREAM:
         raise click.UsageError("every picture gets files beside it, so -o is a folder, not stdout")
     check_options(task, chosen)
-    found = jobs(images, output.rstrip("/") + "/", "degrade", task, without=folders(chosen))
-    todo = _checked([_kept_lossless(job) for job in found], overwrite)
-    failed = 0
-    for place, job in enumerate(todo):
-        one = Degradation(task=task, options=options_of(task, chosen, job.source, place), seed=seed + place)
-        try:
-            _one(job, one, as_json)
-        except (RestorationError, MemoryError) as error:
-            failed += 1
-            say(f"error: {error or 'out of memory'}")
-    return 1 if failed else 0
-
-
-def _one(job: Job, plan: Degradation, as_json: bool) -> None:
-    """Damage one picture; print where it went."""
-    from restoration.images import read
-
-    if job.source is None or job.target is None:
+    folder = output if os.path.isdir(output) else output.replace("{", "{{").replace("}", "}}")
+    places = Places(os.path.join(folder, ""), "degrade", task, lossless=True)
+    read = [*files(chosen), *([] if recipe is None else [str(recipe)])]
+    made = plan(images, places, files=read, folders=folders(chosen), beside=files_beside)
+    if any(job.source is None for job in made.jobs):
         raise BadOption("degrade reads files and folders, not stdin")
-    written = plan.write(read(job.source), job.target)
-    if as_json:
-        echo_json({"input": str(job.source), "output": str(job.target), **plan.facts(), "files": written})
-    else:
-        click.echo(str(job.target))
-
-
-def _kept_lossless(job: Job) -> Job:
-    """Damage is not to be encoded away: JPEG and WebP become PNG."""
-    if job.target is None or job.target.suffix in (".png", ".tif", ".tiff"):
-        return job
-    return Job(source=job.source, target=job.target.with_suffix(".png"))
-
-
-def _checked(todo: list[Job], overwrite: bool) -> list[Job]:
-    """Refuse what would be written over, or twice: pictures, and what belongs to them by name."""
-    written: set[Path] = set()
-    for target in (job.target for job in todo if job.target is not None):
-        if target.with_suffix("") in written:
-            raise click.UsageError(f"two results would both be named {target.with_suffix('')}; degrade them one by one")
-        written.add(target.with_suffix(""))
-        beside = [target.parent / folder / f"{target.stem}.png" for folder in ("masks", "kernels")]
-        there = [path for path in (target, target.with_suffix(".json"), *beside) if path.exists()]
-        if there and not overwrite:
-            raise click.UsageError(f"{there[0]} is already there; use --overwrite, or another -o")
-    return todo
+    made.settle(overwrite=overwrite, hint="use --overwrite, or another -o")
+    made.clear_leftovers()
+    with Batch(made, as_json=as_json, quiet=quiet) as batch, interruptible() as check:
+        for job in made.jobs:
+            source, target = Path(str(job.source)), Path(str(job.target))
+            one = Degradation(task=task, options=options_of(task, chosen, source, job.place), seed=seed + job.place)
+            with batch.trying(job):
+                written = one.write(read_picture(source), target, overwrite=overwrite, like=os.stat(source))
+                facts = {"input": job.name, "output": job.target, **one.facts(), "files": written}
+                batch.answer(facts if as_json else str(target))
+            check()
+    return batch.code

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from restoration.cli.batch import Batch
+from restoration.cli.inputs import STREAM, file_key
 from restoration.cli.options import how_to_restore, method_and_task
-from restoration.cli.places import Job, jobs
-from restoration.cli.task_options import TaskCommand, folders
+from restoration.cli.originals import files_of
+from restoration.cli.places import Places
+from restoration.cli.plan import Plan, plan
+from restoration.cli.task_options import TaskCommand, files, folders
 from restoration.console import (
-    answers_apart,
     debug_option,
-    echo_json,
     interruptible,
     is_terminal,
     json_option,
@@ -24,16 +28,12 @@ from restoration.console import (
     say,
     show_warnings,
 )
-from restoration.errors import RestorationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
-    from restoration.interfaces import Result
-    from restoration.picture import Picture
-    from restoration.runtime import Restoration
+    from restoration.cli.work import Work
+    from restoration.scoring.report import Report
 
 
 @click.command(cls=TaskCommand, describing=True)
@@ -43,11 +43,12 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     metavar="PATH",
-    help='Where results go: a file, a folder (DIR/), - for stdout, or a template such as "out/{name}.{method}{ext}".  '
-    "[default: NAME.restored.EXT beside each picture]",
+    help='Where results go: a file, a folder (DIR/), - for stdout, or a template such as "out/{name}.{method}{ext}", '
+    "which may also have {folder} and {task}.  [default: NAME.restored.EXT beside each picture]",
 )
-@click.option("--overwrite", is_flag=True, help="Overwrite results that exist.")
+@click.option("--overwrite", is_flag=True, help="Overwrite results that exist; pictures that are read never.")
 @click.option("--skip-existing", is_flag=True, help="Skip pictures of which the result exists.")
+@click.option("--keep-time", is_flag=True, help="Give each result the time of its picture.")
 @how_to_restore
 @click.option(
     "--report",
@@ -66,6 +67,7 @@ def run(
     output: str | None,
     overwrite: bool,
     skip_existing: bool,
+    keep_time: bool,
     task_options: dict[str, Any],
     options: dict[str, Any],
     seed: int,
@@ -83,163 +85,121 @@ def run(
     Examples:
       restore run -m ir-sde -t derain rainy.png
       restore run -m regression -t derain photos/ -o restored/ --skip-existing
+      restore run -m regression -t derain photos/ -o "restored/{folder}/{name}.png"
       cat rainy.jpg | restore run -m ir-sde -t derain - > clean.png
 
     Results are written beside the pictures as NAME.restored.EXT, and their paths are printed. Files that exist are only
-    overwritten with --overwrite.
+    overwritten with --overwrite. When the same command runs again, its results are not taken for pictures to restore.
     """
     show_warnings(quiet)
-    todo = jobs(images, output, method, task, without=folders(task_options))
-    todo = _todo(todo, overwrite, skip_existing, quiet)
+    read = [*files(task_options), *files_of(how["weights"])]
+    made = plan(images, Places(output, method, task), files=read, folders=folders(task_options))
+    made.settle(overwrite=overwrite, skip_existing=skip_existing)
+    _check_streams(made)
+    if report is not None and made.jobs:
+        _check_report(report, made, overwrite=overwrite, skip_existing=skip_existing)
     if dry_run:
-        return _dry_run(todo, method, task, how, as_json)
-    if not todo:
-        return 0
+        return _dry_run(made, method, task, how, as_json=as_json, quiet=quiet)
+    made.clear_leftovers()
+    if not made.jobs:
+        with Batch(made, as_json=as_json, quiet=quiet) as batch:
+            return batch.code
+    from restoration.cli.work import Work
     from restoration.engine.hardware import prepare
     from restoration.runtime import Restoration
-    from restoration.tasks import options_of
+    from restoration.scoring.report import Report
 
     prepare(threads)
     restoration = Restoration(method, task, task_options=task_options, options=options, **how)
-    batch = _Batch(restoration, seed, as_json, quiet, keep=report is not None, preview=preview)
-    try:
-        with interruptible() as check, _bar(len(todo), quiet) as step:
-            for place, job in enumerate(todo):
-                batch.do(job, options_of(task, task_options, job.source, place), step)
-                check()
-    finally:
-        batch.tell()
-    if report is not None and batch.pairs:
-        from restoration.scoring.page import before_and_after
-
-        before_and_after(batch.pairs, report)
-        (say if as_json else click.echo)(str(report))
-    return 1 if batch.failed else 0
-
-
-class _Batch:
-    """Does jobs one by one; one that fails is told and does not stop the others."""
-
-    def __init__(
-        self, restoration: Restoration, seed: int, as_json: bool, quiet: bool, *, keep: bool, preview: bool
-    ) -> None:
-        self.restoration, self.seed, self.as_json, self.quiet = restoration, seed, as_json, quiet
-        self.keep, self.preview = keep, preview
-        self.failed = 0
-        self.untold: list[str] = []
-        self.waits = progress_wanted(quiet) and is_terminal(sys.stdout)
-        self.pairs: list[tuple[str, Picture, Picture, dict[str, Any]]] = []
-
-    def do(self, job: Job, task_options: dict[str, Any], step: Callable[[str, Tensor | None], None]) -> None:
-        """Read, restore, write, print."""
-        name = str(job.source) if job.source else "stdin"
+    work = Work(restoration=restoration, seed=seed, overwrite=overwrite, keep_time=keep_time, preview=preview)
+    page = None if report is None else Report(report, overwrite=overwrite, go_on=skip_existing and not overwrite)
+    with Batch(made, as_json=as_json, quiet=quiet, skip_existing=skip_existing) as batch:
         try:
-            picture, result = self._restore(job, name, task_options, lambda guess: step(name, guess))
-        except (RestorationError, MemoryError) as error:
-            self.failed += 1
-            say(f"error: {error or 'out of memory; use a smaller --tile'}")
-            if self.as_json:
-                echo_json({"input": name, "error": str(error)})
-        else:
-            if self.as_json:
-                echo_json({"input": name, "output": str(job.target) if job.target else "-", **result.facts()})
-            elif job.target:
-                self.untold.append(str(job.target))
-            if not self.quiet and (result.told or result.ended != "done"):
-                say(f"{name}: {_told(result)}")
-            if self.keep:
-                self.pairs.append((name, picture, result.picture, result.facts()))
-        step(name, None)
-        if not self.waits:
-            self.tell()
-
-    def tell(self) -> None:
-        """Print the paths written since the last time: at once, or after a bar that is drawn on the same terminal."""
-        while self.untold:
-            click.echo(self.untold.pop(0))
-
-    def _restore(
-        self, job: Job, name: str, task_options: dict[str, Any], observe: Callable[[Tensor], None]
-    ) -> tuple[Picture, Result]:
-        from restoration.images import encode, read, write
-
-        picture = read(job.source) if job.source else read(sys.stdin.buffer.read(), name)
-        if job.target is not None:
-            _check_folder(job.target)
-        with _preview(job.target if self.preview else None, observe) as see, answers_apart():
-            result = self.restoration(picture, seed=self.seed, task_options=task_options, observe=see)
-        if job.target is None:
-            sys.stdout.buffer.write(encode(result.picture, picture.suffix))
-            sys.stdout.buffer.flush()
-        else:
-            write(result.picture, job.target)
-        return picture, result
+            _restore_all(batch, work, page)
+        finally:
+            _finish(batch, page)
+    return batch.code
 
 
-def _told(result: Result) -> str:
-    """What a method says about its work, in a line."""
-    facts = [f"{name} {value}" for name, value in result.told.items()]
-    return ", ".join(facts + ([] if result.ended == "done" else [f"ended by {result.ended}"]))
+def _restore_all(batch: Batch, work: Work, page: Report | None) -> None:
+    """Restore picture by picture, and tell what came of each."""
+    from restoration.cli.work import facts, take, told
+
+    with interruptible() as check, _bar(batch.total, batch.quiet) as step:
+
+        def observe(name: str, estimate: Tensor) -> None:
+            step(name, estimate)
+            check()
+
+        for job in batch.plan.jobs:
+            with batch.trying(job):
+                batch.check(job)
+                taken = take(job)
+                check()
+                result = work(job, taken, partial(observe, job.name))
+                if batch.as_json:
+                    batch.answer(facts(job, result))
+                elif job.target is not None:
+                    batch.answer(job.target)
+                if not batch.quiet and told(result):
+                    say(f"{job.name}: {told(result)}")
+                if page is not None:
+                    with batch.watching():
+                        page.add(job.name, taken.picture, result.picture, result.facts())
+            step(job.name, None)
+            check()
 
 
-def _preview(
-    target: Path | None, observe: Callable[[Tensor], None]
-) -> AbstractContextManager[Callable[[Tensor], None]]:
-    """A function that sees guesses as `observe` does, and shows some of them in a file beside the result."""
-    if target is None:
-        return nullcontext(observe)
-    from restoration.cli.preview import previewed
-
-    return previewed(target.with_name(f"{target.stem}.preview.png"), observe)
+def _finish(batch: Batch, page: Report | None) -> None:
+    """Put the page in its place, also for pictures that were done before an interruption."""
+    if page is not None:
+        with batch.watching():
+            if page.finish():
+                batch.note(str(page.path))
 
 
-def _check_folder(target: Path) -> None:
-    """Make the folder of a result before the work, not after it."""
-    import os
-
-    from restoration.images import SUFFIXES, can_write, make_folder
-
-    make_folder(target.parent)
-    if not os.access(target.parent, os.W_OK):
-        raise RestorationError(f"cannot write into {target.parent}: permission denied; choose another -o")
-    if not can_write(target.suffix.lower()):
-        raise RestorationError(f"cannot write {target}: use one of {', '.join(SUFFIXES)}")
+def _check_streams(made: Plan) -> None:
+    """Refuse to write a picture to a terminal."""
+    if is_terminal(sys.stdout) and any(job.target is None for job in made.jobs):
+        raise click.UsageError("the picture would go to the terminal; name a file with -o, or put > clean.png behind")
 
 
-def _todo(all_jobs: list[Job], overwrite: bool, skip_existing: bool, quiet: bool) -> list[Job]:
-    """Leave out or refuse results that are already there."""
-    there = [job for job in all_jobs if job.target is not None and job.target.exists()]
-    if there and not overwrite and not skip_existing:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise click.UsageError(f"{there[0].target}{more} already there; use --overwrite or --skip-existing")
-    if not skip_existing:
-        return all_jobs
-    if there and not quiet:
-        say(f"{len(there)} already there, skipped")
-    return [job for job in all_jobs if job not in there]
+def _check_report(report: Path, made: Plan, *, overwrite: bool, skip_existing: bool) -> None:
+    """Refuse a page that would take the place of another file. Pages of ours may be gone on with."""
+    from restoration.scoring.report import is_report
+
+    found = made.originals.check(str(report))
+    if found.objection:
+        raise click.UsageError(f"--report {report} {found.objection}; choose another name")
+    if file_key(str(report)) in {file_key(job.target) for job in made.jobs if job.target is not None}:
+        raise click.UsageError(f"--report {report} is the result of a picture; choose another name")
+    if found.there and not overwrite and not (skip_existing and is_report(report)):
+        raise click.UsageError(f"--report {report} is already there; use --overwrite, or choose another name")
 
 
-def _dry_run(todo: list[Job], method: str, task: str, how: dict[str, Any], as_json: bool) -> int:
+def _dry_run(made: Plan, method: str, task: str, how: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
     """Say what would be read and written, and with which weights."""
     from restoration.weights import resolve
 
     folder = resolve(how["weights"], method, task, offline=how["offline"])
-    facts = {"method": method, "task": task, "weights": folder.origin if folder else None}
+    known = {"method": method, "task": task, "weights": folder.origin if folder else None}
     if folder:
-        facts["weights_mb"] = f"{folder.size() / 1e6:.1f}"
-    for job in todo:
-        names = {"input": str(job.source or "-"), "output": str(job.target or "-")}
-        if as_json:
-            echo_json({**names, **facts})
-        else:
-            click.echo(f"{names['input']} -> {names['output']}  ({method}, {task}, weights {facts['weights']})")
-    return 0
+        known["weights_mb"] = f"{folder.size() / 1e6:.1f}"
+    with Batch(made, as_json=as_json, quiet=quiet, word="to do") as batch:
+        for job in made.jobs:
+            source, target = job.source or STREAM, job.target or STREAM
+            with batch.trying(job):
+                if as_json:
+                    batch.answer({"input": source, "output": target, **known})
+                else:
+                    batch.answer(f"{source} -> {target}  ({method}, {task}, weights {known['weights']})")
+    return batch.code
 
 
 def _bar(total: int, quiet: bool) -> AbstractContextManager[Callable[[str, Tensor | None], None]]:
-    """A function to call after each guess, and with None after each picture; it draws a bar on a terminal."""
+    """A function to call after each estimate, and with None after each picture; it draws a bar on a terminal."""
     if not progress_wanted(quiet):
-        return nullcontext(lambda name, guess: None)
+        return nullcontext(lambda name, estimate: None)
     from restoration.cli.progress import picture_bar
 
     return picture_bar(total)

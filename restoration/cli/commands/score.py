@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from restoration.cli.options import how_to_restore, keywords, names, several
-from restoration.cli.task_options import TaskCommand
+from restoration.cli.originals import Originals, files_of
+from restoration.cli.task_options import TaskCommand, files, folders
 from restoration.console import (
     debug_option,
     interruptible,
@@ -119,6 +120,8 @@ def score(
     """
     show_warnings(quiet)
     form = _format(form, as_json, output, overwrite)
+    if output is not None and output.exists():
+        _check_output(output, data, [*files(task_options), *files_of(how["weights"])], folders(task_options))
     from restoration.engine.hardware import prepare
     from restoration.scoring import tables
     from restoration.scoring.measures import choose
@@ -142,7 +145,7 @@ def score(
     else:
         from restoration.images import write_bytes
 
-        write_bytes(text.encode(), output)
+        write_bytes(text.encode(errors="backslashreplace"), output, overwrite=overwrite)
         click.echo(str(output))
     return 0
 
@@ -164,6 +167,16 @@ def _format(form: str | None, as_json: bool, output: Path | None, overwrite: boo
     if form is None:
         raise click.UsageError(f"the name {output} says no format; use {', '.join(SUFFIXES)}, or --format")
     return form
+
+
+def _check_output(output: Path, data: Path, read: list[str], masks: list[str]) -> None:
+    """Refuse to write over what is read: the pictures, what is known about them, the weights."""
+    from restoration.images import pairs_in
+
+    pictures = [str(path) for pair in pairs_in(data) for path in (pair.clean, pair.degraded) if path is not None]
+    objection = Originals([*pictures, *read], masks).check(str(output)).objection
+    if objection:
+        raise click.UsageError(f"-o {output} {objection}; choose another name")
 
 
 def _restorations(

@@ -1,0 +1,48 @@
+"""What went wrong, in one line: what a user can put right, what the machine has run out of, or whose fault it is."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from contextlib import suppress
+from traceback import walk_tb
+
+from restoration.errors import RestorationError, one_line, plain
+
+OUT_OF_MEMORY = "out of memory; use a smaller --tile, or close other programs"
+SCARCE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EROFS}
+"""What the system says where it has run out of something, whoever asked for it."""
+TOOLBOX = "the toolbox"
+
+
+def explained(error: BaseException) -> str:
+    """Return any exception as one line. Only what nobody expected is called a fault, of a plugin or of the toolbox."""
+    if isinstance(error, RestorationError):
+        return plain(str(error))
+    if _is_out_of_memory(error):
+        return OUT_OF_MEMORY
+    if isinstance(error, OSError) and error.strerror and (error.errno in SCARCE or whose(error) == TOOLBOX):
+        return plain(f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror)
+    return f"{one_line(error)} (a fault of {whose(error)}; --debug shows where)"
+
+
+def whose(error: BaseException) -> str:
+    """Say whose code an error came out of: the innermost that is of a plugin or of the toolbox, not of a library."""
+    from restoration.registry import registry
+
+    owners = {"restoration": TOOLBOX}
+    with suppress(RestorationError):
+        owners = {plugin.package: f"the plugin {plain(plugin.name)}" for plugin in registry().plugins} | owners
+    names = ["restoration", *(str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__))]
+    packages = [name.partition(".")[0] for name in names]
+    return [owners[package] for package in packages if package in owners][-1]
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError):
+        return True
+    if not isinstance(error, RuntimeError) or "torch" not in sys.modules:
+        return False
+    from restoration.memory import is_out_of_memory
+
+    return is_out_of_memory(error)
