@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from restoration.cli.inputs import STREAM, Inputs, Source, file_key, find
+from restoration.cli.inputs import STREAM, Inputs, Source, counted, file_key, find
 from restoration.cli.originals import Originals
 from restoration.cli.places import Places
 from restoration.cli.preview import PREVIEW, is_preview
@@ -116,7 +116,7 @@ def plan(
         notes=inputs.notes(),
     )
     if own:
-        made.notes.append(f"{len(own)} files were left alone that have the names of results of this command")
+        made.notes.append(f"left alone: {counted(len(own), 'file')} with names that this command gives to results")
     why = _objections(made, beside)
     fine = [job for job in made.jobs if job.place not in why]
     made.refuse({**why, **_shared(fine, [source for source, _ in pairs], places, beside)})

@@ -44,7 +44,7 @@ class Work:
     preview: bool
 
     def __call__(self, job: Job, taken: Taken, observe: Callable[[Tensor], None]) -> Result:
-        """Do a job and return what came of it. `observe` sees every guess, `1 c h w`.
+        """Do a job and return what came of it. `observe` sees every estimate, `1 c h w`.
 
         Raises `RestorationError`, before the work for what can be known before it.
         """
@@ -67,7 +67,7 @@ class Work:
     def _shown(
         self, target: Path | None, observe: Callable[[Tensor], None]
     ) -> AbstractContextManager[Callable[[Tensor], None]]:
-        """A function that sees guesses as `observe` does, and shows some of them in a file beside the result."""
+        """A function that sees estimates as `observe` does, and shows some of them in a file beside the result."""
         if target is None or not self.preview:
             return nullcontext(observe)
         from restoration.cli.preview import preview_of, previewed

@@ -113,7 +113,7 @@ def run(
     restoration = Restoration(method, task, task_options=task_options, options=options, **how)
     work = Work(restoration=restoration, seed=seed, overwrite=overwrite, keep_time=keep_time, preview=preview)
     page = None if report is None else Report(report, overwrite=overwrite, go_on=skip_existing and not overwrite)
-    with Batch(made, as_json=as_json, quiet=quiet) as batch:
+    with Batch(made, as_json=as_json, quiet=quiet, skip_existing=skip_existing) as batch:
         try:
             _restore_all(batch, work, page)
         finally:
@@ -127,12 +127,13 @@ def _restore_all(batch: Batch, work: Work, page: Report | None) -> None:
 
     with interruptible() as check, _bar(batch.total, batch.quiet) as step:
 
-        def observe(name: str, guess: Tensor) -> None:
-            step(name, guess)
+        def observe(name: str, estimate: Tensor) -> None:
+            step(name, estimate)
             check()
 
         for job in batch.plan.jobs:
             with batch.trying(job):
+                batch.check(job)
                 taken = take(job)
                 check()
                 result = work(job, taken, partial(observe, job.name))
@@ -196,9 +197,9 @@ def _dry_run(made: Plan, method: str, task: str, how: dict[str, Any], *, as_json
 
 
 def _bar(total: int, quiet: bool) -> AbstractContextManager[Callable[[str, Tensor | None], None]]:
-    """A function to call after each guess, and with None after each picture; it draws a bar on a terminal."""
+    """A function to call after each estimate, and with None after each picture; it draws a bar on a terminal."""
     if not progress_wanted(quiet):
-        return nullcontext(lambda name, guess: None)
+        return nullcontext(lambda name, estimate: None)
     from restoration.cli.progress import picture_bar
 
     return picture_bar(total)
