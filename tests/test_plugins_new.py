@@ -164,7 +164,7 @@ def test_the_command_line_restores_scores_and_commands_with_them(
     answers: dict[str, str], noisy: Tensor, place: Path
 ) -> None:
     clean = scene(48, 64)
-    assert answers["run"] == "out.png\n"
+    assert (place / "out.png").exists()
     assert psnr(read(place / "out.png").pixels, clean) > psnr(noisy, clean) + 6
     scores = json.loads(answers["score"])["methods"]
     means = {name: one["metrics"][named("metric")]["mean"] for name, one in scores.items()}
