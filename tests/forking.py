@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,12 @@ def commands() -> Iterator[Run]:
     A command that a copy would not do justice to gets a new Python: one with other keywords than `cwd`, `env`,
     `input`, `text` and `timeout`, or with variables that are read at its start.
     """
-    yield partial(python, "-m", "restoration")
+    yield restore
+
+
+def restore(*arguments: object, **keywords: Any) -> subprocess.CompletedProcess[Any]:
+    """Run a command as `commands` says."""
+    return python("-m", "restoration", *arguments, **keywords)
 
 
 def python(

@@ -57,7 +57,7 @@ def test_a_folder_goes_to_a_folder_with_its_sub_folders(restore, weights, tmp_pa
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     names = ("IMG.restored.png", "a.png", "sub/b.jpg")
     assert [line["output"] for line in lines] == [f"{tmp_path}/out/{name}" for name in names]
-    assert done.stderr == "1 other files were left alone (1 .txt)\ndone 3, skipped 0, failed 0\n"
+    assert done.stderr == "left alone: 1 other file (1 .txt)\ndone 3, skipped 0, failed 0\n"
     assert lines[0]["evaluations"] == 10
     assert {"seed", "device", "precision", "weights", "seconds", "tile", "size"} <= lines[0].keys()
 

@@ -13,7 +13,7 @@ import torch
 
 from restoration.errors import BadPicture, RestorationError
 from restoration.images import decode, encode, read, read_levels, read_size, write
-from restoration.images.codec import SUFFIXES
+from restoration.images.formats import SUFFIXES
 from restoration.picture import Picture
 
 

@@ -113,7 +113,7 @@ def test_what_lies_in_the_folder_of_results_is_not_taken_again():
     files("A/a.png", "A/s/b.png", "A/out/a.png", "A/out/s/old.png")
     made = planned("A", output="A/out/")
     assert [job.source for job in made.jobs] == ["A/a.png", "A/s/b.png"]
-    assert made.notes == ["2 pictures were left alone in the folder that results go to"]
+    assert made.notes == ["left alone: 2 pictures in the folder that results go to"]
     os.symlink("A/out", "link")
     assert [job.source for job in planned("A", output="link/").jobs] == ["A/a.png", "A/s/b.png"]
     assert len(planned("A/out", output="o/").jobs) == 2, "of another command they are pictures like others"
@@ -129,7 +129,7 @@ def test_results_of_the_same_command_are_no_inputs(output):
     made = planned("A", output=output)
     assert {job.source: job.target for job in made.jobs} == before
     assert all(job.there for job in made.jobs)
-    assert "3 files were left alone that have the names of results of this command" in made.notes
+    assert "left alone: 3 files with names that this command gives to results" in made.notes
     made.settle(overwrite=True)
     assert len(made.jobs) == 3
     made.settle(overwrite=False, skip_existing=True)
@@ -291,9 +291,24 @@ def test_what_is_left_alone_in_a_folder_is_said_and_counted(tmp_path):
     assert found.others == {
         ".txt": 2, "links": 3, "._ of macOS": 1, "without a suffix": 1, ".raw": 1, "pipes and devices": 1
     }  # fmt: skip
-    assert found.notes()[0].startswith("9 other files were left alone (3 links, 2 .txt, ")
-    with pytest.raises(click.UsageError, match=r"no pictures found; .*; 2 other files were left alone \(2 \.txt\)"):
+    assert found.notes()[0].startswith("left alone: 9 other files (3 links, 2 .txt, ")
+    with pytest.raises(click.UsageError, match=r"no pictures found; .*; left alone: 2 other files \(2 \.txt\)"):
         planned("A/s")
+
+
+def test_a_folder_that_cannot_be_read_is_told_and_the_rest_is_taken():
+    files("A/a.png", "A/secret/b.png")
+    os.chmod(".", 0o755)
+    os.chmod("A/secret", 0)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)  # root reads everything
+    try:
+        made = planned("A")
+    finally:
+        os.seteuid(user)
+    assert [job.source for job in made.jobs] == ["A/a.png"]
+    assert made.refused == [("A/secret", "A/secret cannot be read: Permission denied")]
 
 
 def test_an_input_that_is_not_there_stays_an_input_whatever_it_is_called():

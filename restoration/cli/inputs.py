@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from restoration.images.codec import SUFFIXES
+from restoration.images.formats import is_picture
 from restoration.images.parts import PART
 
 STREAM = "-"
@@ -51,10 +51,15 @@ class Inputs:
         if self.others:
             kinds = ", ".join(f"{count} {kind}" for kind, count in self.others.most_common(5))
             more = ", ..." if len(self.others) > 5 else ""
-            lines.append(f"{self.others.total()} other files were left alone ({kinds}{more})")
+            lines.append(f"left alone: {counted(self.others.total(), 'other file')} ({kinds}{more})")
         if self.in_results:
-            lines.append(f"{self.in_results} pictures were left alone in the folder that results go to")
+            lines.append(f"left alone: {counted(self.in_results, 'picture')} in the folder that results go to")
         return lines
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words."""
+    return f"{number} {what}" + "s" * (number != 1)
 
 
 def find(arguments: Iterable[str], without: Iterable[str] = (), results: str | None = None) -> Inputs:
@@ -83,9 +88,9 @@ def find(arguments: Iterable[str], without: Iterable[str] = (), results: str | N
 
 def file_key(path: str) -> str:
     """Return a path without links in its folder and without detours: the same for all names of one place."""
-    folder, name = os.path.split(path)
+    folder, name = os.path.split(os.path.join(os.getcwd(), path))
     if name in ("", ".", ".."):
-        return _real(path)
+        return os.path.realpath(path)
     return os.path.join(_real(folder), name)
 
 
@@ -145,8 +150,7 @@ def _entries(folder: str, found: Inputs) -> list[os.DirEntry[str]]:
 
 def _is_picture(entry: os.DirEntry[str]) -> bool:
     """Say whether a file of a folder is taken: by its name, if it is a file at all; links to files are."""
-    suffix = os.path.splitext(entry.name)[1].lower()
-    if suffix not in SUFFIXES or entry.name.startswith("._"):
+    if not is_picture(entry.name):
         return False
     try:
         return entry.is_file()

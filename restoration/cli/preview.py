@@ -53,18 +53,18 @@ def clear_preview(path: Path) -> None:
 
 @contextmanager
 def previewed(path: Path, observe: Callable[[Tensor], None]) -> Iterator[Callable[[Tensor], None]]:
-    """Give a function that calls `observe` and now and then writes the guess, `1 c h w`, to `path`, removed at last.
+    """Give a function that calls `observe` and now and then writes the estimate, `1 c h w`, to `path`, removed at last.
 
     A preview that cannot be written is told once, and not tried again. Raises `RestorationError` if a file is there.
     """
     clear_preview(path)
     last, written, works = 0.0, False, True
 
-    def see(guess: Tensor) -> None:
+    def see(estimate: Tensor) -> None:
         nonlocal last, written, works
-        observe(guess)
+        observe(estimate)
         if works and time.monotonic() - last > EVERY:
-            picture = Picture(pixels=guess.float().cpu().clamp(0, 1))
+            picture = Picture(pixels=estimate.float().cpu().clamp(0, 1))
             try:
                 write_bytes(_marked(encode(picture, ".png")), path, overwrite=written)
                 written = True

@@ -65,7 +65,7 @@ class Registry:
         self.hooks = pluggy.PluginManager(GROUP)
         self.hooks.add_hookspecs(hookspecs)
         self.plugins: list[Plugin] = []
-        self._cards: dict[tuple[type[Card], str], Card] = {}
+        self._cards: dict[type[Card], dict[str, Card]] = {kind: {} for kind in HOOKS}
         self._add(Plugin(name="core", distribution=TOOLBOX, module=builtin.__name__), builtin)
         wanted = None if only is None else set(only)
         found = installed() if wanted is None or wanted else []
@@ -105,7 +105,7 @@ class Registry:
 
     def arrived(self, kind: type[C]) -> list[C]:
         """Return all cards of a kind in the order of the plugins that brought them."""
-        return [card for card in self._cards.values() if isinstance(card, kind)]
+        return [card for card in self._cards[kind].values() if isinstance(card, kind)]
 
     def card(self, kind: type[C], name: str) -> C:
         """Return a card by name, `card` or `card:variant`; the factory alone knows which variants there are.
@@ -113,7 +113,7 @@ class Registry:
         Raises `UnknownName`, with the nearest name, the plugins that could not load and what to install.
         """
         stem, colon, variant = name.partition(":")
-        card = self._cards.get((kind, stem))
+        card = self._cards[kind].get(stem)
         if isinstance(card, kind) and not colon:
             return card
         if isinstance(card, kind) and card.variants and variant:
@@ -174,8 +174,8 @@ class Registry:
             with guarded(plugin.remarks.append):
                 self._register(plugin, module)
                 for kind, card in self._brought(module):
-                    if (kind, card.name) in self._cards:
-                        other = self.owner(self._cards[kind, card.name]).name
+                    if card.name in self._cards[kind]:
+                        other = self.owner(self._cards[kind][card.name]).name
                         raise BadPlugin(f"its {card.kind} {card.name!r} is already there from the plugin {other!r}")
                     if (kind, card.name) in cards:
                         raise BadPlugin(f"it brings two of the {card.kind} {card.name!r}")
@@ -186,7 +186,8 @@ class Registry:
                 self.hooks.unregister(name=plugin.name)
             return
         plugin.cards = list(cards.values())
-        self._cards.update(cards)
+        for (kind, name), card in cards.items():
+            self._cards[kind][name] = card
 
     def _register(self, plugin: Plugin, module: ModuleType) -> None:
         """Let pluggy take the hooks of a module. Raises `BadPlugin` for one that is unknown or has other arguments."""

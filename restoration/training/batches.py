@@ -27,18 +27,18 @@ DRAWN_SINCE = "0.6.0"
 
 
 class Batches:
-    """The batches of a training from `start_step` on, as process `rank` of `world_size` sees them: its rows of each.
+    """The batches of a training from a step on, of which each process has its own rows.
 
     Iterate over it for `(x, y, rng)`: clean and degraded patches, `b c h w` in [0, 1], and a generator a row for the
     objective. All depend on `seed`, the step and the place of a row in the whole batch alone.
 
     * `patches`: where they come from.
-    * `batch`: rows of a batch, those of all processes together.
-    * `seed`: with a step and a row it decides what is drawn.
-    * `steps`: how many there are, counted from 0.
-    * `start_step`: the first that is drawn.
-    * `rank`, `world_size`: which of the processes this is, and how many there are.
-    * `workers`: processes that draw; 0: this one draws.
+    * `batch`: the number of rows of a batch, of all processes together.
+    * `seed`: the random numbers of a row depend on it, the step and the number of the row.
+    * `steps`: the number of steps of the whole training.
+    * `start_step`: the first step of these batches, counted from 0.
+    * `rank`, `world_size`: which of how many processes this is.
+    * `workers`: the number of processes that prepare batches; 0 for this one.
     * `pin`: whether the batches go to a GPU.
 
     Raises `RestorationError` where a picture cannot be read, or a worker ended before its time.

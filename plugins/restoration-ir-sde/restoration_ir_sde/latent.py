@@ -1,8 +1,8 @@
-"""Latent Refusion: the walk of IR-SDE between the latents of two pictures, which are small where pictures are large.
+"""Latent Refusion: IR-SDE between the latents of two pictures, which are small where pictures are large.
 
 Luo et al., "Refusion: Enabling Large-Size Realistic Image Restoration with Latent-Space Diffusion Models", CVPR
-Workshops 2023, arXiv:2304.08291. A latent says what a picture lost, and what is hidden beside it is taken from the
-degraded picture as it is.
+Workshops 2023, arXiv:2304.08291. The latent of a picture contains its damage; what it does not contain is taken from
+the degraded picture unchanged.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ class LatentNetwork(Protocol):
     latent_channels: int
 
     def encode(self, x: Tensor) -> tuple[Tensor, Any]:
-        """Return the latent of a picture `b c h w`, `b latent_channels h' w'`, and what it leaves out."""
+        """Return the latent `b latent_channels h' w'` of pictures `b c h w`, and what it does not contain."""
         ...
 
     def decode(self, latent: Tensor, hidden: Any) -> Tensor:
-        """Return the picture of a latent, `b c h w`, with what another encoding left out."""
+        """Return pictures `b c h w` from latents and what those of other pictures do not contain."""
         ...
 
 
 class Pixels:
-    """The latents of a network that has none: the pictures themselves, with nothing left out."""
+    """The latents of a network that has none: the pictures themselves."""
 
     latent_channels = 0
 
@@ -64,20 +64,19 @@ class Pixels:
 
 
 def latents_of(network: Network) -> LatentNetwork:
-    """Return what encodes and decodes for a network, found inside of whatever wraps it; else the pixels as they are."""
+    """Return the part of a network that encodes and decodes, inside whatever wraps it; without one, `Pixels`."""
     inside = network.modules() if isinstance(network, nn.Module) else ()
     return next((module for module in inside if isinstance(module, LatentNetwork)), Pixels())
 
 
 class LatentIRSDE(IRSDE):
-    """Encodes the degraded picture, walks to the clean latent in `steps` evaluations, and decodes it.
+    """Encodes the degraded picture, samples the clean latent, and decodes it.
 
-    What the latent leaves out is that of the degraded picture. A network without latents walks between pictures, as
-    `IRSDE` does.
+    What the latent does not contain is that of the degraded picture. A network without latents is used as by `IRSDE`.
 
-    * `network`, `schedule`, `objective`, `sampler`: the parts of the walk.
-    * `steps`: evaluations of the network.
-    * `previews`: whether every estimate is decoded, which costs more than a step does, and not only the last.
+    * `network`, `schedule`, `objective`, `sampler`: the parts of the method.
+    * `steps`: the number of evaluations of the network.
+    * `previews`: whether every estimate is decoded, not just the last; decoding takes longer than a step.
     """
 
     def __init__(
@@ -106,18 +105,19 @@ class LatentIRSDE(IRSDE):
 
 
 class LatentMatching:
-    """Trains an autoencoder with latent replacing, and a denoiser on the path between its latents, which stay put.
+    """Trains an autoencoder by latent replacing, and a denoiser on the path between its latents.
 
-    Latent replacing: the degraded picture must come back from its own latent, and the clean one from its latent with
-    what the degraded one hides. No gradient of the denoiser reaches the autoencoder, so both can be trained in one go.
-    With a network without latents all that is left is the matching, between pictures.
+    Latent replacing: the degraded picture must be decoded from its own latent, and the clean one from its latent with
+    what that of the degraded one does not contain. No gradient of the denoiser reaches the autoencoder. With a network
+    without latents only the matching is left, between pictures.
 
     * `matching`: what the denoiser is trained to predict.
     * `norm`: whether errors are absolute or squared.
-    * `rectification`: that of `CleanMatching`, for the matching "clean".
-    * `stage`: "both", or the half that is trained, "autoencoder" or "denoiser", while the other stays as it is.
-    * `regular`: weight of how far mean and spread of a latent are from those of its picture and from half of them.
-    * `swap`: whether clean and degraded picture change places for half of the pairs.
+    * `rectification`: see `CleanMatching`; only for the matching "clean".
+    * `stage`: "both" trains the two at once; "autoencoder" or "denoiser" trains one and leaves the other unchanged.
+    * `regular`: the weight of the distances of mean and standard deviation of a latent from the mean and half the
+      standard deviation of its picture.
+    * `swap`: whether the two pictures change places for half of the rows.
     """
 
     def __init__(
@@ -140,9 +140,9 @@ class LatentMatching:
         self.stage, self.regular, self.swap = stage, regular, swap
 
     def loss(self, network: Network, schedule: NoiseSchedule, x: Tensor, y: Tensor, rng: RowGenerators) -> Tensor:
-        """Return one loss an image, `b`: of the autoencoder, of the denoiser at random places, or their sum.
+        """Return one loss an image, `b`: of the autoencoder, of the denoiser at random times, or their sum.
 
-        Raises `ValueError` where there is no autoencoder to train.
+        Raises `ValueError` if there is no autoencoder to train.
         """
         latents = latents_of(network)
         if isinstance(latents, Pixels):
@@ -175,12 +175,12 @@ class LatentMatching:
         return loss, torch.where(swapped, latent, replaced), torch.where(swapped, replaced, latent)
 
     def clean(self, network: Network, schedule: NoiseSchedule, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
-        """Return the clean latent, or picture, as the network sees it from a state: `b c h w`."""
+        """Return the clean latent, or picture, that the network predicts from a state: `b c h w`."""
         return self.matching.clean(network, schedule, x_t, y, t)
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean and the standard deviation of each of `b c h w`, both `b`; the latter can be derived at 0 too."""
+    """Return the mean and the standard deviation of each of `b c h w`, both `b`; the latter has a gradient at 0 too."""
     mean = reduce(x, "b c h w -> b", "mean")
     variance = reduce((x - rearrange(mean, "b -> b 1 1 1")).square(), "b c h w -> b", "mean")
     return mean, (variance + 1e-12).sqrt()

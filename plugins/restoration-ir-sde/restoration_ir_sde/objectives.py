@@ -1,7 +1,7 @@
-"""What a network on a path is trained to predict: the clean image or the noise, and how errors are weighed.
+"""What a network on a path is trained to predict: the clean image or the noise, and how errors are weighted.
 
-Every objective draws a place of the path for each image, makes the state there, and asks the network. What sets one
-apart is two lines: the `error` of a prediction, and how the clean image is read out of it.
+Every objective draws a time for each image, makes the state there, and evaluates the network. They differ in two lines:
+the `error` of a prediction, and how the clean image is read from it.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from einops import reduce
 
+from restoration.picture import round_to_levels
 from restoration.sampling import first_state
 from restoration_ir_sde.states import (
     KnownState,
     State,
+    count_steps,
     curves,
     euler_mean,
     increments,
     known_state,
     mean_reverting,
     optimal_mean,
-    places,
     random_times,
 )
 
@@ -36,7 +37,7 @@ Predicts = Literal["clean", "noise"]
 
 
 class Matching:
-    """What all objectives of a path have in common: each gives an `error` and a way to `read` a prediction.
+    """What all objectives of a path have in common: each has an `error`, and a way to `read` a prediction.
 
     `norm` says whether errors are absolute or squared.
     """
@@ -45,8 +46,8 @@ class Matching:
         self.norm = norm
 
     def loss(self, network: Network, schedule: NoiseSchedule, x: Tensor, y: Tensor, rng: RowGenerators) -> Tensor:
-        """Return one loss an image, `b`, at random places of the path."""
-        return self.loss_at(network, self.drawn(network, schedule, x, y, rng))
+        """Return one loss an image, `b`, at random times of the path."""
+        return self.loss_at(network, self.draw_states(network, schedule, x, y, rng))
 
     def loss_at(self, network: Network, at: KnownState) -> Tensor:
         """Return one loss an image, `b`, at given states."""
@@ -54,20 +55,22 @@ class Matching:
         return self.mean(self.error(predicted, at))
 
     def clean(self, network: Network, schedule: NoiseSchedule, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
-        """Return the clean image as the network sees it: `b c h w`."""
+        """Return the clean image that the network predicts: `b c h w`."""
         return self.read(network(x_t, y, t).to(x_t.dtype), State(schedule=schedule, x_t=x_t, y=y, t=t))
 
-    def drawn(self, network: Network, schedule: NoiseSchedule, x: Tensor, y: Tensor, rng: RowGenerators) -> KnownState:
-        """Draw a place of the path and noise for each image, and return the state there."""
+    def draw_states(
+        self, network: Network, schedule: NoiseSchedule, x: Tensor, y: Tensor, rng: RowGenerators
+    ) -> KnownState:
+        """Draw a time and noise for each image, and return the states there."""
         t = random_times(schedule, rng)
         return known_state(schedule, x, y, t, rng.normal(*x.shape[1:], device=x.device).to(x))
 
     def error(self, predicted: Tensor, at: KnownState) -> Tensor:
-        """Return how far a prediction is from what it should be, `b c h w`."""
+        """Return the error of a prediction, `b c h w`."""
         raise NotImplementedError
 
     def read(self, predicted: Tensor, at: State) -> Tensor:
-        """Return the clean image that a prediction means, `b c h w`."""
+        """Return the clean image that a prediction stands for, `b c h w`."""
         raise NotImplementedError
 
     def mean(self, error: Tensor) -> Tensor:
@@ -76,14 +79,14 @@ class Matching:
 
 
 class CleanMatching(Matching):
-    """The network predicts the clean image, and every place of the path counts the same.
+    """The network predicts the clean image, and all times of the path have the same weight.
 
     With the probability `rectification` a state is made from the network's own first estimate instead of the clean
-    image, as it is when it restores: it learns to mend its errors, not to trust them (after DREAM, Zhou et al., CVPR
-    2024, arXiv:2312.00210).
+    image, as it is when it restores: so the network learns to correct its errors, not to trust them (after DREAM, Zhou
+    et al., CVPR 2024, arXiv:2312.00210).
 
-    With the probability `clipped` a state is cut off at black and white and has 256 levels: where a walk begins with a
-    picture of a file, as it does in denoising, its first state is so.
+    With the probability `clipped` a state is clipped to black and white and rounded to 256 levels, as the first state
+    is when a picture from a file is denoised.
     """
 
     def __init__(self, *, norm: Norm = "l1", rectification: float = 0.0, clipped: float = 0.0) -> None:
@@ -93,18 +96,19 @@ class CleanMatching(Matching):
                 raise ValueError(f"{name} must be in [0, 1], not {share}")
         self.rectification, self.clipped = rectification, clipped
 
-    def drawn(self, network: Network, schedule: NoiseSchedule, x: Tensor, y: Tensor, rng: RowGenerators) -> KnownState:
-        """Draw states, some from an estimate of the network, some as a file would keep them."""
-        at = super().drawn(network, schedule, x, y, rng)
+    def draw_states(
+        self, network: Network, schedule: NoiseSchedule, x: Tensor, y: Tensor, rng: RowGenerators
+    ) -> KnownState:
+        """Draw states, some of them from an estimate of the network, some as a file would store them."""
+        at = super().draw_states(network, schedule, x, y, rng)
         if self.rectification:
             first = first_state(schedule, y, lambda: rng.normal(*y.shape[1:], device=y.device).to(y))
             with torch.no_grad():  # of all rows, whoever needs it: several processes must call it equally often
                 estimate = self.clean(network, schedule, first, y, y.new_ones(1))
-            begin = torch.where(chosen(self.rectification, rng, x), estimate, x)
+            begin = torch.where(draw_choice(self.rectification, rng, x), estimate, x)
             at = replace(at, x_t=known_state(schedule, begin, y, at.t, at.n).x_t)
         if self.clipped:
-            stored = (at.x_t.clamp(0, 1) * 255).round() / 255
-            at = replace(at, x_t=torch.where(chosen(self.clipped, rng, x), stored, at.x_t))
+            at = replace(at, x_t=torch.where(draw_choice(self.clipped, rng, x), round_to_levels(at.x_t), at.x_t))
         return at
 
     def error(self, predicted: Tensor, at: KnownState) -> Tensor:
@@ -124,15 +128,15 @@ class NoiseMatching(Matching):
         return predicted - at.n
 
     def read(self, predicted: Tensor, at: State) -> Tensor:
-        """Return the state without the noise, back at the beginning of the path."""
+        """Return the state without the noise, at the start of the path."""
         a, b, c = at.curves()
         return (at.x_t - b * at.y - c * predicted) / a
 
 
 class PosteriorMean(Matching):
-    """Maximum likelihood (equation 15) with exact means on both sides: where the next step goes, where it should.
+    """Maximum likelihood (equation 15) with exact means on both sides: where the next step leads, and where it should.
 
-    Equal to the distance between the clean images, weighed by the share that the clean estimate has in the step. The
+    It is the distance between the clean images, weighted by the share that the clean estimate has in the step. The
     network `predicts` the clean image or the noise.
     """
 
@@ -143,7 +147,7 @@ class PosteriorMean(Matching):
     def error(self, predicted: Tensor, at: KnownState) -> Tensor:
         """Return the distance between the posterior means that follow from the prediction and from the clean image."""
         a, _, c = at.curves()
-        a_u, _, c_u = curves(at.schedule, at.t - 1 / places(at.schedule), at.x_t)
+        a_u, _, c_u = curves(at.schedule, at.t - 1 / count_steps(at.schedule), at.x_t)
         share = a_u * (1 - (c_u * a / (a_u * c)).square())
         return share * (self.read(predicted, at) - at.x)
 
@@ -153,10 +157,10 @@ class PosteriorMean(Matching):
 
 
 class EulerMatching(NoiseMatching):
-    """Maximum likelihood as the published code has it: an Euler step must land on the exact mean (equations 14 and 15).
+    """Maximum likelihood as in the published code: a step of Euler's method must lead to the exact mean.
 
-    Its networks therefore predict the noise plus the error of Euler's method; `corrected` takes that out when the clean
-    image is read. Needs a mean-reverting schedule, and raises `ValueError` for another.
+    Equations 14 and 15. So its networks predict the noise plus the error of Euler's method, and `corrected` removes
+    that error when the clean image is read. It needs a mean-reverting schedule, and raises `ValueError` for another.
     """
 
     def __init__(self, *, norm: Norm = "l1", corrected: bool = True) -> None:
@@ -168,7 +172,7 @@ class EulerMatching(NoiseMatching):
         return euler_mean(predicted, at) - optimal_mean(at.x, at)
 
     def read(self, predicted: Tensor, at: State) -> Tensor:
-        """Return the clean image, through the noise without Euler's error if `corrected`."""
+        """Return the clean image, from the noise without Euler's error if `corrected`."""
         if self.corrected:
             path = mean_reverting(at.schedule)
             h, _, c = increments(path, at.t, at.x_t)
@@ -177,7 +181,7 @@ class EulerMatching(NoiseMatching):
         return super().read(predicted, at)
 
 
-def chosen(probability: float, rng: RowGenerators, like: Tensor) -> Tensor:
-    """Draw for each row whether something happens to it, `b 1 1 1`; nothing is drawn where it always does."""
+def draw_choice(probability: float, rng: RowGenerators, like: Tensor) -> Tensor:
+    """Draw for each row whether something is done to it, `b 1 1 1`; nothing is drawn if it always is."""
     drawn = rng.uniform(1, 1, 1) < probability if probability < 1 else torch.ones(len(rng), 1, 1, 1, dtype=torch.bool)
     return drawn.to(like.device, non_blocking=True)

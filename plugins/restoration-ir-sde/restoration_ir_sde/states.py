@@ -1,4 +1,4 @@
-"""States of a path, and where a step from one leads: the equations of IR-SDE that objectives are made of."""
+"""States of a path, and where a step from one leads: the equations of IR-SDE that objectives consist of."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from einops import rearrange
 
+from restoration import DiscreteSchedule
 from restoration_ir_sde.schedules import DenoisingSDE, MeanReverting
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """A state `x_t` of a path at times `t`, `b` or `1`, and the degraded image `y`: what a network is shown."""
+    """A state `x_t` of a path at times `t`, `b` or `1`, and the degraded image `y`: the input of a network."""
 
     schedule: NoiseSchedule
     x_t: Tensor
@@ -46,9 +47,9 @@ def euler_mean(noise: Tensor, at: State) -> Tensor:
 
 
 def optimal_mean(x: Tensor, at: State) -> Tensor:
-    """Return the mean of the state one place before this one, given the clean image `x` (equation 14)."""
+    """Return the mean of the state one step before this one, given the clean image `x` (equation 14)."""
     a, _, c = at.curves()
-    a_u, b_u, c_u = curves(at.schedule, at.t - 1 / places(at.schedule), at.x_t)
+    a_u, b_u, c_u = curves(at.schedule, at.t - 1 / count_steps(at.schedule), at.x_t)
     keep = (c_u * a / (a_u * c)).square()
     return a_u * keep / a * (at.x_t - (1 - a) * at.y) + a_u * (1 - keep) * x + b_u * at.y
 
@@ -68,7 +69,7 @@ def curves(schedule: NoiseSchedule, t: Tensor, like: Tensor) -> tuple[Tensor, Te
 def increments(schedule: MeanReverting, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return θΔt of the step that starts at each of the times `b`, θ̄ and `c` there, as `b 1 1 1`."""
     total = schedule.integral(t)
-    h = total - schedule.integral(t - 1 / places(schedule))
+    h = total - schedule.integral(t - 1 / count_steps(schedule))
     c = schedule.at(t)[2]
     h, total, c = (rearrange(value, "b -> b 1 1 1").to(like, non_blocking=True) for value in (h, total, c))
     return h, total, c
@@ -81,12 +82,12 @@ def mean_reverting(schedule: NoiseSchedule) -> MeanReverting:
     return schedule
 
 
-def places(schedule: NoiseSchedule) -> int:
-    """Return the number of places that a schedule is divided into: its `T`, or 1000."""
-    return int(getattr(schedule, "T", 1000))
+def count_steps(schedule: NoiseSchedule) -> int:
+    """Return the number of steps of a schedule, or 1000 if it is not a `DiscreteSchedule`."""
+    return schedule.T if isinstance(schedule, DiscreteSchedule) else 1000
 
 
 def random_times(schedule: NoiseSchedule, rng: RowGenerators) -> Tensor:
-    """Draw a place of the path for each row, as times `b` in (0, 1], float64."""
-    T = places(schedule)
+    """Draw a time of the path for each row, `b` in (0, 1], float64."""
+    T = count_steps(schedule)
     return rng.integers(1, T + 1).double() / T
