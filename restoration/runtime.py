@@ -208,12 +208,11 @@ class Restoration:
             yield guess
 
     def _told(self) -> dict[str, Any]:
-        """Return what the method has to say about the last picture."""
+        """Return what the method has to say about the last picture. Raises `BadPlugin` if that is no dict."""
         told: object = self.restorer.told if isinstance(self.restorer, ReportingRestorer) else {}
-        if isinstance(told, Mapping):
-            return dict(told)
-        log.warning("method %s has told = %.60r, which is not a dict", self.method, told)
-        return {}
+        if not isinstance(told, Mapping):
+            raise BadPlugin(f"method {self.method!r} has a `told` that is {type(told).__name__}, not a dict")
+        return dict(told)
 
     def _placed(self, observation: Observation) -> Observation:
         """Bring what was observed to the device, with as many channels as the network knows."""

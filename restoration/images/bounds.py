@@ -33,7 +33,12 @@ def max_pixels() -> int:
 def check(name: str, width: int, height: int, frames: int, bytes_per_pixel: int, length: int) -> None:
     """Raise `BadPicture` if pictures of this size are not to be decoded here, or do not fit into memory.
 
-    `length` is that of the file. Who sets the variable trusts files that hold next to nothing for their size.
+    Who sets the variable trusts files that hold next to nothing for their size.
+
+    * `name`: the file, for messages.
+    * `width`, `height`, `frames`: the size that its header gives, and how many pictures it holds.
+    * `bytes_per_pixel`: memory that decoding takes.
+    * `length`: bytes of the file.
     """
     limit, pixels = max_pixels(), width * height
     size = f"{width}x{height}" if frames == 1 else f"{frames} times {width}x{height}"

@@ -27,7 +27,14 @@ DARK = 1 / 256
 def load(
     form: Format, data: bytes, *, fail_on: str, page: int = 0, all_pages: bool = False, streamed: bool = True
 ) -> Any:
-    """Return an image of libvips, whose header alone is read. Raises `pyvips.Error`."""
+    """Return an image of libvips, whose header alone is read. Raises `pyvips.Error`.
+
+    * `form`: the format, with its loader.
+    * `data`: the bytes of the file.
+    * `fail_on`: the least damage that is an error, as libvips names it.
+    * `page`, `all_pages`: which page, or all of them below one another.
+    * `streamed`: whether pixels are read once, from top to bottom.
+    """
     import pyvips
 
     pyvips.vips_lib.vips_error_clear()  # of what was overlooked before

@@ -76,7 +76,7 @@ def _named(data: Path) -> Named:
         log.warning("%s holds pictures and shards; these are left out: %s", data, examples(shards))
     elif shards:
         return {member.path: member for member in members_of(shards)}
-    start = len(os.path.join(data, ""))
+    start = 0 if data == Path() else len(os.path.join(data, ""))  # "./a.png" is called "a.png"
     return {path.as_posix()[start:]: path for path in pictures_in(data)}
 
 

@@ -36,7 +36,13 @@ def lossless(data: bytes) -> bool:
 
 
 def dressed(data: bytes, exif: bytes | None, xmp: bytes | None, width: int, height: int, alpha: bool) -> bytes:
-    """Return a file of libvips with blocks of EXIF and XMP."""
+    """Return a file of libvips with blocks of EXIF and XMP.
+
+    * `data`: the file.
+    * `exif`, `xmp`: the blocks, or None.
+    * `width`, `height`: size of the picture.
+    * `alpha`: whether it has transparency.
+    """
     if not exif and not xmp:
         return data
     kept = {kind: bytes(content) for kind, content in chunks(data) if kind in (b"VP8X", b"ICCP")}
