@@ -82,7 +82,7 @@ def _named(data: Path) -> Named:
 
 def _has_pictures(folder: Path) -> bool:
     """Return whether there is a picture in a folder or its sub-folders; no if it is no folder."""
-    return any(os.path.splitext(name)[1].lower() in SUFFIXES for _, _, names in os.walk(folder) for name in names)
+    return any(is_picture(name) for _, _, names in os.walk(folder) for name in names)
 
 
 def _paired(clean: Named, degraded: Named, found: Mapping[str, str], where: str) -> list[Pair]:
