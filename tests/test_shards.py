@@ -118,6 +118,15 @@ def test_what_is_no_whole_shard_is_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_a_folder_of_pictures_in_which_a_shard_lies_is_one_of_pictures(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shard(tmp_path / "backup.tar", {"a.png": png()})
+    (tmp_path / "b.png").write_bytes(png())
+    assert [pair.clean for pair in pairs_in(tmp_path)] == [tmp_path / "b.png"]
+    assert f"holds pictures and shards; these are left out: {tmp_path / 'backup.tar'}" in caplog.text
+
+
 def test_a_shard_that_became_shorter_is_named(tmp_path: Path) -> None:
     path = shard(tmp_path / "a.tar", {"a.png": png()})
     (member,) = members_of([path])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from restoration.images.formats import is_picture, readable
 from restoration.images.names import CLEAN, Template, examples, match, match_templates
 from restoration.images.roles import roles_of, stem_of
 from restoration.images.shards import members_of, shards_of
+
+log = logging.getLogger("restoration")
 
 __all__ = ["CLEAN", "Pair", "pairs_in", "pictures_in"]
 
@@ -69,10 +72,17 @@ def pairs_in(data: Path, degraded: Path | None = None, *, clean_name: str = "", 
 def _named(data: Path) -> Named:
     """Return the pictures that something names by their paths in it."""
     shards = shards_of(data)
-    if shards:
+    if shards and _has_pictures(data):
+        log.warning("%s holds pictures and shards; these are left out: %s", data, examples(shards))
+    elif shards:
         return {member.path: member for member in members_of(shards)}
     start = 0 if data == Path() else len(os.path.join(data, ""))  # "./a.png" is called "a.png"
     return {path.as_posix()[start:]: path for path in pictures_in(data)}
+
+
+def _has_pictures(folder: Path) -> bool:
+    """Return whether there is a picture in a folder or its sub-folders; no if it is no folder."""
+    return any(is_picture(name) for _, _, names in os.walk(folder) for name in names)
 
 
 def _paired(clean: Named, degraded: Named, found: Mapping[str, str], where: str) -> list[Pair]:
