@@ -220,6 +220,7 @@ class Result:
     """A restored picture and how it came about; `tile` is the window that was used, 0 for the whole picture.
 
     `ended` is "done", or "time limit" or "Ctrl-C" if it was cut short; `told` what the method says about its work.
+    `frames` counts the pictures of the file, of which `picture` is the first.
     """
 
     picture: Picture
@@ -233,6 +234,7 @@ class Result:
     evaluations: int
     seconds: float
     ended: str = "done"
+    frames: int = 1
     told: Mapping[str, Any] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:

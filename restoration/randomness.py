@@ -22,8 +22,7 @@ def keyed_generator(*key: int | str) -> Generator:
     Keys that lie near each other have numbers that have nothing in common: the key is hashed (BLAKE2b). torch takes 32
     bits of it, so that among a million keys about a hundred share their numbers with another one.
     """
-    digest = blake2b(repr(key).encode(), digest_size=4).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "little"))
+    return torch.Generator().manual_seed(_hashed(key))
 
 
 class RowGenerators:
@@ -33,33 +32,47 @@ class RowGenerators:
     `rng.uniform()` is `b`, and `rng.normal(*x.shape[1:])` has the shape of `x`.
     """
 
-    def __init__(self, generators: Iterable[Generator]) -> None:
-        self.generators = tuple(generators)
+    def __init__(self, seeds: Iterable[int]) -> None:
+        self.seeds = tuple(seeds)
+        self._generators: dict[torch.device, tuple[Generator, ...]] = {}
 
     @classmethod
     def keyed(cls, *key: int | str, rows: Iterable[int]) -> RowGenerators:
         """Return the generators of some rows, each by the key and the number of the row."""
-        return cls(keyed_generator(*key, row) for row in rows)
+        return cls(_hashed((*key, row)) for row in rows)
 
     def __len__(self) -> int:
-        return len(self.generators)
+        return len(self.seeds)
 
     def uniform(self, *shape: int) -> Tensor:
         """Draw numbers in [0, 1), `b *shape`."""
         return self._drawn(shape, lambda row, rng: row.uniform_(generator=rng))
 
-    def normal(self, *shape: int) -> Tensor:
-        """Draw standard normal numbers, `b *shape`."""
-        return self._drawn(shape, lambda row, rng: row.normal_(generator=rng))
+    def normal(self, *shape: int, device: torch.device | str = "cpu") -> Tensor:
+        """Draw standard normal numbers, `b *shape`, on a device: a GPU draws a picture of noise in no time.
+
+        Its numbers are others than those of a CPU, and the same for the same kind of GPU.
+        """
+        return self._drawn(shape, lambda row, rng: row.normal_(generator=rng), device=torch.device(device))
 
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
         """Draw whole numbers in [low, high), `b *shape`, int64."""
         return self._drawn(shape, lambda row, rng: row.random_(low, high, generator=rng), torch.int64)
 
     def _drawn(
-        self, shape: tuple[int, ...], draw: Callable[[Tensor, Generator], Tensor], dtype: torch.dtype = torch.float32
+        self,
+        shape: tuple[int, ...],
+        draw: Callable[[Tensor, Generator], Tensor],
+        dtype: torch.dtype = torch.float32,
+        device: torch.device = torch.device("cpu"),  # noqa: B008
     ) -> Tensor:
-        drawn = torch.empty(len(self), *shape, dtype=dtype)
-        for row, rng in zip(drawn, self.generators, strict=True):
+        if device not in self._generators:
+            self._generators[device] = tuple(torch.Generator(device).manual_seed(seed) for seed in self.seeds)
+        drawn = torch.empty(len(self), *shape, dtype=dtype, device=device)
+        for row, rng in zip(drawn, self._generators[device], strict=True):
             draw(row, rng)
         return drawn
+
+
+def _hashed(key: tuple[int | str, ...]) -> int:
+    return int.from_bytes(blake2b(repr(key).encode(), digest_size=4).digest(), "little")

@@ -29,7 +29,7 @@ from restoration.images import read
 from restoration.interfaces import BoundedNetwork, Observation, ReportingRestorer, Result
 from restoration.memory import is_out_of_memory
 from restoration.operators import Masking
-from restoration.picture import Picture, with_channels
+from restoration.picture import Picture, filled, with_channels
 from restoration.recipe import (
     Parts,
     Recipe,
@@ -140,6 +140,8 @@ class Restoration:
         small = self._small(placed)
         guess, ended = self._guess(small, seed, observe)
         pixels = with_channels(carry_over(placed.y, small.y, guess.float()).cpu().clamp(0, 1), picture.pixels.shape[1])
+        if registry().card(TaskCard, self.task).lossy:
+            picture = dataclasses.replace(picture, compression=None)
         result = Result(
             picture=finished(picture, observation, pixels),
             method=self.method,
@@ -159,7 +161,7 @@ class Restoration:
 
     def describe(self, picture: Picture, task_options: Mapping[str, Any] | None = None) -> Observation:
         """Return what is known about a picture; its `y`, `1 c h w`, has the size of the result. Raises `BadOption`."""
-        return describe(make_task(self.task, {**self.task_options, **(task_options or {})}), picture)
+        return describe(make_task(self.task, {**self.task_options, **(task_options or {})}), filled(picture))
 
     def _guess(self, observation: Observation, seed: int, observe: Callable[[Tensor], None]) -> tuple[Tensor, str]:
         """Run the method on an observation; return its last estimate, and why it is the last."""
@@ -206,12 +208,11 @@ class Restoration:
             yield guess
 
     def _told(self) -> dict[str, Any]:
-        """Return what the method has to say about the last picture."""
+        """Return what the method has to say about the last picture. Raises `BadPlugin` if that is no dict."""
         told: object = self.restorer.told if isinstance(self.restorer, ReportingRestorer) else {}
-        if isinstance(told, Mapping):
-            return dict(told)
-        log.warning("method %s has told = %.60r, which is not a dict", self.method, told)
-        return {}
+        if not isinstance(told, Mapping):
+            raise BadPlugin(f"method {self.method!r} has a `told` that is {type(told).__name__}, not a dict")
+        return dict(told)
 
     def _placed(self, observation: Observation) -> Observation:
         """Bring what was observed to the device, with as many channels as the network knows."""
@@ -285,10 +286,12 @@ def restore(
 
 
 def finished(picture: Picture, observation: Observation, pixels: Tensor) -> Picture:
-    """Return the restored picture: known pixels as they were, and no transparency where it only marked the holes."""
+    """Return the restored picture: known and hidden pixels as they were; no alpha where it only marked the holes."""
     if isinstance(observation.operator, Masking):
         mask = observation.operator.mask
         pixels = torch.where(mask == 1, picture.pixels, pixels)
         if picture.alpha is not None and torch.equal((picture.alpha == 1).to(mask), mask):
             picture = dataclasses.replace(picture, alpha=None)
+    if picture.alpha is not None and pixels.shape == picture.pixels.shape:
+        pixels = torch.where(picture.alpha == 0, picture.pixels, pixels)
     return picture.with_pixels(pixels)

@@ -14,8 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+from slowness import Slow
 from small import picture
-from torch import Generator, Tensor
+from torch import Tensor
 
 from restoration.errors import BadPicture, RestorationError, UnknownName
 from restoration.images import write
@@ -45,18 +46,6 @@ class Shade:
 '''
 TRAIN = ("train", "regression", "--network", "dncnn", "--set", "network.width=4", "--set", "network.depth=3")
 QUICK = ("--device", "cpu", "--threads", "1", "--batch", "2", "--patch", "16", "--held-out", "1", "--log-every", "1")
-
-
-class Slow:
-    """A task that takes its time, and says who works at it."""
-
-    def __init__(self, folder: Path, seconds: float = 0.0) -> None:
-        self.folder, self.seconds = folder, seconds
-
-    def __call__(self, x: Tensor, rng: Generator) -> Tensor:
-        (self.folder / str(os.getpid())).touch()
-        time.sleep(self.seconds)
-        return x
 
 
 def drawn(batches: Batches) -> list[tuple[Tensor, ...]]:

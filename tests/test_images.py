@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 import zlib
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ import torch
 
 from restoration.errors import BadPicture, RestorationError
 from restoration.images import decode, encode, read, read_levels, read_size, write
-from restoration.images.codec import SUFFIXES
+from restoration.images.formats import SUFFIXES
 from restoration.picture import Picture
 
 
@@ -177,12 +178,13 @@ def test_an_unknown_suffix_names_those_that_there_are():
     assert set(SUFFIXES) == {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"}
 
 
-def test_a_write_that_fails_leaves_nothing_behind_and_the_old_file_whole(tmp_path):
+def test_a_write_that_fails_leaves_nothing_behind_and_the_old_file_whole(tmp_path, monkeypatch):
     import resource
     import signal
 
     old = tmp_path / "picture.png"
     old.write_bytes(b"the old one")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # it would be cut, and break what imports it later
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))

@@ -5,37 +5,25 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 import torch
-from msgspec.structs import replace
 from safetensors.torch import load_file
-from small import SMALL
-from together import recipes, train_all
+from together import recipes, train_all, train_whole
 from torch import nn
 
 from restoration.cli.processes import OURS, launch
 from restoration.errors import BadOption, RestorationError
-from restoration.recipe import Part, default_recipe
-from restoration.training.loop import train
 from restoration.training.parallel import Processes, join, rank_and_world_size
-from restoration.training.settings import Training
 from restoration.weights import MODEL
 
 pytest.importorskip("accelerate")
 psutil = pytest.importorskip("psutil")
 
 HERE = Path(__file__).parent
-TRAIN = (
-    *("train", "ir-sde", "--task", "derain", "--device", "cpu", "--precision", "fp32", "--patch", "16", "--batch", "5"),
-    *("--steps", "10", "--validate-every", "5", "--log-every", "1", "--lr", "0.01"),
-    *(word for name, value in SMALL.items() for word in ("--set", f"network.{name}={json.dumps(value)}")),
-)
 PLUGIN = '''"""An objective that fails in the second process."""
 import os
 from restoration import ObjectiveCard, hookimpl
@@ -62,8 +50,13 @@ def take_back_environment(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def alone_and_together(pictures, tmp_path_factory):
-    out = tmp_path_factory.mktemp("together") / "result.pt"
+def together_in(tmp_path_factory):
+    return tmp_path_factory.mktemp("together")
+
+
+@pytest.fixture(scope="module")
+def alone_and_together(pictures, together_in):
+    out = together_in / "result.pt"
     with pytest.MonkeyPatch.context() as patch:
         take_back_environment(patch)
         launch(2, 1, [str(HERE / "together.py"), str(pictures), str(out)])
@@ -94,50 +87,24 @@ def numbers(out: Path) -> list[dict[str, float]]:
     return [{name: line[name] for name in line.keys() - {"seconds", "steps_per_second"}} for line in lines]
 
 
-def test_two_machines_under_accelerate_launch_train_as_one_process(pictures, tmp_path):
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "2"]
-    command += ["--num_processes", "2", "--main_process_ip", "127.0.0.1", "--main_process_port", str(free_port())]
-    command += ["--mixed_precision", "no", "--dynamo_backend", "no"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    machines = []
-    for rank in range(2):
-        here = ("--data", str(pictures), "--out", str(tmp_path / f"machine{rank}"))
-        arguments = [*command, "--machine_rank", str(rank), "-m", "restoration", *TRAIN, *here]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        machines.append(subprocess.Popen(arguments, env=environment, **pipes))
-    said = [machine.communicate(timeout=300) for machine in machines]
-    assert [machine.returncode for machine in machines] == [0, 0], said
-    assert [answer for answer, _ in said] == [f"{tmp_path}/machine0\n", ""], "rank 0 speaks for all"
-    assert "step 10 of 10" in said[0][1]
-    assert "step" not in said[1][1]
-    assert not (tmp_path / "machine1").exists()
-    recipe = replace(default_recipe("ir-sde", "derain"), network=Part("nafnet-compact", SMALL))
-    settings = Training(steps=10, batch=5, patch=16, lr=0.01, precision="fp32", validate_every=5, log_every=1)
-    train(recipe, pictures, tmp_path / "alone", settings)
-    lines, expected = numbers(tmp_path / "machine0"), numbers(tmp_path / "alone")
+def test_two_processes_leave_the_log_and_the_weights_of_one(alone_and_together, pictures, tmp_path, together_in):
+    out = tmp_path / "out"
+    train_whole(pictures, out)
+    lines, expected = numbers(together_in / "out"), numbers(out)
     assert len(lines) == len(expected) == 10
     for line, other in zip(lines, expected, strict=True):
         assert line == pytest.approx(other, rel=1e-5)
-    weights, others = (load_file(tmp_path / name / MODEL) for name in ("machine0", "alone"))
+    weights, others = (load_file(folder / MODEL) for folder in (together_in / "out", out))
     for name, value in weights.items():
         assert torch.allclose(value.float(), others[name].float(), rtol=2e-3, atol=1e-4), f"{name}, in half precision"
-    assert json.loads((tmp_path / "machine0" / "config.json").read_text())["training"]["processes"] == 2
+    assert json.loads((together_in / "out" / "config.json").read_text())["training"]["processes"] == 2
 
 
 def test_a_batch_is_not_smaller_than_the_processes_that_share_it(pictures, tmp_path, restore):
-    done = restore(*TRAIN, "--processes", 6, "--data", pictures, "--out", tmp_path / "out")
+    command = ("train", "regression", "--task", "denoise", "--batch", 5, "--processes", 6, "--device", "cpu")
+    done = restore(*command, "--data", pictures, "--out", tmp_path / "out")
     assert done.returncode == 2
     assert done.stderr == "error: a batch of 5 is too small for 6 processes; use a larger --batch\n"
-
-
-def free_port() -> int:
-    """Return a port of this machine that nothing listens on."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def test_the_error_of_one_process_is_one_line_and_a_plugin_of_one_file_is_loaded_in_all(pictures, tmp_path, restore):

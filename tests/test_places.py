@@ -296,6 +296,21 @@ def test_what_is_left_alone_in_a_folder_is_said_and_counted(tmp_path):
         planned("A/s")
 
 
+def test_a_folder_that_cannot_be_read_is_told_and_the_rest_is_taken():
+    files("A/a.png", "A/secret/b.png")
+    os.chmod(".", 0o755)
+    os.chmod("A/secret", 0)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)  # root reads everything
+    try:
+        made = planned("A")
+    finally:
+        os.seteuid(user)
+    assert [job.source for job in made.jobs] == ["A/a.png"]
+    assert made.refused == [("A/secret", "A/secret cannot be read: Permission denied")]
+
+
 def test_an_input_that_is_not_there_stays_an_input_whatever_it_is_called():
     names = ["missing.png", "x" * 300 + ".png", "a" * 5000]
     assert [source.path for source in find(names).sources] == names

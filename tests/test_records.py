@@ -112,19 +112,15 @@ def test_tensorboard_reads_the_numbers_and_pictures_and_forgets_those_of_steps_m
     assert events.Images("degraded, restored, clean")[-1].width == 12
 
 
-def test_one_process_needs_neither_accelerate_nor_tensorboard_nor_matplotlib(pictures, tmp_path):
-    code = (
-        "import sys\nfor name in ('accelerate', 'tensorboard', 'matplotlib'): sys.modules[name] = None\n"
-        "from restoration.cli.main import main\nmain(sys.argv[1:])\n"
-    )
-    arguments = ["train", "regression", "--task", "denoise", "--data", str(pictures), "--out", str(tmp_path / "out")]
-    arguments += ["--steps", "2", "--batch", "1", "--patch", "16", "--network", "dncnn", "--set", "network.depth=2"]
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+def test_one_process_needs_neither_accelerate_nor_tensorboard_nor_matplotlib(pictures, tmp_path, restore):
+    code = "import sys\nfor name in ('accelerate', 'tensorboard', 'matplotlib'): sys.modules[name] = None\n"
+    (tmp_path / "without.py").write_text(code, encoding="utf-8")
+    command = ["--plugin", tmp_path / "without.py", "train", "regression", "--task", "denoise", "--data", pictures]
+    command += ["--steps", 2, "--batch", 2, "--patch", 16, "--network", "dncnn", "--set", "network.depth=2"]
+    done = restore(*command, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (tmp_path / "out").iterdir()} == {*FILES, CHECKPOINT, LOG, PREVIEW, CURVES}
-    asked = subprocess.run(
-        [sys.executable, "-c", code, *arguments, "--processes", "2", "--batch", "2"], capture_output=True, text=True
-    )
+    asked = restore(*command, "--out", tmp_path / "other", "--processes", 2)
     assert asked.returncode == 2
     assert asked.stderr == "error: --processes needs accelerate: pip install 'restoration-toolbox[train]'\n"
 

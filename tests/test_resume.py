@@ -6,10 +6,11 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -59,8 +60,8 @@ def start(place: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start a training into a folder; what runs after the test is killed."""
     started = []
 
-    def run(out: Path, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "restoration", "--plugin", str(place / "dropping.py"), *TRAIN]
+    def run(out: Path, *arguments: str, launcher: Sequence[str] = ()) -> subprocess.Popen[str]:
+        command = [sys.executable, *launcher, "-m", "restoration", "--plugin", str(place / "dropping.py"), *TRAIN]
         command += ["--data", str(place / "pictures"), "--out", str(out), *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -174,11 +175,19 @@ def test_what_dropout_draws_from_is_put_back():
     assert torch.equal(torch.rand(5), drawn)
 
 
-def test_two_processes_that_were_killed_go_on_as_if_they_had_not_been(place, start):
+def test_two_processes_that_were_killed_end_as_those_of_two_machines_that_were_not(place, start):
     pytest.importorskip("accelerate")
     psutil = pytest.importorskip("psutil")
-    whole, killed = place / "whole-of-two", place / "killed-of-two"
-    finish(start(whole, "--processes", "2"))
+    port = free_port()
+    machines = [start(place / f"machine{rank}", launcher=launcher(rank, port)) for rank in range(2)]
+    said = [machine.communicate(timeout=300) for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0], said
+    assert [answer for answer, _ in said] == [f"{place}/machine0\n", ""], "rank 0 speaks for all"
+    assert f"step {STEPS} of {STEPS}" in said[0][1]
+    assert "step" not in said[1][1]
+    assert not (place / "machine1").exists()
+
+    killed = place / "killed-of-two"
     process = start(killed, "--processes", "2")
     reach(process, killed, random.randint(8, STEPS // 2))
     children = psutil.Process(process.pid).children(recursive=True)
@@ -187,7 +196,22 @@ def test_two_processes_that_were_killed_go_on_as_if_they_had_not_been(place, sta
     process.communicate()
     _, alive = psutil.wait_procs(children, timeout=60)
     assert alive == [], "processes do not outlive the one that started them"
-    answer, said = start(killed, "--processes", "2").communicate(timeout=300)
-    assert answer == f"{killed}\n", said
-    assert said.count(f"step {STEPS} of {STEPS}") == 1, "rank 0 speaks for all"
-    same(killed, whole)
+    answer, words = start(killed, "--processes", "2").communicate(timeout=300)
+    assert answer == f"{killed}\n", words
+    assert words.count(f"step {STEPS} of {STEPS}") == 1, "rank 0 speaks for all"
+    same(killed, place / "machine0")
+
+
+def launcher(rank: int, port: int) -> list[str]:
+    """Return what starts a command on one of two machines, each with a process."""
+    words = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "2", "--num_processes", "2"]
+    words += ["--main_process_ip", "127.0.0.1", "--main_process_port", str(port), "--machine_rank", str(rank)]
+    return [*words, "--mixed_precision", "no", "--dynamo_backend", "no"]
+
+
+def free_port() -> int:
+    """Return a port of this machine that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -17,7 +17,7 @@ from restoration.scoring.report import FOOT, HEAD, is_report
 
 PLUGIN = '''
 import os
-import signal
+from pathlib import Path
 
 from restoration import RestorerCard, hookimpl
 
@@ -44,6 +44,9 @@ class Echo:
             raise ERRORS[width]
         if width == 20 and self.signal:
             os.kill(os.getpid(), self.signal)
+        if width in (21, 22):
+            Path("out").mkdir(exist_ok=True)
+            Path("out", "cd"[width - 21] + ".png").write_bytes(b"of another process")
         yield 1 - observation.y
 
 
@@ -123,6 +126,19 @@ def test_three_runs_into_a_folder_of_the_pictures_restore_each_picture_once(run,
     assert names(tmp_path / "in") == ["a.png", "out/a.png", "out/sub/b.png", "sub/b.png"]
 
 
+def test_what_another_process_writes_meanwhile_stays_and_is_skipped_where_that_was_asked_for(run, tmp_path):
+    draw(tmp_path / "in", b=21, c=18, d=22)  # b makes c, and d makes itself
+    done = run("in", "-o", "out/", "--skip-existing")
+    assert (done.returncode, done.stderr) == (0, "done 1, skipped 2, failed 0\n")
+    assert {(tmp_path / "out" / name).read_bytes() for name in ("c.png", "d.png")} == {b"of another process"}
+    for name in ("b.png", "c.png", "d.png"):
+        (tmp_path / "out" / name).unlink()
+    done = run("in", "-o", "out/")
+    assert done.returncode == 1 and done.stderr.endswith("done 1, skipped 0, failed 2\n")
+    assert "out/c.png is already there; use --overwrite, or another name" in done.stderr
+    assert (tmp_path / "out" / "c.png").read_bytes() == b"of another process"
+
+
 def test_results_too_large_for_their_format_are_told_before_the_work_and_the_hint_works(restore, tmp_path):
     write(picture(2, 4100), tmp_path / "wide.webp")
     write(picture(8, 8), tmp_path / "z.png")
@@ -130,7 +146,7 @@ def test_results_too_large_for_their_format_are_told_before_the_work_and_the_hin
     done = restore("run", "wide.webp", "z.png", *how, "-o", "out/", cwd=tmp_path)
     assert done.returncode == 1 and names(tmp_path / "out") == ["z.png"]
     error = done.stderr.splitlines()[0]
-    assert "out/wide.webp would be 16400x8, and WEBP holds 16383 pixels a side; PNG and TIFF hold it" in error
+    assert "out/wide.webp would be 16400x8, and WebP holds 16383 pixels a side; PNG and TIFF hold it" in error
     assert "fault" not in error
     hint = error.partition("restore it alone with ")[2].split()
     done = restore("run", "wide.webp", *how, *hint, cwd=tmp_path)

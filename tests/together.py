@@ -1,6 +1,6 @@
 """Some steps with every kind of recipe, alone or in one of several processes: `python together.py PICTURES OUT`.
 
-Rank 0 writes losses and weights to OUT; each process says there what its weights come to.
+Rank 0 writes losses and weights to OUT, with the sum of the weights of each process, and a whole training beside it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from restoration.errors import RestorationError
 from restoration.images.folders import pairs_in
 from restoration.recipe import Part, Recipe, build_task, default_recipe
 from restoration.training.batches import Batches
+from restoration.training.loop import train
 from restoration.training.parallel import Processes, join
 from restoration.training.patches import Patches
 from restoration.training.settings import Training
@@ -71,10 +72,17 @@ def train_all(pictures: Path, processes: Processes) -> dict[str, Any]:
     return result
 
 
+def train_whole(pictures: Path, out: Path) -> None:
+    """Train one recipe from its beginning to a folder of weights."""
+    settings = replace(ALL, steps=10, held_out=1, validate_every=5, log_every=1)
+    train(recipes()["two calls"], pictures, out, settings, device="cpu")
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     ours = join("cpu")
-    trained = train_all(Path(sys.argv[1]), ours)
+    pictures, result = Path(sys.argv[1]), Path(sys.argv[2])
+    trained = train_all(pictures, ours)
     if ours.rank == 0:
-        torch.save(trained, sys.argv[2])
-    ours.gather(None)
+        torch.save(trained, result)
+    train_whole(pictures, result.parent / "out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from restoration.cli.faults import explained
 from restoration.console import debugging, echo_json, echo_path, is_terminal, progress_wanted, say
 from restoration.errors import RestorationError
+from restoration.images.parts import AlreadyThere
 
 if TYPE_CHECKING:
     from restoration.cli.plan import Job, Plan
@@ -21,11 +23,15 @@ class Batch:
     """The outcomes of the jobs of a plan; as a context manager it tells in the end how many were done and how many not.
 
     Answers go to stdout, one a picture: its path or, `as_json`, a line of JSON. Where stdout takes a picture itself
-    they go to stderr. `code` is the exit code: 1 if something failed. `word` says what the jobs are in the end.
+    they go to stderr. `code` is the exit code: 1 if something failed. With `skip_existing` a result that came into
+    being meanwhile is skipped too. `word` says what the jobs are in the end.
     """
 
-    def __init__(self, plan: Plan, *, as_json: bool, quiet: bool, word: str = "done") -> None:
+    def __init__(
+        self, plan: Plan, *, as_json: bool, quiet: bool, skip_existing: bool = False, word: str = "done"
+    ) -> None:
         self.plan, self.as_json, self.quiet, self.word = plan, as_json, quiet, word
+        self.skip_existing, self.skipped = skip_existing, len(plan.skipped)
         self.total = len(plan.jobs)
         self.done = 0
         self.failures: list[str] = []
@@ -49,14 +55,13 @@ class Batch:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._waits = False
         self._print()
-        skipped, failed = len(self.plan.skipped), len(self.failures)
-        inputs = self.total + skipped + len(self.plan.refused)
-        if self.quiet or (inputs == 1 and not skipped):
+        failed, inputs = len(self.failures), self.total + len(self.plan.skipped) + len(self.plan.refused)
+        if self.quiet or (inputs == 1 and not self.skipped):
             return
         if self.failures:
             say("\n".join(["these failed:", *(f"  {line}" for line in self.failures)]))
-        left = self.total + len(self.plan.refused) - self.done - failed
-        say(f"{self.word} {self.done}, skipped {skipped}, failed {failed}" + (f", left {left}" if left else ""))
+        left = inputs - self.done - self.skipped - failed
+        say(f"{self.word} {self.done}, skipped {self.skipped}, failed {failed}" + (f", left {left}" if left else ""))
 
     @contextmanager
     def trying(self, job: Job) -> Iterator[None]:
@@ -65,12 +70,22 @@ class Batch:
             yield
         except BrokenPipeError:
             raise
+        except AlreadyThere as error:
+            if self.skip_existing:
+                self.skipped += 1
+            else:
+                self.fail(job.name, explained(error))
         except (Exception, SystemExit) as error:  # a plugin may raise anything
             if debugging():
                 traceback.print_exception(error)
             self.fail(job.name, explained(error))
         else:
             self.done += 1
+
+    def check(self, job: Job) -> None:
+        """Raise `AlreadyThere` for a result that there need not be another of: several processes may share the work."""
+        if self.skip_existing and job.target is not None and os.path.lexists(job.target):
+            raise AlreadyThere(f"{job.target} is already there")
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -119,3 +134,4 @@ class Batch:
                 raise
             except OSError as error:
                 self.trouble(f"cannot write to stdout: {error.strerror}")
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or what is buffered fails once more

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from restoration.images.codec import SUFFIXES
+from restoration.images.formats import is_picture
 from restoration.images.parts import PART
 
 STREAM = "-"
@@ -88,9 +88,9 @@ def find(arguments: Iterable[str], without: Iterable[str] = (), results: str | N
 
 def file_key(path: str) -> str:
     """Return a path without links in its folder and without detours: the same for all names of one place."""
-    folder, name = os.path.split(path)
+    folder, name = os.path.split(os.path.join(os.getcwd(), path))
     if name in ("", ".", ".."):
-        return _real(path)
+        return os.path.realpath(path)
     return os.path.join(_real(folder), name)
 
 
@@ -150,8 +150,7 @@ def _entries(folder: str, found: Inputs) -> list[os.DirEntry[str]]:
 
 def _is_picture(entry: os.DirEntry[str]) -> bool:
     """Say whether a file of a folder is taken: by its name, if it is a file at all; links to files are."""
-    suffix = os.path.splitext(entry.name)[1].lower()
-    if suffix not in SUFFIXES or entry.name.startswith("._"):
+    if not is_picture(entry.name):
         return False
     try:
         return entry.is_file()

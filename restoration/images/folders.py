@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restoration.errors import BadPicture
-from restoration.images.codec import SUFFIXES
 from restoration.images.files import Source
+from restoration.images.formats import is_picture, readable
 from restoration.images.names import CLEAN, Template, examples, match, match_templates
 from restoration.images.roles import roles_of, stem_of
 from restoration.images.shards import members_of, shards_of
@@ -34,9 +34,9 @@ def pictures_in(folder: Path) -> list[Path]:
         raise BadPicture(f"{folder} is not a folder")
     found: list[str] = []
     for place, _, names in os.walk(folder):  # lists every folder once, and asks nothing about files: they may be many
-        found += [os.path.join(place, name) for name in names if os.path.splitext(name)[1].lower() in SUFFIXES]
+        found += [os.path.join(place, name) for name in names if is_picture(name)]
     if not found:
-        raise BadPicture(f"{folder} holds no pictures ({', '.join(SUFFIXES)})")
+        raise BadPicture(f"{folder} holds no pictures ({', '.join(readable())})")
     return [Path(name) for name in sorted(found, key=lambda name: name.split(os.sep))]
 
 
@@ -71,7 +71,7 @@ def _named(data: Path) -> Named:
     shards = shards_of(data)
     if shards:
         return {member.path: member for member in members_of(shards)}
-    start = len(os.path.join(data, ""))
+    start = 0 if data == Path() else len(os.path.join(data, ""))  # "./a.png" is called "a.png"
     return {path.as_posix()[start:]: path for path in pictures_in(data)}
 
 

@@ -20,6 +20,10 @@ NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EX
 """Why a file cannot have a second name: its file system knows no links, mostly."""
 
 
+class AlreadyThere(RestorationError):
+    """A file that must not be replaced has come into being."""
+
+
 class Part:
     """A file on its way: what is written into it is called `path` once `finish` is called, and gone if it never is.
 
@@ -109,7 +113,7 @@ class Part:
 
     def _cannot(self, error: OSError) -> RestorationError:
         if isinstance(error, FileExistsError):
-            return RestorationError(f"{self.path} is already there; use --overwrite, or another name")
+            return AlreadyThere(f"{self.path} is already there; use --overwrite, or another name")
         return RestorationError(f"cannot write {self.path}: {error.strerror or error}")
 
 

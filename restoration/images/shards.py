@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path, PurePosixPath
 
 from restoration.errors import BadPicture
-from restoration.images.codec import SUFFIXES
+from restoration.images.formats import is_picture, readable
 
 SHARD = ".tar"
 
@@ -75,13 +75,13 @@ def members_of(shards: list[Path]) -> list[Member]:
                 found = [
                     Member(str(shard), info.name, info.offset_data, info.size)
                     for info in tar
-                    if info.isfile() and PurePosixPath(info.name).suffix.lower() in SUFFIXES
+                    if info.isfile() and is_picture(PurePosixPath(info.name).name)
                 ]
         except (tarfile.TarError, OSError) as error:
             raise BadPicture(f"{shard} cannot be read as an uncompressed tar: {error}") from error
         members += found
     if not members:
-        raise BadPicture(f"{', '.join(map(str, shards[:3]))} hold no pictures ({', '.join(SUFFIXES)})")
+        raise BadPicture(f"{', '.join(map(str, shards[:3]))} hold no pictures ({', '.join(readable())})")
     return members
 
 

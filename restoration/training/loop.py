@@ -48,8 +48,8 @@ def train(
     """Train a recipe on pictures; go on where `out` holds a checkpoint of the same training. Raises `RestorationError`.
 
     * `recipe`: the method, the task, and the network, schedule and objective to train.
-    * `data`: a folder or shards of clean pictures, or of pairs; with `degraded`, of the clean pictures of pairs.
-    * `degraded`: a folder of the degraded pictures of pairs.
+    * `data`: a folder or shards of clean pictures, or of pairs.
+    * `degraded`: a folder or shards of degraded pictures; then those in `data` are the clean ones of the pairs.
     * `templates`: how clean and degraded files are named, as `("{name}", "{name}x4")`; else their names tell.
     * `out`: the folder of weights, written at every validation; the checkpoint and what `Records` writes are beside.
     * `settings`: the numbers; those in `settings.CHANGEABLE` need not be those of the checkpoint.

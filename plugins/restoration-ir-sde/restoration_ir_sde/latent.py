@@ -162,7 +162,7 @@ class LatentMatching:
         self, latents: LatentNetwork, x: Tensor, y: Tensor, rng: RowGenerators
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the loss of latent replacing, `b`, and the latents of `x` and `y`, without a gradient."""
-        swapped = (rng.uniform(1, 1, 1) < 0.5 * self.swap).to(x.device)
+        swapped = (rng.uniform(1, 1, 1) < 0.5 * self.swap).to(x.device, non_blocking=True)
         kept, other = torch.where(swapped, x, y), torch.where(swapped, y, x)
         latent, hidden = latents.encode(kept)
         replaced, _ = latents.encode(other)

@@ -51,7 +51,7 @@ class Matching:
 
     def loss_at(self, network: Network, at: KnownState) -> Tensor:
         """Return one loss an image, `b`, at given states."""
-        predicted = network(at.x_t, at.y, at.t.to(at.x)).to(at.x.dtype)
+        predicted = network(at.x_t, at.y, at.t.to(at.x, non_blocking=True)).to(at.x.dtype)
         return self.mean(self.error(predicted, at))
 
     def clean(self, network: Network, schedule: NoiseSchedule, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class Matching:
     ) -> KnownState:
         """Draw a time and noise for each image, and return the states there."""
         t = random_times(schedule, rng)
-        return known_state(schedule, x, y, t, rng.normal(*x.shape[1:]).to(x))
+        return known_state(schedule, x, y, t, rng.normal(*x.shape[1:], device=x.device).to(x))
 
     def error(self, predicted: Tensor, at: KnownState) -> Tensor:
         """Return the error of a prediction, `b c h w`."""
@@ -102,9 +102,9 @@ class CleanMatching(Matching):
         """Draw states, some of them from an estimate of the network, some as a file would store them."""
         at = super().draw_states(network, schedule, x, y, rng)
         if self.rectification:
-            first = first_state(schedule, y, lambda: rng.normal(*y.shape[1:]).to(y))
+            first = first_state(schedule, y, lambda: rng.normal(*y.shape[1:], device=y.device).to(y))
             with torch.no_grad():  # of all rows, whoever needs it: several processes must call it equally often
-                estimate = self.clean(network, schedule, first, y, torch.ones(1).to(y))
+                estimate = self.clean(network, schedule, first, y, y.new_ones(1))
             begin = torch.where(draw_choice(self.rectification, rng, x), estimate, x)
             at = replace(at, x_t=known_state(schedule, begin, y, at.t, at.n).x_t)
         if self.clipped:
@@ -184,4 +184,4 @@ class EulerMatching(NoiseMatching):
 def draw_choice(probability: float, rng: RowGenerators, like: Tensor) -> Tensor:
     """Draw for each row whether something is done to it, `b 1 1 1`; nothing is drawn if it always is."""
     drawn = rng.uniform(1, 1, 1) < probability if probability < 1 else torch.ones(len(rng), 1, 1, 1, dtype=torch.bool)
-    return drawn.to(like.device)
+    return drawn.to(like.device, non_blocking=True)

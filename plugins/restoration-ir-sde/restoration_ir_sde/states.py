@@ -62,7 +62,7 @@ def known_state(schedule: NoiseSchedule, x: Tensor, y: Tensor, t: Tensor, n: Ten
 
 def curves(schedule: NoiseSchedule, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return `a`, `b` and `c` at times `b` as `b 1 1 1`, in the precision of `like`."""
-    a, b, c = (rearrange(curve, "b -> b 1 1 1").to(like) for curve in schedule.at(t))
+    a, b, c = (rearrange(curve, "b -> b 1 1 1").to(like, non_blocking=True) for curve in schedule.at(t))
     return a, b, c
 
 
@@ -71,7 +71,7 @@ def increments(schedule: MeanReverting, t: Tensor, like: Tensor) -> tuple[Tensor
     total = schedule.integral(t)
     h = total - schedule.integral(t - 1 / count_steps(schedule))
     c = schedule.at(t)[2]
-    h, total, c = (rearrange(value, "b -> b 1 1 1").to(like) for value in (h, total, c))
+    h, total, c = (rearrange(value, "b -> b 1 1 1").to(like, non_blocking=True) for value in (h, total, c))
     return h, total, c
 
 

@@ -25,7 +25,7 @@ class DirectMatching:
         self, network: Network, schedule: NoiseSchedule | None, x: Tensor, y: Tensor, rng: RowGenerators
     ) -> Tensor:
         """Return one loss an image, `b`. There is no path: `schedule` and `rng` are not used."""
-        error = self.clean(network, schedule, y, y, torch.ones(x.shape[0]).to(x)) - x
+        error = self.clean(network, schedule, y, y, x.new_ones(x.shape[0])) - x
         return reduce(error.abs() if self.norm == "l1" else error.square(), "b c h w -> b", "mean")
 
     def clean(self, network: Network, schedule: NoiseSchedule | None, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
