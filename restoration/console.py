@@ -53,7 +53,9 @@ quiet_option = click.option("-q", "--quiet", is_flag=True, callback=_quiet, help
 debug_option = click.option(
     "--debug", is_flag=True, expose_value=False, callback=_debug, help="Show the traceback of an error."
 )
-threads_option = click.option("--threads", type=click.IntRange(1), help="Number of CPU threads.  [default: all]")
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads.  [default: all]"
+)
 
 
 def common_options(command: Command) -> Command:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import click
 
-from restoration.console import threads_option
+from restoration.cli.headings import under
 from restoration.registry.cards import Card, NetworkCard, RestorerCard, SamplerCard, TaskCard, WeightsCard
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
@@ -84,9 +84,10 @@ def combine(options: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
     return decorate
 
 
+method, machine = under("Method"), under("Machine")
 method_and_task = combine(
     [
-        click.option(
+        method(
             "-m",
             "--method",
             required=True,
@@ -94,7 +95,7 @@ method_and_task = combine(
             metavar="NAME",
             help="Method to use; `restore methods` lists them.",
         ),
-        click.option(
+        method(
             "-t",
             "--task",
             required=True,
@@ -106,32 +107,32 @@ method_and_task = combine(
 )
 how_to_restore = combine(
     [
-        click.option(
+        method(
             "--weights",
             metavar="WHICH",
             shell_complete=names(WeightsCard),
             help="Weights to use: a folder, a name from `restore weights list`, or owner/name[@revision] on the "
             "Hugging Face Hub.  [default: those that came with the method]",
         ),
-        click.option(
+        method(
             "--steps",
             type=click.IntRange(1),
             metavar="N",
             help="Number of steps, each an evaluation of the network.  [default: that of the method]",
         ),
-        click.option(
+        method(
             "--sampler",
             metavar="NAME",
             shell_complete=names(SamplerCard),
             help="Sampler of a diffusion method; `restore samplers` lists them.  [default: that of the method]",
         ),
-        click.option(
+        method(
             "--network",
             metavar="NAME",
             shell_complete=names(NetworkCard),
             help="Network of a method without weights; `restore networks` lists them.  [default: that of the method]",
         ),
-        click.option(
+        method(
             "--set",
             "options",
             multiple=True,
@@ -140,27 +141,27 @@ how_to_restore = combine(
             help="Set another option of the method, or of one of its parts, as in network.width=32 or task.clipped=1. "
             "May be repeated.",
         ),
-        click.option(
+        method(
             "--time-limit",
             type=Duration(),
             help="Longest time for each picture, such as 90s or 2m; then the last estimate is the result.",
         ),
-        click.option("--seed", type=SEED, metavar="N", default=0, show_default=True, help="Random seed of the method."),
-        click.option(
+        method("--seed", type=SEED, metavar="N", default=0, show_default=True, help="Random seed of the method."),
+        machine(
             "--device",
             metavar="NAME",
             default="auto",
             show_default=True,
             help="Device to compute on: auto, cpu, cuda, cuda:1 or mps.",
         ),
-        click.option(
+        machine(
             "--precision",
             metavar="NAME",
             default="auto",
             show_default=True,
             help="Floating-point precision: auto, fp32, bf16 or fp16.",
         ),
-        click.option(
+        machine(
             "--tile",
             metavar="N",
             default="auto",
@@ -168,9 +169,7 @@ how_to_restore = combine(
             help="Side of the windows that a large picture is processed in, in pixels; 0 for the whole picture at "
             "once, auto for what fits into memory.",
         ),
-        threads_option,
-        click.option(
-            "--offline", is_flag=True, help="Do not use the network; weights of the Hub must be in its cache."
-        ),
+        machine("--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads.  [default: all]"),
+        machine("--offline", is_flag=True, help="Do not use the network; weights of the Hub must be in its cache."),
     ]
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from restoration.cli.headings import Headed, HeadedCommand
 from restoration.registry.cards import CommandOption, RestorerCard, TaskCard
 
 
@@ -44,11 +45,11 @@ class Mixed(Numbers):
         return int(found) if isinstance(found, float) and found.is_integer() and "." not in value else found
 
 
-class TaskCommand(click.Command):
-    """A command with a `--task`: it also takes the options of all tasks, and gets those used as `task_options`.
+class TaskCommand(HeadedCommand):
+    """A command with a `--task`: it also has the options that tasks ask for, and is given them as `task_options`.
 
-    With `describing` these are only the ones that tell something about a degraded picture; those of all methods come
-    to them, as further `options`.
+    With `describing` it only has those that describe a degraded picture; and it has the options that methods ask for,
+    and is given them as further `options`.
     """
 
     def __init__(self, *arguments: Any, describing: bool = False, **attributes: Any) -> None:
@@ -57,7 +58,7 @@ class TaskCommand(click.Command):
         self._asked: list[click.Option] | None = None
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Return the command's own parameters and, before --help, those that tasks ask for."""
+        """Return the command's own parameters and, before `--help`, those that tasks and methods ask for."""
         *own, last = super().get_params(ctx)
         taken = {param.name for param in own}
         if self._asked is None:
@@ -65,7 +66,7 @@ class TaskCommand(click.Command):
         return [*own, *self._asked, last]
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Gather what was given of them, and by `--set task.KEY=VALUE`."""
+        """Gather the values of these options, and of `--set task.KEY=VALUE`."""
         from restoration.recipe import split_task_options
 
         names = [option.name for option in self._asked or [] if option.name]
@@ -85,30 +86,32 @@ TYPES: dict[str, tuple[Any, str | None]] = {
     "file": (click.STRING, "PATH"),
     "word": (click.STRING, "WORD"),
 }
-"""How the command line reads each kind of values, and what its help calls them."""
+"""How the command line reads each kind of values, and the name of a value in its help."""
 
 
 def folders(task_options: dict[str, Any]) -> list[str]:
-    """Return the folders among the options of a task: what lies there are masks, say, and no pictures to work on."""
+    """Return the folders among the options of a task: they hold masks, for example, and no pictures to work on."""
     return [value for value in task_options.values() if isinstance(value, str) and os.path.isdir(value)]
 
 
 def files(task_options: dict[str, Any]) -> list[str]:
-    """Return the files among the options of a task, also where a part of one is named: FILE:KEY."""
+    """Return the files among the options of a task, including those of which a part is named, as FILE:KEY."""
     texts = [value for value in task_options.values() if isinstance(value, str)]
     named = [one for text in texts for one in (text, text.rpartition(":")[0])]
     return [one for one in named if os.path.isfile(one)]
 
 
 def _options(describing: bool) -> list[click.Option]:
-    """One option for each name; what it means for each task, or method, stands in its help."""
+    """Return one option for each name; its help explains it for each task, or method."""
+    heading = "What is known about the pictures" if describing else "Damage"
     asked = _uses(TaskCard, describing=describing)
     methods = _uses(RestorerCard, describing=False) if describing else {}
-    return [_option(name, uses) for name, uses in sorted({**methods, **asked}.items())]
+    options = [_option(name, uses, heading) for name, uses in sorted(asked.items())]
+    return [*options, *(_option(name, uses, "Method") for name, uses in sorted(methods.items()) if name not in asked)]
 
 
 def _uses(kind: type[TaskCard | RestorerCard], *, describing: bool) -> dict[str, list[tuple[str, CommandOption]]]:
-    """Return what cards of a kind ask for: by name, who asks and for what."""
+    """Return the options that cards of a kind ask for, by name, with the names of the cards."""
     from restoration.registry import registry
 
     asked: dict[str, list[tuple[str, CommandOption]]] = {}
@@ -118,11 +121,13 @@ def _uses(kind: type[TaskCard | RestorerCard], *, describing: bool) -> dict[str,
     return asked
 
 
-def _option(name: str, uses: list[tuple[str, CommandOption]]) -> click.Option:
+def _option(name: str, uses: list[tuple[str, CommandOption]], heading: str) -> click.Option:
     uses_of_it = "; ".join(f"{task}: {option.help}{_words(option)}" for task, option in uses)
     ways = {option.values if isinstance(option.values, str) else "word" for _, option in uses}
     kind, metavar = TYPES[ways.pop()] if len(ways) == 1 else (Mixed(), None)
-    return click.Option([f"--{name.replace('_', '-')}"], type=kind, metavar=metavar, help=f"For {uses_of_it}.")
+    return Headed(
+        [f"--{name.replace('_', '-')}"], type=kind, metavar=metavar, help=f"For {uses_of_it}.", heading=heading
+    )
 
 
 def _words(option: CommandOption) -> str:

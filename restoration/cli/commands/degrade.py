@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from restoration.cli.batch import Batch
+from restoration.cli.headings import under
 from restoration.cli.inputs import STREAM
 from restoration.cli.options import SEED, keywords, names
 from restoration.cli.places import Places
@@ -18,18 +19,20 @@ from restoration.console import debug_option, interruptible, json_option, quiet_
 from restoration.errors import BadOption
 from restoration.registry.cards import TaskCard
 
+damage, results = under("Damage"), under("Results")
+
 
 @click.command(cls=TaskCommand)
 @click.argument("images", nargs=-1, required=True, metavar="IMAGES...")
-@click.option(
+@damage(
     "-t",
     "--task",
     metavar="NAME",
     shell_complete=names(TaskCard),
     help="Damage to add; `restore tasks` lists what there is.",
 )
-@click.option("-o", "--output", required=True, metavar="DIR", help="Folder for the damaged pictures and their recipes.")
-@click.option(
+@results("-o", "--output", required=True, metavar="DIR", help="Folder for the damaged pictures and their recipes.")
+@damage(
     "--seed",
     type=SEED,
     metavar="N",
@@ -37,12 +40,12 @@ from restoration.registry.cards import TaskCard
     show_default=True,
     help="Random seed of the first picture; each further picture has the next number.",
 )
-@click.option(
+@damage(
     "--recipe",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Recipe of a damaged picture, NAME.json, for the same damage again.",
 )
-@click.option(
+@damage(
     "--set",
     "options",
     multiple=True,
@@ -50,7 +53,7 @@ from restoration.registry.cards import TaskCard
     metavar="KEY=VALUE",
     help="Set another option of the task. May be repeated.",
 )
-@click.option("--overwrite", is_flag=True, help="Overwrite pictures that exist.")
+@results("--overwrite", is_flag=True, help="Overwrite pictures that exist.")
 @json_option
 @quiet_option
 @debug_option

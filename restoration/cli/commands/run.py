@@ -13,6 +13,7 @@ import click
 
 from restoration.cli.batch import Batch
 from restoration.cli.frames import output_options
+from restoration.cli.headings import under
 from restoration.cli.inputs import STREAM, file_key
 from restoration.cli.options import how_to_restore, method_and_task
 from restoration.cli.originals import files_of
@@ -37,28 +38,31 @@ if TYPE_CHECKING:
     from restoration.scoring.report import Report
 
 
+results = under("Results")
+
+
 @click.command(cls=TaskCommand, describing=True)
 @click.argument("images", nargs=-1, required=True, metavar="IMAGES...")
 @method_and_task
-@click.option(
+@results(
     "-o",
     "--output",
     metavar="PATH",
     help='Where results go: a file, a folder (DIR/), - for stdout, or a template such as "out/{name}.{method}{ext}", '
     "which may also have {folder} and {task}.  [default: NAME.restored.EXT beside each picture]",
 )
-@click.option("--overwrite", is_flag=True, help="Overwrite results that exist; pictures that are read never.")
-@click.option("--skip-existing", is_flag=True, help="Skip pictures of which the result exists.")
-@click.option("--keep-time", is_flag=True, help="Give each result the time of its picture.")
+@results("--overwrite", is_flag=True, help="Overwrite results that exist, but never a picture that is read.")
+@results("--skip-existing", is_flag=True, help="Skip pictures of which the result exists.")
+@results("--keep-time", is_flag=True, help="Give each result the modification time of its picture.")
 @output_options
 @how_to_restore
-@click.option(
+@results(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also write an HTML page with each picture before and after.",
 )
-@click.option("--preview", is_flag=True, help="Show estimates in NAME.restored.preview.png while the method works.")
-@click.option("--dry-run", is_flag=True, help="Show what would be done without doing it.")
+@results("--preview", is_flag=True, help="Show estimates in NAME.restored.preview.png while the method works.")
+@results("--dry-run", is_flag=True, help="Show what would be done without doing it.")
 @json_option
 @quiet_option
 @debug_option
@@ -94,7 +98,8 @@ def run(
       cat rainy.jpg | restore run -m ir-sde -t derain - > clean.png
 
     Results are written beside the pictures as NAME.restored.EXT, and their paths are printed. Files that exist are only
-    overwritten with --overwrite. When the same command runs again, its results are not taken for pictures to restore.
+    overwritten with --overwrite. When the same command runs again, its results
+    are not restored again.
     """
     show_warnings(quiet)
     read = [*files(task_options), *files_of(how["weights"])]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from restoration.cli.headings import under
 from restoration.cli.options import how_to_restore, keywords, names, several
 from restoration.cli.originals import Originals, files_of
 from restoration.cli.task_options import TaskCommand, files, folders
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
     from restoration.scoring.score import Compared, Scoring
 
 
+method, pictures, table = under("Method"), under("Pictures"), under("Table")
+
+
 @click.command(cls=TaskCommand)
-@click.option(
+@method(
     "-m",
     "--method",
     "methods",
@@ -37,21 +41,20 @@ if TYPE_CHECKING:
     help="Method to score; may be repeated to compare several. NAME@100 sets the steps of one, "
     "NAME@sampler=ddim,weights=DIR other options.",
 )
-@click.option(
+@pictures(
     "-t",
     "--task",
     metavar="NAME",
     shell_complete=names(TaskCard),
     help="Damage to repair; `restore tasks` lists what there is.",
 )
-@click.option(
+@pictures(
     "--data",
     required=True,
     type=click.Path(path_type=Path),
-    help="Pictures to score on: a folder with two sub-folders of pairs, one of them called clean, or a folder of clean "
-    "pictures, which the task degrades.",
+    help="Pictures to score on: a folder of pairs, in two sub-folders, or of clean pictures, which the task degrades.",
 )
-@click.option(
+@table(
     "--metrics",
     default="psnr_y,psnr,ssim_y,ssim",
     show_default=True,
@@ -59,7 +62,7 @@ if TYPE_CHECKING:
     shell_complete=several(names(MetricCard)),
     help="Metrics, separated by commas; `restore metrics` lists them.",
 )
-@click.option(
+@table(
     "--border",
     type=click.IntRange(0),
     metavar="N",
@@ -67,24 +70,24 @@ if TYPE_CHECKING:
     show_default=True,
     help="Number of pixels left out at each edge.",
 )
-@click.option(
+@pictures(
     "--limit", type=click.IntRange(0), metavar="N", default=0, help="Score the first N pictures only.  [default: all]"
 )
 @how_to_restore
-@click.option("--pictures", is_flag=True, help="Also show a row for each picture, as CSV, JSON and HTML always do.")
-@click.option(
+@table("--pictures", is_flag=True, help="Also show a row for each picture, as CSV, JSON and HTML always do.")
+@table(
     "--format",
     "form",
     type=click.Choice(["text", "csv", "json", "markdown", "html"]),
     help="Format of the table.  [default: that of the suffix of -o, else text]",
 )
-@click.option(
+@table(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write the table to, instead of stdout.",
 )
-@click.option("--overwrite", is_flag=True, help="Overwrite a file that exists.")
+@table("--overwrite", is_flag=True, help="Overwrite a file that exists.")
 @json_option
 @quiet_option
 @debug_option
