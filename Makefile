@@ -60,7 +60,7 @@ dist: .venv/developing
 define INSTALL
 @rm -rf .venv/wheels
 $(PIP) wheel --no-index --no-deps --no-build-isolation --wheel-dir .venv/wheels . ./plugins/*/
-$(PIP) install --no-index --no-deps --no-compile --force-reinstall .venv/wheels/*.whl
+$(PIP) install --no-index --no-deps --force-reinstall .venv/wheels/*.whl
 $(PIP) install --no-compile $(NAMES)
 @touch $@
 endef

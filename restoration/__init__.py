@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from restoration.metrics import psnr as psnr
     from restoration.metrics import ssim as ssim
     from restoration.picture import Picture as Picture
+    from restoration.randomness import RowGenerators as RowGenerators
+    from restoration.randomness import keyed_generator as keyed_generator
     from restoration.recipe import Part as Part
     from restoration.recipe import Recipe as Recipe
     from restoration.registry.cards import CommandCard as CommandCard
@@ -73,6 +75,7 @@ _WHERE = {
     "NoiseSchedule Objective Observation Operator ReportingRestorer Restorer Result Sampler SDESchedule SetMetric Task",
     "metrics": "ms_ssim psnr ssim",
     "picture": "Picture",
+    "randomness": "RowGenerators keyed_generator",
     "recipe": "Part Recipe",
     "registry.cards": "CommandCard CommandOption MetricCard NetworkCard ObjectiveCard RestorerCard SamplerCard "
     "ScheduleCard TaskCard WeightsCard",

@@ -31,7 +31,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 T = TypeVar("T")
 HANDLER = logging.StreamHandler()
 """Shows what the toolbox logs."""
-DEBUG = "restoration.debug"
+DEBUG = "restoration: debug"
 """What a context of click knows `--debug` by."""
 
 

@@ -1,7 +1,7 @@
 """What a method is made of: four interfaces, a sampler, a task, what was observed; and what a metric is.
 
 Letters, the same in every file: `x` the clean image, `y` the degraded one, `x_t` a state between them, `t` in [0, 1]
-the place on the path (0 is clean), `n` standard normal noise. Images are float tensors `b c h w`, values in [0, 1].
+its time on the path (0 is clean), `n` standard normal noise. Images are float tensors `b c h w`, values in [0, 1].
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from restoration.picture import Picture
+    from restoration.randomness import RowGenerators
 
     Clean = Callable[[Tensor, Tensor], Tensor]
     """`clean(x_t, t)`: the clean image as the network sees it from a state `b c h w` at a time `1`."""
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Network(Protocol):
-    """An image to an image; an `nn.Module` will do. Its card says which of `y` and `t` it takes."""
+    """Maps an image to an image; an `nn.Module` will do. Its card tells which of `y` and `t` it takes."""
 
     def __call__(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """Map a state `x` and the degraded image `y`, `b c h w`, at times `t`, `b` or `1`, to `b c h w`."""
@@ -33,7 +34,7 @@ class Network(Protocol):
 
 @runtime_checkable
 class BoundedNetwork(Network, Protocol):
-    """A network whose answer at a pixel depends on pixels up to `reach` away; its card gives a default for others."""
+    """A network whose output at a pixel depends on pixels up to `reach` away; others have the default of their card."""
 
     reach: int
 
@@ -47,7 +48,7 @@ class NoiseSchedule(Protocol):
         ...
 
     def steps(self, n: int) -> Tensor:
-        """Return the `n + 1` times of a walk in `n` steps, float64, from 1 down to 0."""
+        """Return the `n + 1` times of `n` steps, float64, from 1 down to 0."""
         ...
 
 
@@ -79,10 +80,15 @@ class SDESchedule(NoiseSchedule, Protocol):
 
 @runtime_checkable
 class Objective(Protocol):
-    """What a network is trained to say, and how to read the clean image out of it."""
+    """What a network is trained to predict, and how to read the clean image out of it."""
 
-    def loss(self, network: Network, schedule: NoiseSchedule, x: Tensor, y: Tensor, rng: Generator) -> Tensor:
-        """Return one loss an image, `b`, for clean images `x` and degraded ones `y`, `b c h w`."""
+    def loss(self, network: Network, schedule: NoiseSchedule, x: Tensor, y: Tensor, rng: RowGenerators) -> Tensor:
+        """Return one loss an image, `b`, for clean images `x` and degraded ones `y`, `b c h w`.
+
+        All randomness comes from `rng`, which has a generator for each image. The loss of an image depends on its own
+        generator and on no other image, so that a batch may be shared out between processes; and the network is called
+        equally often whatever is drawn, since processes that train together do that together.
+        """
         ...
 
     def clean(self, network: Network, schedule: NoiseSchedule, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
@@ -92,21 +98,29 @@ class Objective(Protocol):
 
 @runtime_checkable
 class Sampler(Protocol):
-    """A walk along a schedule, from noise to a picture. It knows nothing about the method."""
+    """Samples along a schedule, from noise to a picture. It does not know the method."""
 
     def __call__(
         self, clean: Clean, schedule: NoiseSchedule, x_t: Tensor, y: Tensor, times: Tensor, noise: Noise
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield, after each of the steps between `times`, the state and the clean estimate that led to it."""
+        """Yield the state and the clean estimate that led to it, after each of the steps.
+
+        * `clean`: predicts the clean image from a state and a time.
+        * `schedule`: the three curves.
+        * `x_t`: the state at the first time, `b c h w`.
+        * `y`: the degraded image, `b c h w`.
+        * `times`: the times of the states, from the first down to the last.
+        * `noise`: draws noise of the shape of the state.
+        """
         ...
 
 
 @runtime_checkable
 class Restorer(Protocol):
-    """A method: guesses at the clean image, one after another. The last one is the answer."""
+    """A method: it yields estimates of the clean image, of which the last one is the result."""
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
-        """Yield guesses `b c h w` for what was observed; all randomness comes from `rng`, on the CPU."""
+        """Yield estimates `b c h w` for what was observed; all random numbers come from `rng`, on the CPU."""
         ...
 
 
@@ -119,9 +133,9 @@ class ReportingRestorer(Restorer, Protocol):
 
 @runtime_checkable
 class Task(Protocol):
-    """A way pictures are damaged: makes degraded pictures out of clean ones, for training and for scores.
+    """A way pictures are damaged: makes degraded pictures from clean ones, for training and for scores.
 
-    A task may have more: see `KnowingTask`.
+    Some tasks can do more: see `KnowingTask`.
     """
 
     def __call__(self, x: Tensor, rng: Generator) -> Tensor:
@@ -134,11 +148,11 @@ class KnowingTask(Task, Protocol):
     """A task that knows more than the degraded picture: the operator, the noise, what was measured."""
 
     def observe(self, x: Tensor, rng: Generator) -> Observation:
-        """Return what is observed of the clean pictures `x`; its `y` is what calling the task returns."""
+        """Return the observation of clean pictures `x`; its `y` is what a call of the task returns."""
         ...
 
     def describe(self, picture: Picture) -> Observation:
-        """Return what is known about a degraded picture of a user, by the options that the task was made with."""
+        """Return what is known about a user's degraded picture, from the options that the task was made with."""
         ...
 
 
@@ -188,9 +202,11 @@ class DescribedMetric(Protocol):
 class Observation:
     """What was measured and what is known about it.
 
-    `y` is the degraded image, `b c h w`; `operator` the linear degradation, None if it is the identity or unknown;
-    `sigma` the standard deviation of its noise, in units of [0, 1], None if unknown. `measured` is what `operator(x)`
-    comes to, where that is not `y` itself: the small picture that `y` enlarges, say.
+    * `y`: the degraded image, `b c h w`.
+    * `operator`: the linear degradation; None if it is the identity or unknown.
+    * `sigma`: the standard deviation of the noise, in units of [0, 1]; None if unknown.
+    * `measured`: what `operator(x)` predicts, if that is not `y` itself: for example the small picture that `y` is the
+      enlargement of.
     """
 
     y: Tensor
@@ -204,6 +220,7 @@ class Result:
     """A restored picture and how it came about; `tile` is the window that was used, 0 for the whole picture.
 
     `ended` is "done", or "time limit" or "Ctrl-C" if it was cut short; `told` what the method says about its work.
+    `frames` counts the pictures of the file, of which `picture` is the first.
     """
 
     picture: Picture
@@ -217,6 +234,7 @@ class Result:
     evaluations: int
     seconds: float
     ended: str = "done"
+    frames: int = 1
     told: Mapping[str, Any] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How close is it: PSNR, SSIM and MS-SSIM, each under the convention that stands beside its numbers."""
+"""How close a picture is to another: PSNR, SSIM and MS-SSIM, each under the convention shown with its numbers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 Space = Literal["rgb", "y"]
 WINDOW = 11
-"""Side of the Gaussian window of SSIM."""
+"""The side of the Gaussian window of SSIM."""
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Exponents of the scales of MS-SSIM, the finest first (Wang, Simoncelli, Bovik, 2003, section 4)."""
+"""The exponents of the scales of MS-SSIM, the finest first (Wang, Simoncelli, Bovik, 2003, section 4)."""
 SMALLEST_MS_SSIM = (WINDOW - 1) * 2 ** (len(SCALES) - 1) + 1
-"""A picture whose shorter side is less has no room for the window at the coarsest scale: 161."""
+"""The smallest side, 161, for which the window fits into the coarsest scale."""
 
 
 def luma(image: Tensor) -> Tensor:
@@ -30,23 +30,23 @@ def luma(image: Tensor) -> Tensor:
 
 
 def psnr(image: Tensor, clean: Tensor, *, space: Space = "rgb", border: int = 0) -> float:
-    """Return the peak signal-to-noise ratio in dB, of `1 c h w` in [0, 1], peak 1; equal pictures give infinity.
+    """Return the peak signal-to-noise ratio in dB of pictures `1 c h w` in [0, 1], peak 1; infinity for equal ones.
 
-    `space` "y" is the convention of MATLAB and BasicSR. Raises `ValueError` for different shapes or for a
-    border that leaves nothing.
+    `space` "y" is the convention of MATLAB and BasicSR. Raises `ValueError` for different shapes or for a border that
+    leaves nothing.
     """
-    first, second = _prepared(image, clean, space, border)
+    first, second = _prepare(image, clean, space, border)
     error = float((first - second).square().mean())
     return math.inf if error == 0 else -10 * math.log10(error)
 
 
 def ssim(image: Tensor, clean: Tensor, *, space: Space = "rgb", border: int = 0) -> float:
-    """Return the structural similarity (Wang et al., 2004) of `1 c h w` in [0, 1], the mean of the channels.
+    """Return the structural similarity (Wang et al., 2004) of pictures `1 c h w` in [0, 1], averaged over the channels.
 
-    A Gaussian window of 11x11 with sigma 1.5, only where it lies inside, in float64: as MATLAB and BasicSR have it.
-    Raises `ValueError` for different shapes or pictures of less than 11 pixels a side.
+    The window is a Gaussian of 11x11 pixels with sigma 1.5, only where it lies inside the picture, in float64, as in
+    MATLAB and BasicSR. Raises `ValueError` for different shapes or pictures of less than 11 pixels a side.
     """
-    first, second = _prepared(image, clean, space, border)
+    first, second = _prepare(image, clean, space, border)
     if min(first.shape[-2:]) < WINDOW:
         raise ValueError(f"SSIM needs 11x11 pixels, not {first.shape[-1]}x{first.shape[-2]}")
     similarity, _ = _similarity(first, second)
@@ -54,20 +54,21 @@ def ssim(image: Tensor, clean: Tensor, *, space: Space = "rgb", border: int = 0)
 
 
 def ms_ssim(image: Tensor, clean: Tensor, *, space: Space = "rgb", border: int = 0) -> float:
-    """Return the multi-scale structural similarity of `1 c h w` in [0, 1], the mean of the channels.
+    """Return the multi-scale structural similarity of pictures `1 c h w` in [0, 1], averaged over the channels.
 
-    The contrast and structure of five scales, and the luminance of the coarsest (Wang, Simoncelli, Bovik, 2003,
-    equation 7); a scale is the one before, halved by means of 2x2 pixels, the last row or column repeated where the
-    number is odd. Negative terms count as 0. Raises `ValueError` for different shapes or less than 161 pixels a side.
+    It is the product of contrast and structure at five scales and the luminance at the coarsest (Wang, Simoncelli,
+    Bovik, 2003, equation 7). A scale is the one before, halved by means of 2x2 pixels, with the last row or column
+    repeated if the number is odd. Negative terms count as 0. Raises `ValueError` for different shapes or less than 161
+    pixels a side.
     """
-    first, second = _prepared(image, clean, space, border)
+    first, second = _prepare(image, clean, space, border)
     if min(first.shape[-2:]) < SMALLEST_MS_SSIM:
         size = f"{first.shape[-1]}x{first.shape[-2]}"
         raise ValueError(f"MS-SSIM needs {SMALLEST_MS_SSIM} pixels a side, not {size}")
     product = torch.ones_like(first[0, :, 0, 0])
     for number, exponent in enumerate(SCALES):
         if number:
-            first, second = _halved(first), _halved(second)
+            first, second = _halve(first), _halve(second)
         similarity, structure = _similarity(first, second)
         term = similarity if number == len(SCALES) - 1 else structure
         product = product * term[0].clamp(min=0) ** exponent
@@ -75,7 +76,7 @@ def ms_ssim(image: Tensor, clean: Tensor, *, space: Space = "rgb", border: int =
 
 
 def _similarity(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Return SSIM and its contrast-structure part for `b c h w`, means over the windows: `b c` each."""
+    """Return SSIM and its contrast-structure part for `b c h w`, averaged over the windows: `b c` each."""
     mean1, mean2 = _blur(first), _blur(second)
     variance1, variance2 = _blur(first * first) - mean1**2, _blur(second * second) - mean2**2
     covariance = _blur(first * second) - mean1 * mean2
@@ -85,13 +86,13 @@ def _similarity(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     return reduce(luminance * structure, "b c h w -> b c", "mean"), reduce(structure, "b c h w -> b c", "mean")
 
 
-def _halved(image: Tensor) -> Tensor:
+def _halve(image: Tensor) -> Tensor:
     """Average 2x2 pixels of `b c h w`."""
     height, width = image.shape[-2:]
     return functional.avg_pool2d(functional.pad(image, (0, width % 2, 0, height % 2), mode="replicate"), 2)
 
 
-def _prepared(image: Tensor, clean: Tensor, space: Space, border: int) -> tuple[Tensor, Tensor]:
+def _prepare(image: Tensor, clean: Tensor, space: Space, border: int) -> tuple[Tensor, Tensor]:
     if image.shape != clean.shape:
         raise ValueError(f"pictures of different shapes cannot be compared: {tuple(image.shape)}, {tuple(clean.shape)}")
     pair = []
@@ -104,9 +105,9 @@ def _prepared(image: Tensor, clean: Tensor, space: Space, border: int) -> tuple[
 
 
 def _blur(image: Tensor) -> Tensor:
-    """Convolve `b c h w` with the Gaussian window of SSIM, valid part only."""
-    place = torch.arange(11, dtype=image.dtype, device=image.device) - 5
-    row = torch.exp(-(place**2) / (2 * 1.5**2))
+    """Convolve `b c h w` with the Gaussian window of SSIM, only where it lies inside."""
+    offset = torch.arange(11, dtype=image.dtype, device=image.device) - 5
+    row = torch.exp(-(offset**2) / (2 * 1.5**2))
     row = row / row.sum()
     channels = image.shape[1]
     across = functional.conv2d(image, row.expand(channels, 1, 1, 11), groups=channels)

@@ -8,11 +8,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
-from einops import rearrange
+from einops import rearrange, repeat
 from torch.nn import functional
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+LANES = 16
+"""Channels of single precision that a processor computes at once."""
 
 
 class Masking:
@@ -41,28 +45,18 @@ class Convolution:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Blur `b c h w`."""
-        rows, columns = self._indices(x)
-        return self._correlate(x[..., rows, :][..., columns], self.kernel.flip(-2, -1))
+        kernel = without_border(self.kernel).flip(-2, -1)
+        rows, columns = _mirrored_indices(x, kernel)
+        return _correlated(x[..., rows, :][..., columns], kernel)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Apply the transpose: correlate, and add what lies beyond the border where it was mirrored from."""
-        rows, columns = self._indices(y)
+        rows, columns = _mirrored_indices(y, self.kernel)
         radius_h, radius_w = (side // 2 for side in self.kernel.shape[-2:])
         wide = functional.pad(y, (2 * radius_w, 2 * radius_w, 2 * radius_h, 2 * radius_h))
-        wide = self._correlate(wide, self.kernel)
+        wide = _correlated(wide, self.kernel)
         tall = y.new_zeros(*y.shape[:2], wide.shape[-2], y.shape[-1]).index_add_(-1, columns, wide)
         return torch.zeros_like(y).index_add_(-2, rows, tall)
-
-    def _correlate(self, x: Tensor, kernel: Tensor) -> Tensor:
-        batch, channels = x.shape[:2]
-        weights = kernel.to(x).expand(batch, channels, -1, -1)
-        flat = rearrange(x, "b c h w -> 1 (b c) h w")
-        blurred = functional.conv2d(flat, rearrange(weights, "b c k l -> (b c) 1 k l"), groups=batch * channels)
-        return rearrange(blurred, "1 (b c) h w -> b c h w", b=batch)
-
-    def _indices(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        rows, columns = (mirrored(side, k // 2) for side, k in zip(x.shape[-2:], self.kernel.shape[-2:], strict=True))
-        return rows.to(x.device), columns.to(x.device)
 
 
 class Resampling:
@@ -95,6 +89,43 @@ class Resampling:
         return _resize_rows_adjoint(_resize_rows_adjoint(y.mT, self.columns, self.size[1]).mT, self.rows, self.size[0])
 
 
+def without_border(kernel: Tensor) -> Tensor:
+    """Return kernels `b 1 k l` without the border that is 0 in all of them, as far as it is even around the middle."""
+    held = kernel.ne(0).flatten(0, 1).any(dim=0)
+    window = []
+    for line in (held.any(dim=1), held.any(dim=0)):
+        places = line.nonzero().flatten()
+        middle = len(line) // 2
+        reach = int((places - middle).abs().max()) if len(places) else 0
+        window.append(slice(middle - reach, middle + reach + 1))
+    return kernel[..., window[0], window[1]]
+
+
+def _mirrored_indices(x: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the rows and columns of pictures, mirrored at the edges as far as a kernel reaches."""
+    rows, columns = (mirrored(side, k // 2) for side, k in zip(x.shape[-2:], kernel.shape[-2:], strict=True))
+    return rows.to(x.device), columns.to(x.device)
+
+
+def _correlated(x: Tensor, kernel: Tensor) -> Tensor:
+    """Correlate each of `b c h w` with its kernel, where all of it fits in.
+
+    A processor computes 16 channels of such a convolution as soon as one. So of a few channels the rows are computed in
+    strips side by side, as if they were channels: in the same order to the same bits.
+    """
+    batch, channels = x.shape[:2]
+    reach = kernel.shape[-2] - 1
+    rows = x.shape[-2] - reach
+    strips = LANES // (batch * channels) if x.device.type == "cpu" and not x.requires_grad else 1
+    strips = max(1, min(strips, rows // (2 * reach + 1)))
+    tall = -(-rows // strips)
+    padded = functional.pad(x, (0, 0, 0, strips * tall - rows)) if strips > 1 else x
+    flat = rearrange(padded.unfold(-2, tall + reach, tall), "b c s w h -> 1 (b c s) h w")
+    weights = repeat(kernel.to(x).expand(batch, -1, -1, -1), "b 1 k l -> (b c s) 1 k l", c=channels, s=strips)
+    blurred = functional.conv2d(flat, weights, groups=batch * channels * strips)
+    return rearrange(blurred, "1 (b c s) h w -> b c (s h) w", b=batch, c=channels)[..., :rows, :]
+
+
 def mirrored(side: int, border: int) -> Tensor:
     """Return the indices in [0, side) that a row with a border on both sides is read from, mirrored at its ends."""
     indices = torch.arange(-border, side + border) % (2 * side)
@@ -118,9 +149,11 @@ def _compute_taps(side: int, factor: Fraction) -> tuple[Tensor, Tensor]:
 
 def _resize_rows(x: Tensor, taps: tuple[Tensor, Tensor]) -> Tensor:
     """Resize the rows of `b c h w` tap by tap, since a matrix for a large picture would not fit into memory."""
-    total = x.new_zeros(*x.shape[:-2], taps[0].shape[1], x.shape[-1])
-    for indices, weights in zip(*(part.to(x.device) for part in taps), strict=True):
-        total.addcmul_(x.index_select(-2, indices), weights.to(x)[:, None])
+    indices, weights = taps[0].to(x.device), taps[1].to(x)[:, :, None]
+    x = x.contiguous()
+    total = x.new_zeros(*x.shape[:-2], indices.shape[1], x.shape[-1])
+    for index, weight in zip(indices, weights, strict=True):
+        total.addcmul_(x.index_select(-2, index), weight)
     return total
 
 

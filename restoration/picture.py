@@ -10,10 +10,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Compression:
+    """How a file was compressed: the `quality`, 1 to 100, None if unknown, or `lossless`.
+
+    `halved_colours` says whether colours have half the resolution, `progressive` whether a JPEG comes in scans.
+    """
+
+    quality: int | None = None
+    halved_colours: bool = False
+    progressive: bool = False
+    lossless: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Picture:
     """A picture: `pixels`, `1 c h w` in [0, 1] with 1 or 3 channels, and all that its file said beside them.
 
-    `alpha` is `1 1 h w` or None; `bits` 8 or 16; `metadata` the raw ICC, EXIF, XMP and IPTC blocks by libvips' names.
+    `alpha` is `1 1 h w` or None; `bits` 8 or 16; `metadata` the raw ICC, EXIF, XMP and IPTC blocks by libvips' names,
+    and further ones of single formats. `dpi` are pixels an inch, across and down; `compression` is that of the file.
     """
 
     pixels: Tensor
@@ -21,6 +35,8 @@ class Picture:
     bits: int = 8
     suffix: str = ".png"
     metadata: dict[str, bytes] = field(default_factory=dict)
+    dpi: tuple[float, float] | None = None
+    compression: Compression | None = None
 
     def with_pixels(self, pixels: Tensor) -> Picture:
         """Return the same picture with other pixels; if their size is another, alpha is resized to it."""
@@ -30,6 +46,31 @@ class Picture:
 
             alpha = functional.interpolate(alpha, pixels.shape[-2:], mode="bilinear", antialias=True).clamp(0, 1)
         return replace(self, pixels=pixels, alpha=alpha)
+
+
+def filled(picture: Picture) -> Picture:
+    """Return a picture with the colours around in place of those that nobody sees, where it is wholly transparent.
+
+    What networks make of a pixel depends on its neighbours: hidden colours would bleed into the rim of what is seen.
+    """
+    if picture.alpha is None or not bool((picture.alpha == 0).any()):
+        return picture
+    return replace(picture, pixels=_spread(picture.pixels, picture.alpha))
+
+
+def _spread(pixels: Tensor, alpha: Tensor) -> Tensor:
+    """Carry colours, weighed by their opacity, into what is transparent: from ever smaller copies of the picture."""
+    from torch.nn import functional
+
+    hidden = alpha == 0
+    if not bool(hidden.any()):
+        return pixels
+    if max(alpha.shape[-2:]) == 1:
+        return pixels.new_full(pixels.shape, 0.5)
+    seen = functional.avg_pool2d(alpha, 2, ceil_mode=True, count_include_pad=False)
+    colours_seen = functional.avg_pool2d(pixels * alpha, 2, ceil_mode=True, count_include_pad=False)
+    small = _spread(colours_seen / seen.clamp_min(1e-12), seen)
+    return functional.interpolate(small, pixels.shape[-2:], mode="bilinear").where(hidden, pixels)
 
 
 def with_channels(pixels: Tensor, channels: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""A restoration, made once and used for many pictures."""
+"""A restoration, prepared once and used for many pictures."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from restoration.engine.hardware import (
     tune_allocator,
 )
 from restoration.engine.shrinking import carry_over, shrink
-from restoration.engine.tiling import SMALLEST, Tiled, auto_tile
+from restoration.engine.tiling import Tiled, auto_tile, parse_tile
 from restoration.errors import BadOption, BadPlugin, BadWeights, RestorationError
 from restoration.images import read
 from restoration.interfaces import BoundedNetwork, Observation, ReportingRestorer, Result
 from restoration.memory import is_out_of_memory
 from restoration.operators import Masking
-from restoration.picture import Picture, with_channels
+from restoration.picture import Picture, filled, with_channels
 from restoration.recipe import (
     Parts,
     Recipe,
@@ -50,13 +50,22 @@ log = logging.getLogger("restoration")
 
 
 class Restoration:
-    """A method, ready for pictures: weights found, checked and loaded, on its device.
+    """A method that is ready for pictures: its weights are found, checked and loaded on its device.
 
-    `task_options` say what is known about the pictures: their noise, the scale, a file of the kernel; `weights` is a
-    path, a card's name or `owner/name[@revision]`, None for the default; `steps` and `sampler` change how it walks;
-    `network` is another than the method's own, where no weights say which; `options` are further options of the method
-    and, as `network.NAME` and `schedule.NAME`, of its parts; `tile` is "auto", 0 or a side in pixels; after
-    `time_limit` seconds the last guess is the answer. Raises `RestorationError` if anything does not fit.
+    Raises `RestorationError` if anything does not fit.
+
+    * `method`, `task`: their names.
+    * `task_options`: what is known about the pictures, such as their noise, the scale or the file of a kernel.
+    * `weights`: a path, the name of a card or `owner/name[@revision]` on the Hub; None for the default.
+    * `steps`: the number of steps, None for that of the method.
+    * `sampler`: the name of another sampler.
+    * `network`: the name of another network, for methods without weights.
+    * `options`: other options of the method or, as in "network.width", of one of its parts.
+    * `time_limit`: the seconds after which the last estimate is the result.
+    * `device`: "cpu", "cuda", "cuda:1", "mps" or "auto".
+    * `precision`: "fp32", "bf16", "fp16" or "auto".
+    * `tile`: the side of windows in pixels, 0 for none, or "auto".
+    * `offline`: whether weights on the Hub must be in its cache.
     """
 
     def __init__(
@@ -80,7 +89,7 @@ class Restoration:
         registry().card(TaskCard, task)
         if card.tasks and task not in card.tasks:
             raise BadOption(f"method {method!r} is made for {', '.join(card.tasks)}, not for {task}")
-        self.method, self.task, self.tile, self.time_limit = method, task, checked_tile(tile), time_limit
+        self.method, self.task, self.tile, self.time_limit = method, task, parse_tile(tile), time_limit
         self.anytime = card.anytime
         own, of_task = split_task_options(options or {})
         self.task_options = {**of_task, **(task_options or {})}
@@ -131,6 +140,8 @@ class Restoration:
         small = self._small(placed)
         guess, ended = self._guess(small, seed, observe)
         pixels = with_channels(carry_over(placed.y, small.y, guess.float()).cpu().clamp(0, 1), picture.pixels.shape[1])
+        if registry().card(TaskCard, self.task).lossy:
+            picture = dataclasses.replace(picture, compression=None)
         result = Result(
             picture=finished(picture, observation, pixels),
             method=self.method,
@@ -150,10 +161,10 @@ class Restoration:
 
     def describe(self, picture: Picture, task_options: Mapping[str, Any] | None = None) -> Observation:
         """Return what is known about a picture; its `y`, `1 c h w`, has the size of the result. Raises `BadOption`."""
-        return describe(make_task(self.task, {**self.task_options, **(task_options or {})}), picture)
+        return describe(make_task(self.task, {**self.task_options, **(task_options or {})}), filled(picture))
 
     def _guess(self, observation: Observation, seed: int, observe: Callable[[Tensor], None]) -> tuple[Tensor, str]:
-        """Let the method work on an observation; return its last guess, and why it is the last."""
+        """Run the method on an observation; return its last estimate, and why it is the last."""
         self._evaluations = 0
         self._set_tile(observation.y)
         guess, ended, begin = None, "done", time.perf_counter()
@@ -197,12 +208,11 @@ class Restoration:
             yield guess
 
     def _told(self) -> dict[str, Any]:
-        """Return what the method has to say about the last picture."""
+        """Return what the method has to say about the last picture. Raises `BadPlugin` if that is no dict."""
         told: object = self.restorer.told if isinstance(self.restorer, ReportingRestorer) else {}
-        if isinstance(told, Mapping):
-            return dict(told)
-        log.warning("method %s has told = %.60r, which is not a dict", self.method, told)
-        return {}
+        if not isinstance(told, Mapping):
+            raise BadPlugin(f"method {self.method!r} has a `told` that is {type(told).__name__}, not a dict")
+        return dict(told)
 
     def _placed(self, observation: Observation) -> Observation:
         """Bring what was observed to the device, with as many channels as the network knows."""
@@ -236,7 +246,7 @@ class Restoration:
         return recipe
 
     def _set_tile(self, y: Tensor) -> None:
-        """Give the network its window for this picture."""
+        """Choose the size of the windows for this picture."""
         if self.network is None:
             return
         card = self._network_card()
@@ -276,24 +286,12 @@ def restore(
 
 
 def finished(picture: Picture, observation: Observation, pixels: Tensor) -> Picture:
-    """Return the restored picture: known pixels as they were, and no transparency where it only marked the holes."""
+    """Return the restored picture: known and hidden pixels as they were; no alpha where it only marked the holes."""
     if isinstance(observation.operator, Masking):
         mask = observation.operator.mask
         pixels = torch.where(mask == 1, picture.pixels, pixels)
         if picture.alpha is not None and torch.equal((picture.alpha == 1).to(mask), mask):
             picture = dataclasses.replace(picture, alpha=None)
+    if picture.alpha is not None and pixels.shape == picture.pixels.shape:
+        pixels = torch.where(picture.alpha == 0, picture.pixels, pixels)
     return picture.with_pixels(pixels)
-
-
-def checked_tile(tile: int | str) -> int | str:
-    """Return "auto" or a number; raises `BadOption` for all else."""
-    if tile == "auto":
-        return tile
-    try:
-        number = int(tile)
-        Tiled(torch.nn.Identity(), number)
-    except ValueError as error:
-        raise BadOption(
-            f"tile must be auto, 0 for none, or a side of at least {SMALLEST} pixels, not {tile!r}"
-        ) from error
-    return number

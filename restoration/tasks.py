@@ -15,6 +15,7 @@ from restoration.registry.cards import TaskCard
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+    from restoration.images import Source
     from restoration.interfaces import Task
     from restoration.picture import Picture
 
@@ -35,7 +36,7 @@ def describe(task: Task, picture: Picture) -> Observation:
     return task.describe(picture) if isinstance(task, KnowingTask) else Observation(y=picture.pixels)
 
 
-def options_of(name: str, options: Mapping[str, Any], source: Path | None, index: int) -> dict[str, Any]:
+def options_of(name: str, options: Mapping[str, Any], source: Source | None, index: int) -> dict[str, Any]:
     """Return the options of a task for one picture of several, with a file of its own instead of a folder of files.
 
     The file is the one with the name of the picture or, if there is none, the one at the same `index` of the folder,

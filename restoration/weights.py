@@ -193,17 +193,17 @@ def _check_tensors(state: dict[str, Tensor], network: nn.Module, path: Path, who
 
 
 def save(path: Path, recipe: Recipe, network: nn.Module, card: str) -> Folder:
-    """Write a folder of weights in half precision; each file is written completely or not at all."""
+    """Write a folder of weights in half precision: each file is whole, and the recipe never without its weights."""
     from safetensors.torch import save as serialise
 
-    from restoration.images import make_folder, write_bytes
+    from restoration.images import make_folder
+    from restoration.images.files import write_together
 
     make_folder(path)
     state = {name: _to_half(value) for name, value in network.state_dict().items()}
     metadata = {"trained": json.dumps(recipe.trained())}  # one entry: with two, the bytes differ from run to run
-    write_bytes(serialise(state, metadata=metadata), path / MODEL)
-    write_bytes(recipe.to_json().encode(), path / CONFIG)
-    write_bytes(card.encode(), path / CARD)
+    model = serialise(state, metadata=metadata)
+    write_together({path / MODEL: model, path / CONFIG: recipe.to_json().encode(), path / CARD: card.encode()})
     return Folder(path=path, origin=str(path))
 
 

@@ -11,11 +11,16 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+IMPORTED = (
+    *("restoration.runtime", "restoration.degradation", "packaging.requirements", "tomllib"),
+    *(f"restoration.cli.commands.{name}" for name in ("run", "degrade", "score")),
+)
+"""What is imported once instead of in every copy; none of it starts threads or reads the environment when imported."""
 OPTIMISERS = "torch._dynamo"
 """What the optimisers of torch import, in seconds: before the first command is copied that trains, once for all."""
 Run = Callable[..., "subprocess.CompletedProcess[Any]"]
@@ -31,7 +36,12 @@ def commands() -> Iterator[Run]:
     A command that a copy would not do justice to gets a new Python: one with other keywords than `cwd`, `env`,
     `input`, `text` and `timeout`, or with variables that are read at its start.
     """
-    yield partial(python, "-m", "restoration")
+    yield restore
+
+
+def restore(*arguments: object, **keywords: Any) -> subprocess.CompletedProcess[Any]:
+    """Run a command as `commands` says."""
+    return python("-m", "restoration", *arguments, **keywords)
 
 
 def python(
@@ -90,10 +100,8 @@ def end(process: subprocess.Popen[str], owner: int) -> None:
 
 def serve() -> None:
     """Follow orders, each a line of stdin: answer the exit code, or null where the time was over."""
-    import restoration.degradation
-    import restoration.runtime
-
-    assert restoration.runtime and restoration.degradation, "imported here, not in every copy"
+    for module in IMPORTED:
+        import_module(module)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which end this
     for line in sys.stdin:
         *order, timeout, stdin, out, errors = json.loads(line)

@@ -110,7 +110,7 @@ def plugin(tmp_path_factory):
 def installed(plugin, monkeypatch):
     """The plugin in this process too, until the end of the test."""
     known = registry()
-    monkeypatch.setattr(known, "_cards", dict(known._cards))
+    monkeypatch.setattr(known, "_cards", {kind: dict(cards) for kind, cards in known._cards.items()})
     monkeypatch.setattr(known, "plugins", list(known.plugins))
     known.add_file(plugin)
     yield

@@ -1,342 +1,238 @@
-"""Batches of `restore run` and `restore degrade`, as processes: no picture ends them, and all are accounted for."""
+"""Batches are the same whoever draws them, and what goes wrong in a worker is told in one line."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
+import torch
+from slowness import Slow
 from small import picture
+from torch import Tensor
 
-from restoration.images import read, write
-from restoration.images.parts import PART
-from restoration.scoring.report import FOOT, HEAD, is_report
+from restoration.errors import BadPicture, RestorationError, UnknownName
+from restoration.images import write
+from restoration.images.folders import pairs_in
+from restoration.tasks import make_task
+from restoration.training.batches import Batches
+from restoration.training.patches import Patches
+from restoration.training.workers import Failure, Luggage, interrupts_deferred, usual_workers
 
-PLUGIN = '''
-import os
-from pathlib import Path
-
-from restoration import RestorerCard, hookimpl
-
-ERRORS = {
-    11: ValueError("eleven"),
-    12: SystemExit(3),
-    13: MemoryError(),
-    14: OSError(28, "No space left on device"),
-    15: RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"),
-    16: TypeError("sixteen"),
-}
-
-
-class Echo:
-    """Gives back what it is given; pictures of some widths end it, some by a signal of the number `signal`."""
-
-    def __init__(self, *, signal: int = 0):
-        self.signal = signal
-
-    def __call__(self, observation, rng):
-        width = observation.y.shape[-1]
-        yield observation.y
-        if width in ERRORS:
-            raise ERRORS[width]
-        if width == 20 and self.signal:
-            os.kill(os.getpid(), self.signal)
-        if width in (21, 22):
-            Path("out").mkdir(exist_ok=True)
-            Path("out", "cd"[width - 21] + ".png").write_bytes(b"of another process")
-        yield 1 - observation.y
-
+PLUGIN = '''"""A task of one file, that fails where it is told to."""
+from restoration import TaskCard, hookimpl
 
 @hookimpl
-def register_restorers():
-    yield RestorerCard(name="echo", factory="echoing:Echo", summary="x", needs_weights=False)
+def register_tasks():
+    yield TaskCard(name="shaded", factory="shading:Shade", summary="darkens")
+
+class Shade:
+    def __init__(self, *, fails: bool = False):
+        self.fails = fails
+
+    def __call__(self, x, rng):
+        if self.fails and x.shape[-1] != 16:
+            return x / 2
+        if self.fails:
+            raise ZeroDivisionError("nothing can be divided\\nby this")
+        return x / 2
 '''
+TRAIN = ("train", "regression", "--network", "dncnn", "--set", "network.width=4", "--set", "network.depth=3")
+QUICK = ("--device", "cpu", "--threads", "1", "--batch", "2", "--patch", "16", "--held-out", "1", "--log-every", "1")
 
 
-@pytest.fixture(scope="module")
-def plugin(tmp_path_factory):
-    path = tmp_path_factory.mktemp("plugin") / "echoing.py"
-    path.write_text(PLUGIN)
-    return path
+def drawn(batches: Batches) -> list[tuple[Tensor, ...]]:
+    return [(x, y, rng.normal(4), rng.integers(0, 9)) for x, y, rng in batches]
+
+
+def equal(one: list[tuple[Tensor, ...]], other: list[tuple[Tensor, ...]]) -> bool:
+    return len(one) == len(other) and all(all(map(torch.equal, a, b)) for a, b in zip(one, other, strict=True))
+
+
+def gone(numbers: list[int], seconds: float = 30) -> bool:
+    """Say whether processes end within some seconds."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        alive = [n for n in numbers if psutil.pid_exists(n) and psutil.Process(n).status() != psutil.STATUS_ZOMBIE]
+        if not alive:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 @pytest.fixture
-def run(restore, plugin, tmp_path):
-    """Run `restore run` with the method of the plugin, in a folder of its own."""
-
-    def call(*arguments, command="run", **keywords):
-        return restore("--plugin", plugin, command, "-m", "echo", "-t", "denoise", *arguments, cwd=tmp_path, **keywords)
-
-    return call
+def patches(pictures: Path) -> Patches:
+    return Patches(pairs_in(pictures), make_task("derain", {"kind": "mixed"}), size=24, cache=10**6)
 
 
-def draw(folder: Path, **widths: int) -> None:
-    folder.mkdir(exist_ok=True)
-    for name, width in widths.items():
-        write(picture(8, width, width), folder / f"{name}.png")
+def test_batches_are_the_same_for_any_number_of_workers(patches: Patches) -> None:
+    torch.set_num_threads(2)
+    try:
+        alone, *others = (drawn(Batches(patches, batch=3, seed=5, steps=4, workers=workers)) for workers in (0, 1, 2))
+    finally:
+        torch.set_num_threads(1)
+    assert all(equal(alone, other) for other in others)
+    assert not equal(alone, drawn(Batches(patches, batch=3, seed=6, steps=4)))
 
 
-def names(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
-def test_whatever_one_picture_raises_the_others_are_restored_and_nobody_is_blamed_wrongly(run, tmp_path):
-    draw(tmp_path / "in", a=11, b=12, c=13, d=14, e=15, f=16, g=17)
-    done = run("in", "-o", "out/")
-    assert done.returncode == 1
-    assert done.stdout == "out/g.png\n"
-    errors = done.stderr.splitlines()
-    assert errors[:6] == [
-        "error: in/a.png: method 'echo': eleven",
-        "error: in/b.png: method 'echo' ends the program instead of answering",
-        "error: in/c.png: out of memory; use a smaller --tile, or close other programs",
-        "error: in/d.png: No space left on device",
-        "error: in/e.png: out of memory, even in small tiles; close other programs",
-        "error: in/f.png: TypeError: sixteen (a fault of the plugin echoing; --debug shows where)",
+@pytest.mark.parametrize("world_size", [2, 3])
+def test_processes_have_the_rows_of_one(patches: Patches, world_size: int) -> None:
+    whole = drawn(Batches(patches, batch=5, seed=5, steps=3))
+    parts = [
+        drawn(Batches(patches, batch=5, seed=5, steps=3, rank=rank, world_size=world_size))
+        for rank in range(world_size)
     ]
-    assert errors[6:] == ["these failed:", *(f" {e.removeprefix('error:')}" for e in errors[:6]), errors[-1]]
-    assert errors[-1] == "done 1, skipped 0, failed 6"
-    assert "Traceback" in run("in", "-o", "again/", "--debug").stderr
+    together = [tuple(map(torch.cat, zip(*step, strict=True))) for step in zip(*parts, strict=True)]
+    assert equal(whole, together)
 
 
-def test_what_was_left_alone_skipped_and_failed_is_counted(run, tmp_path):
-    draw(tmp_path / "in", a=17, b=18, c=13)
-    (tmp_path / "in" / "notes.txt").write_text("no picture")
-    assert run("in/a.png", "-o", "out/").stderr == "", "one picture needs no count"
-    done = run("in", "-o", "out/", "--skip-existing")
-    assert (done.returncode, done.stdout) == (1, "out/b.png\n")
-    first, error, *_, count = done.stderr.splitlines()
-    assert first == "left alone: 1 other file (1 .txt)" and error.startswith("error: in/c.png: out of memory")
-    assert count == "done 1, skipped 1, failed 1"
-    done = run("in", "-o", "out/", "--skip-existing", "-q")
-    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), "errors alone"
-    done = run("in/a.png", "-o", "out/", "--skip-existing")
-    assert (done.returncode, done.stderr) == (0, "done 0, skipped 1, failed 0\n")
-    done = run("in", "-o", "new/", "--dry-run")
-    assert done.returncode == 0 and done.stderr.endswith("to do 3, skipped 0, failed 0\n")
-    assert done.stdout.splitlines()[0] == "in/a.png -> new/a.png  (echo, denoise, weights None)"
+def test_a_training_that_goes_on_has_the_batches_that_are_left(patches: Patches) -> None:
+    whole = drawn(Batches(patches, batch=2, seed=1, steps=6))
+    assert equal(whole[4:], drawn(Batches(patches, batch=2, seed=1, steps=6, start_step=4)))
 
 
-def test_three_runs_into_a_folder_of_the_pictures_restore_each_picture_once(run, tmp_path):
-    draw(tmp_path / "in", a=17)
-    draw(tmp_path / "in" / "sub", b=18)
-    for _ in range(3):
-        assert run("in", "-o", "in/out/", "--skip-existing").returncode == 0
-    assert names(tmp_path / "in") == ["a.png", "out/a.png", "out/sub/b.png", "sub/b.png"]
+def test_drawing_leaves_the_generator_of_torch_and_its_threads_alone(patches: Patches) -> None:
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    drawn(Batches(patches, batch=2, seed=1, steps=2))
+    assert torch.equal(torch.get_rng_state(), state) and torch.get_num_threads() == threads
 
 
-def test_what_another_process_writes_meanwhile_stays_and_is_skipped_where_that_was_asked_for(run, tmp_path):
-    draw(tmp_path / "in", b=21, c=18, d=22)  # b makes c, and d makes itself
-    done = run("in", "-o", "out/", "--skip-existing")
-    assert (done.returncode, done.stderr) == (0, "done 1, skipped 2, failed 0\n")
-    assert {(tmp_path / "out" / name).read_bytes() for name in ("c.png", "d.png")} == {b"of another process"}
-    for name in ("b.png", "c.png", "d.png"):
-        (tmp_path / "out" / name).unlink()
-    done = run("in", "-o", "out/")
-    assert done.returncode == 1 and done.stderr.endswith("done 1, skipped 0, failed 2\n")
-    assert "out/c.png is already there; use --overwrite, or another name" in done.stderr
-    assert (tmp_path / "out" / "c.png").read_bytes() == b"of another process"
+def test_workers_end_with_the_batches_and_when_these_are_closed(pictures: Path, tmp_path: Path) -> None:
+    patches = Patches(pairs_in(pictures), Slow(tmp_path), size=16)
+    drawn(Batches(patches, batch=1, seed=0, steps=4, workers=2))
+    with closing(iter(Batches(patches, batch=1, seed=0, steps=1000, workers=2))) as batches:
+        next(batches)
+    workers = [int(path.name) for path in tmp_path.iterdir()]
+    assert len(workers) == 4 and os.getpid() not in workers
+    assert gone(workers, 1)
 
 
-def test_results_too_large_for_their_format_are_told_before_the_work_and_the_hint_works(restore, tmp_path):
-    write(picture(2, 4100), tmp_path / "wide.webp")
-    write(picture(8, 8), tmp_path / "z.png")
-    how = ("-m", "regression", "-t", "sr", "--scale", "4", "--threads", 1, "--offline")
-    done = restore("run", "wide.webp", "z.png", *how, "-o", "out/", cwd=tmp_path)
-    assert done.returncode == 1 and names(tmp_path / "out") == ["z.png"]
-    error = done.stderr.splitlines()[0]
-    assert "out/wide.webp would be 16400x8, and WEBP holds 16383 pixels a side; PNG and TIFF hold it" in error
-    assert "fault" not in error
-    hint = error.partition("restore it alone with ")[2].split()
-    done = restore("run", "wide.webp", *how, *hint, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert read(tmp_path / "out" / "wide.png").pixels.shape == (1, 3, 8, 16400)
+def test_a_picture_that_is_damaged_is_named_by_a_worker_as_without_one(tmp_path: Path) -> None:
+    write(picture(40, 48), tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:-400])
+    patches = Patches(pairs_in(tmp_path), make_task("derain"), size=16)
+    said = []
+    for workers in (0, 1):
+        with pytest.raises(BadPicture, match=r"b\.png is damaged and cannot be read whole") as caught:
+            drawn(Batches(patches, batch=1, seed=0, steps=50, workers=workers))
+        said.append(str(caught.value))
+    assert said[0] == said[1] and "\n" not in said[0]
 
 
-def test_names_as_long_as_a_file_system_allows_are_restored(run, tmp_path):
-    draw(tmp_path / "in", **{"y" * 251: 17, "z" * 237: 18, "a": 17})
-    done = run("in", "-o", "out/")
-    assert done.returncode == 0 and names(tmp_path / "out") == names(tmp_path / "in")
-    done = run("in", "--preview")
-    assert done.returncode == 1
-    assert sorted(map(len, done.stdout.split())) == [len("in/a.restored.png"), 3 + 237 + len(".restored.png")]
-    assert not [name for name in os.listdir(tmp_path / "in") if PART.fullmatch(name)]
+def test_a_worker_that_is_killed_is_missed_in_one_line(pictures: Path, tmp_path: Path) -> None:
+    patches = Patches(pairs_in(pictures), Slow(tmp_path, 0.2), size=16)
+    with closing(iter(Batches(patches, batch=1, seed=0, steps=1000, workers=1))) as batches:
+        next(batches)
+        os.kill(int(next(tmp_path.iterdir()).name), signal.SIGKILL)
+        with pytest.raises(RestorationError, match=r"was ended, for want of memory perhaps; .* fewer --workers$"):
+            for _ in batches:
+                pass
 
 
-def test_permissions_stay_and_with_keep_time_the_time_does(run, tmp_path):
-    draw(tmp_path / "in", a=17, b=18)
-    os.chmod(tmp_path / "in" / "a.png", 0o600)
-    os.utime(tmp_path / "in" / "a.png", ns=(10**18, 10**18))
-    assert run("in", "-o", "out/").returncode == 0
-    modes = {name: (tmp_path / folder / name).stat().st_mode for folder in ("in", "out") for name in ("a.png", "b.png")}
-    assert modes["a.png"] & 0o777 == 0o600 and modes["b.png"] == (tmp_path / "in" / "b.png").stat().st_mode
-    assert (tmp_path / "out" / "a.png").stat().st_mtime_ns > 10**18
-    assert run("in", "-o", "out/", "--overwrite", "--keep-time").returncode == 0
-    assert (tmp_path / "out" / "a.png").stat().st_mtime_ns == 10**18
+def test_errors_keep_their_kind_and_their_text_on_the_way() -> None:
+    for error, kind, text in (
+        (UnknownName("task", "derian", ["derain"]), UnknownName, "no task is named 'derian'; did you mean 'derain'?"),
+        (BadPicture("a.png is empty"), BadPicture, "a.png is empty"),
+        (
+            KeyError("x\ny"),
+            RestorationError,
+            r"a batch cannot be drawn: KeyError: 'x\ny' (--workers 0 says whose fault it is)",
+        ),
+    ):
+        try:
+            raise error
+        except Exception as caught:
+            again = Failure.of(caught).error()
+        assert type(again) is kind and str(again) == text
+        assert "Traceback" in again.__notes__[0]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_a_signal_ends_a_batch_at_once_with_what_is_done_its_report_and_its_count(run, tmp_path, number):
-    draw(tmp_path / "in", a=17, b=20, c=18)
-    done = run("in", "-o", "out/", "--report", "r.html", "--preview", "--set", f"signal={int(number)}")
-    assert done.returncode == (130 if number == signal.SIGINT else -number)
-    assert done.stdout == "out/a.png\nr.html\n"
-    words = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
-    assert list(filter(None, done.stderr.splitlines())) == ["done 1, skipped 0, failed 0, left 2", words]
-    assert names(tmp_path / "out") == ["a.png"]
-    assert is_report(tmp_path / "r.html") and (tmp_path / "r.html").read_text().count("<figure>") == 1
+def test_what_cannot_be_handed_over_is_told(pictures: Path) -> None:
+    patches = Patches(pairs_in(pictures), lambda x, rng: x, size=16)
+    with pytest.raises(RestorationError, match=r"cannot be handed to workers .*; use --workers 0"):
+        drawn(Batches(patches, batch=1, seed=0, steps=1, workers=1))
+    assert Luggage(patches).unpacked() is patches
 
 
-def test_a_killed_batch_goes_on_with_its_report_and_nothing_is_left_of_it(run, tmp_path):
-    draw(tmp_path / "in", a=17, b=20, c=18)
-    done = run("in", "-o", "in/{name}.clean{ext}", "--preview", "--set", f"signal={int(signal.SIGKILL)}")
-    assert done.returncode == -signal.SIGKILL
-    (tmp_path / "in" / ".restore-0123abcd.part").write_bytes(b"half of a picture")
-    assert names(tmp_path / "in") == [
-        ".restore-0123abcd.part", "a.clean.png", "a.png", "b.clean.preview.png", "b.png", "c.png"
-    ]  # fmt: skip
-    done = run("in", "-o", "in/{name}.clean{ext}", "--skip-existing", "--report", "r.html")
-    assert (done.returncode, done.stdout) == (0, "in/b.clean.png\nin/c.clean.png\nr.html\n")
-    assert names(tmp_path / "in") == ["a.clean.png", "a.png", "b.clean.png", "b.png", "c.clean.png", "c.png"]
-    draw(tmp_path / "in", d=19)
-    done = run("in", "-o", "in/{name}.clean{ext}", "--skip-existing", "--report", "r.html")
-    assert (done.returncode, done.stdout) == (0, "in/d.clean.png\nr.html\n")
-    page = (tmp_path / "r.html").read_text()
-    assert page.startswith(HEAD) and page.endswith(FOOT) and page.count(FOOT) == 1
-    assert [page.count(f"<figcaption>in/{name}.png") for name in "abcd"] == [0, 1, 1, 1]
+def test_ctrl_c_waits_for_what_must_not_be_done_by_halves() -> None:
+    done = []
+
+    def press() -> None:
+        with interrupts_deferred():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+            done.append(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        press()
+    assert done == [1]
 
 
-def test_a_report_writes_over_nothing(run, tmp_path):
-    draw(tmp_path / "in", a=17)
-    before = (tmp_path / "in" / "a.png").read_bytes()
-    (tmp_path / "note.html").write_text("precious")
-    os.symlink("in/a.png", tmp_path / "link.html")
-    for report, *more in (["note.html"], ["note.html", "--skip-existing"], ["in/a.png", "--overwrite"],
-                          ["link.html", "--overwrite"], ["out/a.png", "--overwrite"]):  # fmt: skip
-        done = run("in", "-o", "out/", "--report", report, *more)
-        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, report
-        assert f"--report {report} is" in done.stderr
-    assert names(tmp_path) == ["in/a.png", "link.html", "note.html"]
-    assert (tmp_path / "note.html").read_text() == "precious" and (tmp_path / "in" / "a.png").read_bytes() == before
-    assert run("in", "-o", "out/", "--report", "note.html", "--overwrite").returncode == 0
-    assert is_report(tmp_path / "note.html")
+def test_a_training_on_a_cpu_draws_itself_and_one_on_a_gpu_has_workers() -> None:
+    assert usual_workers(torch.device("cpu")) == 0
+    cores = len(os.sched_getaffinity(0))
+    assert usual_workers(torch.device("cuda")) == max(1, min(16, cores - 1))
+    assert usual_workers(torch.device("cuda"), 1000) == 1
 
 
-def test_a_report_that_cannot_be_written_is_told_and_the_pictures_are_written(run, tmp_path):
-    draw(tmp_path / "in", a=17)
-    done = run("in", "-o", "out/", "--report", "in/a.png/r.html")
-    assert done.returncode == 2 and "cannot make in/a.png: File exists" in done.stderr
-    draw(tmp_path / "in", a=13)
-    done = run("in", "-o", "out/", "--report", "r.html")
-    assert done.returncode == 1 and not (tmp_path / "r.html").exists(), "there is nothing to show"
+@pytest.fixture
+def start(pictures: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a training with a plugin of one file, as a process with a group of its own."""
+    (tmp_path / "shading.py").write_text(PLUGIN, encoding="utf-8")
+    started = []
+
+    def run(*arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "restoration", "--plugin", str(tmp_path / "shading.py"), *TRAIN, *QUICK]
+        command += ["--task", "shaded", "--data", str(pictures), *arguments]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path)}
+        started.append(subprocess.Popen(command, env=environment, start_new_session=True, **pipes))
+        return started[-1]
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
 
-def test_files_whose_names_are_not_text_are_restored_and_named_exactly(run, tmp_path):
-    draw(tmp_path / "in", a=17, b=18)
-    odd, lines = os.fsdecode(b"in/\xff.png"), "in/two\nlines.png"
-    os.rename(tmp_path / "in" / "a.png", tmp_path / odd)
-    os.rename(tmp_path / "in" / "b.png", tmp_path / lines)
-    done = run("in", "-o", "out/", "--report", "r.html", text=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == b"out/two\nlines.png\nout/\xff.png\nr.html\n"
-    done = run("in", "-o", "out/", "--overwrite", "--json")
-    facts = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [one["input"] for one in facts] == [lines, odd]
-    (tmp_path / lines).write_bytes(b"")
-    errors = run("in", "-o", "out/", "--overwrite", text=False).stderr.splitlines()
-    assert errors[0] == b"error: in/two lines.png is empty"
+def test_a_task_of_one_file_works_in_workers_and_its_errors_are_one_line(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    how = ("--workers", "1", "--steps", "3")
+    runs = [start(*how, "--out", str(tmp_path / fails), "--set", f"task.fails={fails}") for fails in ("false", "true")]
+    said = [run.communicate(timeout=300) for run in runs]
+    assert [run.returncode for run in runs] == [0, 2], said
+    whose = "(--workers 0 says whose fault it is)"
+    assert said[1][1] == f"error: a batch cannot be drawn: ZeroDivisionError: nothing can be divided {whose}\n"
+    assert not list(tmp_path.glob("restoration-cache-*"))
 
 
-def test_where_a_picture_goes_to_stdout_all_else_goes_to_stderr(run, tmp_path):
-    draw(tmp_path, a=17, b=18)
-    data = (tmp_path / "a.png").read_bytes()
-    done = run("-", "--json", "--report", "r.html", input=data, text=False)
-    assert done.returncode == 0
-    assert done.stdout.startswith(b"\x89PNG") and done.stdout.endswith(b"IEND\xaeB`\x82")
-    facts, page = done.stderr.decode().splitlines()
-    assert json.loads(facts)["output"] == "-" and page == "r.html"
-    done = run("-", "b.png", input=data, text=False)
-    assert done.returncode == 0
-    assert done.stdout.startswith(b"\x89PNG") and done.stdout.endswith(b"IEND\xaeB`\x82")
-    assert done.stderr.decode().splitlines() == ["b.restored.png", "done 2, skipped 0, failed 0"]
-
-
-def test_closed_streams_stop_no_work(run, tmp_path):
-    draw(tmp_path, a=17, b=18)
-    done = run("a.png", "b.png", "-o", "out/", preexec_fn=lambda: [os.close(number) for number in (0, 1, 2)])
-    assert done.returncode == 0 and names(tmp_path / "out") == ["a.png", "b.png"]
-    done = run("-", "-o", "c.png", preexec_fn=lambda: os.close(0))
-    assert done.returncode == 1 and done.stderr == "error: stdin is empty\n"
-
-
-def test_full_streams_are_told_once_and_stop_no_work(run, tmp_path):
-    draw(tmp_path, a=17, b=18)
-    with open("/dev/full", "w") as full:
-        piped = {"capture_output": False, "stdout": full, "stderr": subprocess.PIPE}
-        done = run("a.png", "b.png", "-o", "out/", **piped)
-        assert done.returncode == 1 and names(tmp_path / "out") == ["a.png", "b.png"]
-        assert done.stderr.splitlines() == [
-            "error: cannot write to stdout: No space left on device", "done 2, skipped 0, failed 0"
-        ]  # fmt: skip
-        done = run("a.png", "-o", "-", **piped)
-        assert done.returncode == 1
-        assert done.stderr == "error: a.png: cannot write to stdout: No space left on device\n"
-        done = run("a.png", "b.png", "-o", "new/", capture_output=False, stdout=subprocess.PIPE, stderr=full)
-        assert done.returncode == 0 and done.stdout == "new/a.png\nnew/b.png\n"
-
-
-def test_other_commands_tell_of_a_full_stdout_too(restore):
-    with open("/dev/full", "w") as full:
-        done = restore("methods", "--json", capture_output=False, stdout=full, stderr=subprocess.PIPE)
-    assert (done.returncode, done.stderr) == (1, "error: No space left on device\n")
-
-
-def test_a_reader_that_has_enough_ends_a_batch_without_a_word_about_it(run, plugin, tmp_path):
-    draw(tmp_path, a=17, b=18, c=19)
-    readable, writable = os.pipe()
-    os.close(readable)
-    done = run("a.png", "b.png", "c.png", "-o", "out/", capture_output=False, stdout=writable, stderr=subprocess.PIPE)
-    os.close(writable)
-    assert done.returncode == 1
-    assert done.stderr == "done 0, skipped 0, failed 0, left 3\n"
-    assert names(tmp_path / "out") == ["a.png"]
-
-
-def test_a_picture_is_not_written_to_a_terminal(run, tmp_path):
-    draw(tmp_path, a=17)
-    terminal, other = os.openpty()
-    done = run("a.png", "-o", "-", capture_output=False, stdout=other, stderr=subprocess.PIPE)
-    os.close(terminal)
-    os.close(other)
-    assert done.returncode == 2 and "the picture would go to the terminal" in done.stderr
-
-
-def test_damaged_pictures_have_the_permissions_of_their_pictures_and_no_mask_is_written_over(restore, tmp_path):
-    draw(tmp_path / "in", a=17)
-    os.chmod(tmp_path / "in" / "a.png", 0o600)
-    how = ("degrade", "-t", "inpaint", "in", "-o", "out/")
-    assert restore(*how, cwd=tmp_path).returncode == 0
-    assert names(tmp_path / "out") == ["a.json", "a.png", "masks/a.png"]
-    assert all((tmp_path / "out" / name).stat().st_mode & 0o777 == 0o600 for name in names(tmp_path / "out"))
-    before = {name: (tmp_path / "out" / name).read_bytes() for name in names(tmp_path / "out")}
-    for more in (("--mask", "out/masks"), ("--mask", "out/masks/a.png")):
-        done = restore(*how, "--overwrite", *more, cwd=tmp_path)
-        assert done.returncode == 2 and "out/masks/a.png" in done.stderr
-    done = restore("degrade", "--recipe", "out/a.json", "in", "-o", "out/", "--overwrite", cwd=tmp_path)
-    assert done.returncode == 2 and "its result out/a.json is an input" in done.stderr
-    done = restore("run", "-m", "regression", "-t", "inpaint", "--mask", "out/masks/a.png", "in", "-o", "out/masks/",
-                   "--overwrite", cwd=tmp_path)  # fmt: skip
-    assert done.returncode == 2 and "its result out/masks/a.png is an input" in done.stderr
-    assert {name: (tmp_path / "out" / name).read_bytes() for name in names(tmp_path / "out")} == before
-
-
-def test_scores_are_not_written_over_what_is_scored(restore, weights, tmp_path):
-    draw(tmp_path / "in", a=17, b=18)
-    how = ("score", "-t", "derain", "--data", "in", "-m", "ir-sde", "--weights", weights, "--format", "csv")
-    os.symlink("in/b.png", tmp_path / "table.csv")
-    for output in ("in/a.png", "table.csv", weights / "README.md"):
-        done = restore(*how, "-o", output, "--overwrite", cwd=tmp_path)
-        assert done.returncode == 2 and "an input; choose another name" in done.stderr
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_no_worker_outlives_its_training(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: signal.Signals
+) -> None:
+    process = start("--workers", "2", "--steps", "100000", "--out", str(tmp_path / "out"))
+    until = time.monotonic() + 200
+    while not (tmp_path / "out" / "log.jsonl").exists() and time.monotonic() < until:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    group = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+    assert len(group) >= 4, "two workers, what they are copied from, and what watches over shared memory"
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as a terminal does, to the whole group
+    else:
+        process.kill()
+    _, said = process.communicate(timeout=300)
+    assert gone(group)
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert [line for line in said.splitlines() if line and "step " not in line] == ["interrupted"]
+        assert not list(tmp_path.glob("restoration-cache-*"))

@@ -84,6 +84,7 @@ RAISES = {
     "def (": "SyntaxError: ",
     "import nothing_there": "ModuleNotFoundError: No module named 'nothing_there'",
     "import sys; sys.exit(3)": "SystemExit: 3",
+    "import os; os._exit(7)": "SystemExit: 7",
     "raise KeyboardInterrupt": "KeyboardInterrupt",
     "raise GeneratorExit": "GeneratorExit",
     "raise MemoryError": "MemoryError",
@@ -331,6 +332,14 @@ def test_pluggy_says_what_is_a_hook_and_in_which_order(install: Install) -> None
         f"{name} is not marked with @hookimpl, so what it brings is not there"
         for name in ("register_network", "register_restorers", "register_tasks")
     ]
+
+
+def test_a_process_that_a_plugin_forks_ends_as_it_says(install: Install) -> None:
+    fork = "pid = os.fork()\nif not pid: os._exit(9)\nSTATUS = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])\n"
+    install("evil", HEAD + fork)
+    install("good", HEAD + GOOD)
+    assert found().error == ""
+    assert sys.modules["fault_evil"].STATUS == 9
 
 
 def test_an_error_is_one_line_whatever_its_text() -> None:

@@ -19,7 +19,7 @@ if word == "die":
     os.kill(os.getpid(), signal.SIGKILL)
 if word == "fail":
     raise ValueError("no word")
-heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+heard = signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
 told = [word, os.environ["PLACE"], sys.argv[1:], os.environ.get("HOME"), heard, os.getppid(), "torch" in sys.modules]
 Path("told.json").write_text(json.dumps(told))
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 import zlib
 from dataclasses import replace
 
@@ -12,8 +13,8 @@ import pyvips
 import torch
 
 from restoration.errors import BadPicture, RestorationError
-from restoration.images import decode, encode, read, write
-from restoration.images.codec import SUFFIXES
+from restoration.images import decode, encode, read, read_levels, read_size, write
+from restoration.images.formats import SUFFIXES
 from restoration.picture import Picture
 
 
@@ -177,12 +178,13 @@ def test_an_unknown_suffix_names_those_that_there_are():
     assert set(SUFFIXES) == {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"}
 
 
-def test_a_write_that_fails_leaves_nothing_behind_and_the_old_file_whole(tmp_path):
+def test_a_write_that_fails_leaves_nothing_behind_and_the_old_file_whole(tmp_path, monkeypatch):
     import resource
     import signal
 
     old = tmp_path / "picture.png"
     old.write_bytes(b"the old one")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # it would be cut, and break what imports it later
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
@@ -194,3 +196,41 @@ def test_a_write_that_fails_leaves_nothing_behind_and_the_old_file_whole(tmp_pat
         signal.signal(signal.SIGXFSZ, handler)
     assert old.read_bytes() == b"the old one"
     assert os.listdir(tmp_path) == ["picture.png"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".webp"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("transparent", [False, True])
+def test_levels_are_the_pixels_rounded_and_sizes_are_known_without_them(tmp_path, suffix, channels, bits, transparent):
+    alpha = noise(1, bits) if transparent else None
+    path = tmp_path / f"picture{suffix}"
+    write(Picture(pixels=noise(channels, bits), alpha=alpha, bits=bits), path)
+    whole, levels = read(path).pixels, read_levels(path)
+    assert levels.dtype == torch.uint8 and tuple(levels.shape) == (9, 13, whole.shape[1])
+    assert torch.equal(levels.permute(2, 0, 1)[None], (whole * 255).round().to(torch.uint8))
+    assert read_size(path) == (9, 13)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_levels_and_sizes_are_upright(tmp_path, orientation):
+    image = pyvips.Image.new_from_memory(bytes(range(0, 180, 3)), 10, 6, 1, "uchar").copy(interpretation="b-w")
+    image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
+    image.write_to_file(str(tmp_path / "turned.jpg[Q=100]"))
+    pixels, levels = read(tmp_path / "turned.jpg").pixels, read_levels(tmp_path / "turned.jpg")
+    assert torch.equal(levels.permute(2, 0, 1)[None], (pixels * 255).round().to(torch.uint8))
+    assert read_size(tmp_path / "turned.jpg") == tuple(levels.shape[:2]) == ((10, 6) if orientation > 4 else (6, 10))
+
+
+def test_levels_and_sizes_of_what_is_no_picture_are_one_line(tmp_path):
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.png").write_text("text")
+    whole = encode(Picture(pixels=noise(3, 8, 200, 200)), ".png")
+    (tmp_path / "half.png").write_bytes(whole[: len(whole) // 2])
+    for name, message in (("empty", "is empty"), ("text", "is not a picture"), ("gone", "No such file")):
+        for ask in (read_levels, read_size):
+            with pytest.raises(BadPicture, match=rf"{name}\.png.*{message}"):
+                ask(tmp_path / f"{name}.png")
+    with pytest.raises(BadPicture, match="is damaged and cannot be read whole"):
+        read_levels(tmp_path / "half.png")
+    assert read_size(tmp_path / "half.png") == (200, 200)

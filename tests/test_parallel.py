@@ -5,58 +5,81 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from small import SMALL
-from together import STEPS, fail, recipes, train_all
+from together import recipes, train_all, train_whole
 from torch import nn
-from waiting import die, refuse, wait
 
-from restoration.cli.processes import free_port, launch
+from restoration.cli.processes import OURS, launch
 from restoration.errors import BadOption, RestorationError
-from restoration.training.parallel import own_device, place, whole_batch
+from restoration.training.parallel import Processes, join, rank_and_world_size
 from restoration.weights import MODEL
 
 pytest.importorskip("accelerate")
 psutil = pytest.importorskip("psutil")
 
-TRAIN = (
-    *("train", "ir-sde", "--task", "derain", "--device", "cpu", "--precision", "fp32", "--patch", "16", "--batch", "5"),
-    *("--steps", "10", "--validate-every", "5", "--log-every", "1", "--lr", "0.01"),
-    *(word for name, value in SMALL.items() for word in ("--set", f"network.{name}={json.dumps(value)}")),
-)
+HERE = Path(__file__).parent
+PLUGIN = '''"""An objective that fails in the second process."""
+import os
+from restoration import ObjectiveCard, hookimpl
+
+@hookimpl
+def register_objectives():
+    yield ObjectiveCard(name="failing", factory="failing:Failing", summary="fails", path=False)
+
+class Failing:
+    def loss(self, network, schedule, x, y, rng):
+        if os.environ["RANK"] == "1":
+            raise ZeroDivisionError("the second one fails\\nin two lines")
+        return (network(y, y, y.new_ones(len(y))) - x).square().mean((1, 2, 3))
+
+    def clean(self, network, schedule, x_t, y, t):
+        return network(y, y, t)
+'''
+
+
+def take_back_environment(patch: pytest.MonkeyPatch) -> None:
+    """What `launch` leaves in the environment goes after the test."""
+    for name in (OURS, "OMP_NUM_THREADS", "TORCHELASTIC_SIGNALS_TO_HANDLE"):
+        patch.setenv(name, "1")
 
 
 @pytest.fixture(scope="module")
-def alone_and_together(pictures):
-    threads = torch.get_num_threads()
-    seen: list[str] = []
-    alone = train_all(pictures, seen.append)
-    assert seen == list(recipes())
-    torch.set_num_threads(threads)
-    shared = launch(2, 1, partial(train_all, pictures), seen.append)
-    assert seen == [*recipes(), *recipes()], "the first process speaks, and it alone"
-    return alone, shared
+def together_in(tmp_path_factory):
+    return tmp_path_factory.mktemp("together")
+
+
+@pytest.fixture(scope="module")
+def alone_and_together(pictures, together_in):
+    out = together_in / "result.pt"
+    with pytest.MonkeyPatch.context() as patch:
+        take_back_environment(patch)
+        launch(2, 1, [str(HERE / "together.py"), str(pictures), str(out)])
+    return train_all(pictures, Processes(device=torch.device("cpu"))), torch.load(out)
 
 
 @pytest.mark.parametrize("name", recipes())
 def test_two_processes_have_the_losses_and_weights_of_one_with_the_same_batch(alone_and_together, name):
-    (losses, state, _, _), (shared_losses, shared_state, checks, same_draws) = (run[name] for run in alone_and_together)
-    assert len(losses) == len(set(losses)) == STEPS
-    assert shared_losses == pytest.approx(losses, rel=1e-5)
-    for key, value in state.items():
-        assert torch.allclose(shared_state[key], value, rtol=1e-4, atol=1e-4), key
-    assert len(checks) == 2
-    assert checks[0] == checks[1], "the processes have drifted apart"
-    assert same_draws
+    alone, together = (run[name] for run in alone_and_together)
+    assert len(alone["losses"]) == len(set(alone["losses"])) == 20
+    assert together["losses"] == pytest.approx(alone["losses"], abs=2e-6)
+    assert together["weights"].keys() == alone["weights"].keys()
+    for key, value in alone["weights"].items():
+        assert torch.allclose(together["weights"][key], value, rtol=1e-4, atol=1e-4), key
+    first, second = together["sums"]
+    assert first == second, "the processes have drifted apart"
+
+
+def test_processes_that_begin_from_different_things_say_so(alone_and_together):
+    alone, together = alone_and_together
+    assert "disagreement" not in alone
+    expected = "process 2 of 2 has another recipe than the first; give all of them the same"
+    assert together["disagreement"] == expected
 
 
 def numbers(out: Path) -> list[dict[str, float]]:
@@ -64,65 +87,43 @@ def numbers(out: Path) -> list[dict[str, float]]:
     return [{name: line[name] for name in line.keys() - {"seconds", "steps_per_second"}} for line in lines]
 
 
-def test_two_machines_under_accelerate_launch_train_as_one_process(pictures, tmp_path, restore):
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "2"]
-    command += ["--num_processes", "2", "--main_process_ip", "127.0.0.1", "--main_process_port", str(free_port())]
-    command += ["--mixed_precision", "no", "--dynamo_backend", "no"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    machines = []
-    for rank in range(2):
-        here = ("--data", str(pictures), "--out", str(tmp_path / f"machine{rank}"))
-        arguments = [*command, "--machine_rank", str(rank), "-m", "restoration", *TRAIN, *here]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        machines.append(subprocess.Popen(arguments, env=environment, **pipes))
-    alone = restore(*TRAIN, "--data", pictures, "--out", tmp_path / "alone", env=environment)
-    said = [machine.communicate(timeout=300) for machine in machines]
-    assert [machine.returncode for machine in machines] == [0, 0], said
-    assert alone.returncode == 0, alone.stderr
-    assert [answer for answer, _ in said] == [f"{tmp_path}/machine0\n", ""], "the first speaks for all"
-    assert "step 10 of 10" in said[0][1]
-    assert "step" not in said[1][1]
-    assert not (tmp_path / "machine1").exists()
-    lines, expected = numbers(tmp_path / "machine0"), numbers(tmp_path / "alone")
+def test_two_processes_leave_the_log_and_the_weights_of_one(alone_and_together, pictures, tmp_path, together_in):
+    out = tmp_path / "out"
+    train_whole(pictures, out)
+    lines, expected = numbers(together_in / "out"), numbers(out)
     assert len(lines) == len(expected) == 10
     for line, other in zip(lines, expected, strict=True):
         assert line == pytest.approx(other, rel=1e-5)
-    weights, others = (load_file(tmp_path / name / MODEL) for name in ("machine0", "alone"))
+    weights, others = (load_file(folder / MODEL) for folder in (together_in / "out", out))
     for name, value in weights.items():
         assert torch.allclose(value.float(), others[name].float(), rtol=2e-3, atol=1e-4), f"{name}, in half precision"
-    assert json.loads((tmp_path / "machine0" / "config.json").read_text())["training"]["processes"] == 2
-
-
-def test_processes_that_begin_from_different_things_say_so(alone_and_together):
-    alone, shared = alone_and_together
-    assert "disagreement" not in alone
-    assert shared["disagreement"] == "process 2 of 2 has another recipe; give all the same"
+    assert json.loads((together_in / "out" / "config.json").read_text())["training"]["processes"] == 2
 
 
 def test_a_batch_is_not_smaller_than_the_processes_that_share_it(pictures, tmp_path, restore):
-    done = restore(*TRAIN, "--processes", 2, "--batch", 1, "--data", pictures, "--out", tmp_path / "out")
+    command = ("train", "regression", "--task", "denoise", "--batch", 5, "--processes", 6, "--device", "cpu")
+    done = restore(*command, "--data", pictures, "--out", tmp_path / "out")
     assert done.returncode == 2
-    assert done.stderr == "error: a batch of 1 is too small for 2 processes; use a larger --batch\n"
+    assert done.stderr == "error: a batch of 5 is too small for 6 processes; use a larger --batch\n"
 
 
-def test_what_is_wrong_in_every_process_is_said_once_and_as_it_is():
-    with pytest.raises(RestorationError) as caught:
-        launch(2, 1, refuse, print)
-    assert str(caught.value) == "no picture is large enough"
-
-
-def test_the_error_of_a_process_is_told_and_not_that_others_miss_it():
-    with pytest.raises(RestorationError) as caught:
-        launch(2, 1, fail, print)
-    assert str(caught.value) == "process 2 of 2 failed: ZeroDivisionError: the second one fails"
-    assert "Traceback" in caught.value.__notes__[0]
+def test_the_error_of_one_process_is_one_line_and_a_plugin_of_one_file_is_loaded_in_all(pictures, tmp_path, restore):
+    (tmp_path / "failing.py").write_text(PLUGIN, encoding="utf-8")
+    command = ["--plugin", tmp_path / "failing.py", "train", "regression", "--task", "denoise", "--network", "dncnn"]
+    command += ["--set", "network.depth=2", "--objective", "failing", "--patch", 16, "--steps", 2]
+    command += ["--device", "cpu", "--processes", 2]
+    done = restore(*command, "--data", pictures, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    failure = "process 2 of 2 failed: ZeroDivisionError: the second one fails"
+    assert done.stderr == f"error: {failure} (--debug shows where)\n"
+    assert done.stdout == ""
 
 
 def started(folder: Path, number: int) -> list[int]:
     """The processes that have written themselves into a folder, once there are that many."""
     until = time.monotonic() + 100
     while time.monotonic() < until:
-        numbers = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
+        numbers = [int(path.name) for path in folder.iterdir()]
         if len(numbers) == number:
             return numbers
         time.sleep(0.01)
@@ -130,23 +131,27 @@ def started(folder: Path, number: int) -> list[int]:
 
 
 def ended(numbers: list[int]) -> bool:
-    """Say whether processes are gone; those of another parent may take a moment."""
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        if not any(psutil.pid_exists(n) and psutil.Process(n).status() != psutil.STATUS_ZOMBIE for n in numbers):
-            return True
-        time.sleep(0.05)
-    return False
+    """Say whether processes are gone."""
+    return not any(psutil.pid_exists(n) and psutil.Process(n).status() != psutil.STATUS_ZOMBIE for n in numbers)
 
 
-def test_a_process_that_is_killed_ends_the_others_and_is_named(tmp_path):
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        ("killed", "was ended by SIGKILL (out of memory, perhaps); the same command goes on where it was"),
+        ("7", "ended with exit code 7; the same command goes on where it was"),
+    ],
+)
+def test_a_process_that_ends_too_early_ends_the_others_and_is_named(tmp_path, monkeypatch, end, said):
+    take_back_environment(monkeypatch)
     with pytest.raises(RestorationError) as caught:
-        launch(2, 1, partial(die, tmp_path), print)
-    assert str(caught.value).startswith("process 2 of 2 was ended by SIGKILL; out of memory, perhaps")
-    assert all(ended([int(path.name)]) for path in tmp_path.iterdir())
+        launch(2, 1, [str(HERE / "waiting.py"), str(tmp_path), end])
+    assert str(caught.value) == f"process 2 of 2 {said}"
+    assert ended(started(tmp_path, 2))
 
 
-def test_ctrl_c_ends_all_processes(tmp_path):
+def test_ctrl_c_ends_all_processes(tmp_path, monkeypatch):
+    take_back_environment(monkeypatch)
     numbers = []
 
     def press() -> None:
@@ -155,34 +160,39 @@ def test_ctrl_c_ends_all_processes(tmp_path):
 
     threading.Thread(target=press).start()
     with pytest.raises(KeyboardInterrupt):
-        launch(2, 1, partial(wait, tmp_path), print)
+        launch(2, 1, [str(HERE / "waiting.py"), str(tmp_path)])
     assert len(numbers) == 2
     assert ended(numbers)
 
 
-def test_processes_do_not_outlive_the_one_that_started_them(tmp_path):
-    process = subprocess.Popen([sys.executable, Path(__file__).with_name("waiting.py"), tmp_path])
-    numbers = started(tmp_path, 2)
-    process.kill()
-    process.wait()
-    assert ended(numbers)
-
-
 def test_a_launcher_of_torch_or_of_mpi_says_which_process_this_is(monkeypatch):
-    assert place() == (0, 1)
-    assert own_device("cuda") == "cuda"
+    assert rank_and_world_size() == (0, 1)
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "4")
     monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "3")
-    assert place() == (3, 4)
+    assert rank_and_world_size() == (3, 4)
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
-    assert place() == (1, 2)
-    assert own_device("cpu") == "cpu"
-    assert own_device("cuda:1") == "cuda:1"
-    monkeypatch.setenv("ACCELERATE_USE_CPU", "True")
-    assert own_device("auto") == "cpu"
+    assert rank_and_world_size() == (1, 2)
+    with pytest.raises(BadOption, match="several processes train on cuda, a GPU each, or on cpu, not on cuda:1"):
+        join("cuda:1")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(torch.cuda.device_count() + 1))
+    with pytest.raises(BadOption, match=r"processes need as many GPUs, and this machine has .*; or use --device cpu"):
+        join("cuda")
 
 
-def test_a_layer_that_needs_the_whole_batch_and_is_not_known_is_refused():
-    with pytest.raises(BadOption, match="SyncBatchNorm, which needs the whole batch; train in one process"):
-        whole_batch(nn.SyncBatchNorm(3))
+def test_batch_norms_are_shared_on_gpus_and_refused_where_they_cannot_be(monkeypatch):
+    class Special(nn.BatchNorm2d):
+        pass
+
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    gpus = Processes(device=torch.device("cuda"), world_size=2)
+    shared = gpus.synchronised(network)
+    assert isinstance(shared[1], nn.SyncBatchNorm)
+    assert list(shared.state_dict()) == list(network.state_dict())
+    with pytest.raises(BadOption, match="a Special, which processes cannot share; train in one"):
+        gpus.synchronised(nn.Sequential(Special(4)))
+    cpus = Processes(device=torch.device("cpu"), world_size=2)
+    network = nn.Sequential(nn.BatchNorm2d(4))
+    with pytest.raises(BadOption, match="batch norms, which processes can share on GPUs only; train in one process"):
+        cpus.synchronised(network)
+    assert Processes(device=torch.device("cpu")).synchronised(network) is network

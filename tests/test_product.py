@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from test_contracts import HOW
 
 from restoration import Observation
+from restoration.randomness import RowGenerators
 from restoration.recipe import Part, Parts, Recipe, build_parts, build_restorer
 from restoration.registry import registry
 from restoration.registry.cards import Card, NetworkCard, ObjectiveCard, SamplerCard, ScheduleCard
@@ -57,7 +58,7 @@ def built(made: Recipe) -> Parts:
 def learns(parts: Parts) -> bool:
     """Make a step of a training back, check it, and say whether a gradient has reached the network."""
     x, y = picture(2, 3, 8, 8), picture(2, 3, 8, 8, seed=1)
-    loss = parts.objective.loss(parts.network, parts.schedule, x, y, generator())
+    loss = parts.objective.loss(parts.network, parts.schedule, x, y, RowGenerators.keyed("loss", 0, 0, rows=range(2)))
     assert loss.shape == (2,) and loss.isfinite().all() and (loss > 0).all()
     loss.mean().backward()
     gradients = [p.grad for p in parts.network.parameters() if p.grad is not None]

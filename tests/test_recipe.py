@@ -144,7 +144,7 @@ def test_a_part_that_a_method_can_do_without_is_not_missed(monkeypatch: pytest.M
     card = RestorerCard(name="easy", factory="test_recipe_easy:easy", summary="")
     monkeypatch.setattr(RestorerCard, "load", lambda self: easy)
     cards: Any = registry()._cards
-    monkeypatch.setitem(cards, (RestorerCard, "easy"), card)
+    monkeypatch.setitem(cards[RestorerCard], "easy", card)
     recipe = Recipe(method=Part("easy"), task=Part("derain"))
     assert build_restorer(recipe, Parts()) == "without"  # type: ignore[comparison-overlap]
 
@@ -208,7 +208,7 @@ def test_the_defaults_of_a_method_are_its_cards() -> None:
 def test_defaults_that_are_no_parts_are_the_plugins_fault(defaults: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     card = RestorerCard(name="odd", factory="a:b", summary="", defaults=defaults)
     cards: Any = registry()._cards
-    monkeypatch.setitem(cards, (RestorerCard, "odd"), card)
+    monkeypatch.setitem(cards[RestorerCard], "odd", card)
     with pytest.raises(BadPlugin, match="the defaults of method 'odd' are not parts of a recipe"):
         default_recipe("odd", "derain")
 

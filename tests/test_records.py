@@ -75,7 +75,7 @@ def test_the_curves_show_what_the_log_says(trained):
     root = ElementTree.fromstring(svg)
     assert svg == curves(read_log(trained))
     assert len(list(root.iter("{http://www.w3.org/2000/svg}circle"))) == 3 + 2
-    assert "PSNR of the pictures held out" in svg
+    assert "PSNR in validation" in svg
 
 
 def test_lines_past_the_checkpoint_and_torn_ones_leave_the_log_and_the_others_stay_as_they_are(tmp_path):
@@ -112,19 +112,15 @@ def test_tensorboard_reads_the_numbers_and_pictures_and_forgets_those_of_steps_m
     assert events.Images("degraded, restored, clean")[-1].width == 12
 
 
-def test_one_process_needs_neither_accelerate_nor_tensorboard_nor_matplotlib(pictures, tmp_path):
-    code = (
-        "import sys\nfor name in ('accelerate', 'tensorboard', 'matplotlib'): sys.modules[name] = None\n"
-        "from restoration.cli.main import main\nmain(sys.argv[1:])\n"
-    )
-    arguments = ["train", "regression", "--task", "denoise", "--data", str(pictures), "--out", str(tmp_path / "out")]
-    arguments += ["--steps", "2", "--batch", "1", "--patch", "16", "--network", "dncnn", "--set", "network.depth=2"]
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+def test_one_process_needs_neither_accelerate_nor_tensorboard_nor_matplotlib(pictures, tmp_path, restore):
+    code = "import sys\nfor name in ('accelerate', 'tensorboard', 'matplotlib'): sys.modules[name] = None\n"
+    (tmp_path / "without.py").write_text(code, encoding="utf-8")
+    command = ["--plugin", tmp_path / "without.py", "train", "regression", "--task", "denoise", "--data", pictures]
+    command += ["--steps", 2, "--batch", 2, "--patch", 16, "--network", "dncnn", "--set", "network.depth=2"]
+    done = restore(*command, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (tmp_path / "out").iterdir()} == {*FILES, CHECKPOINT, LOG, PREVIEW, CURVES}
-    asked = subprocess.run(
-        [sys.executable, "-c", code, *arguments, "--processes", "2", "--batch", "2"], capture_output=True, text=True
-    )
+    asked = restore(*command, "--out", tmp_path / "other", "--processes", 2)
     assert asked.returncode == 2
     assert asked.stderr == "error: --processes needs accelerate: pip install 'restoration-toolbox[train]'\n"
 
@@ -147,11 +143,11 @@ def watched(pictures: Path, out: Path) -> list[str]:
     words = ["train", "regression", "--task", "denoise", "--data", str(pictures), "--out", str(out), "--watch"]
     words += ["--steps", "6", "--batch", "1", "--patch", "16", "--network", "dncnn", "--set", "network.depth=2"]
     words += ["--log-every", "2", "--validate-every", "3", "--checkpoint-every", "3", "--device", "cpu"]
-    return [sys.executable, "-m", "restoration", *words]
+    return words
 
 
-def test_watching_without_a_terminal_is_a_line_for_each_of_the_log(pictures, tmp_path):
-    done = subprocess.run(watched(pictures, tmp_path / "out"), capture_output=True, text=True)
+def test_watching_without_a_terminal_is_a_line_for_each_of_the_log(pictures, tmp_path, restore):
+    done = restore(*watched(pictures, tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     assert [line.split(":")[0] for line in done.stderr.splitlines()] == [f"step {n} of 6" for n in (2, 4, 6)]
     assert done.stdout == f"{tmp_path / 'out'}\n"
@@ -163,9 +159,8 @@ def test_watching_on_a_terminal_shows_curves_and_numbers(pictures, tmp_path):
 
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "110", "LINES": "40"}
-    process = subprocess.Popen(
-        watched(pictures, tmp_path / "out"), stdin=theirs, stdout=subprocess.DEVNULL, stderr=theirs, env=environment
-    )
+    command = [sys.executable, "-m", "restoration", *watched(pictures, tmp_path / "out")]
+    process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
     os.close(theirs)
     seen = b""
     while chunk := read_some(ours):
@@ -173,7 +168,7 @@ def test_watching_on_a_terminal_shows_curves_and_numbers(pictures, tmp_path):
     os.close(ours)
     assert process.wait() == 0
     text = seen.decode()
-    assert "PSNR of the pictures held out, dB" in text
+    assert "PSNR in validation, dB" in text
     assert "best" in text
     assert any("⠁" <= letter <= "⣿" for letter in text)
     assert text.rstrip().endswith("\x1b[?25h"), "the cursor is back"

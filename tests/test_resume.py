@@ -6,10 +6,11 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from restoration.errors import RestorationError
 from restoration.images import write
 from restoration.training import checkpoint
 from restoration.training.records import CHECKPOINT, LOG, read_log
-from restoration.weights import FILES, MODEL
+from restoration.weights import CONFIG, FILES, MODEL
 
 STEPS = 100
 TRAIN = (
@@ -59,8 +60,8 @@ def start(place: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start a training into a folder; what runs after the test is killed."""
     started = []
 
-    def run(out: Path, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "restoration", "--plugin", str(place / "dropping.py"), *TRAIN]
+    def run(out: Path, *arguments: str, launcher: Sequence[str] = ()) -> subprocess.Popen[str]:
+        command = [sys.executable, *launcher, "-m", "restoration", "--plugin", str(place / "dropping.py"), *TRAIN]
         command += ["--data", str(place / "pictures"), "--out", str(out), *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -97,16 +98,26 @@ def facts(out: Path) -> list[dict[str, float]]:
     return [{name: line[name] for name in line.keys() - {"seconds", "steps_per_second"}} for line in lines]
 
 
+def unfinished(out: Path) -> int | None:
+    """The step that the weights of a folder say they are from, None where there are none yet or they are done."""
+    if not (out / CONFIG).exists():
+        return None
+    step = json.loads((out / CONFIG).read_text(encoding="utf-8"))["training"].get("unfinished")
+    assert step is None or "Unfinished" in (out / "README.md").read_text(encoding="utf-8")
+    return step
+
+
 def same(out: Path, whole: Path) -> None:
     assert (out / MODEL).read_bytes() == (whole / MODEL).read_bytes()
     assert facts(out) == facts(whole)
     states = [checkpoint.load((folder / CHECKPOINT).read_bytes(), folder) for folder in (out, whole)]
     for state in states:
-        state["progress"].pop()  # seconds
+        state.pop("seconds")
     assert_equal(*states)
     assert not list(out.glob(".*.part"))
     for name in FILES:
         assert (out / name).exists()
+    assert unfinished(out) is None
 
 
 def assert_equal(one: object, other: object, where: str = "") -> None:
@@ -127,8 +138,8 @@ def test_a_training_killed_at_random_steps_ends_with_the_bytes_of_one_that_was_n
     uninterrupted = start(whole)
     seed = random.randrange(10**6)
     draw, reached = random.Random(seed), []
-    for _ in range(3):
-        process = start(killed)
+    for workers in ("0", "2", "0"):
+        process = start(killed, "--workers", workers)
         before = reached[-1] if reached else 0
         reach(process, killed, draw.randint(before + 1, before + STEPS // 4))
         time.sleep(draw.random() * 0.02)
@@ -137,11 +148,11 @@ def test_a_training_killed_at_random_steps_ends_with_the_bytes_of_one_that_was_n
         assert process.returncode == -signal.SIGKILL, seed
         reached.append(read_log(killed)[-1]["step"])
         assert reached[-1] < STEPS, seed
-        assert not (killed / MODEL).exists(), seed
+        assert unfinished(killed) in (None, *range(1, STEPS)), seed
     (killed / f".{CHECKPOINT}.0123abcd.part").write_bytes(b"written when the power went")
     with open(killed / LOG, "a", encoding="utf-8") as log:
         log.write('{"step": 1')
-    finish(start(killed))
+    finish(start(killed, "--workers", "1"))
     finish(uninterrupted)
     same(killed, whole)
 
@@ -149,7 +160,7 @@ def test_a_training_killed_at_random_steps_ends_with_the_bytes_of_one_that_was_n
 def test_a_checkpoint_that_is_damaged_is_one_line(tmp_path):
     path = tmp_path / "new" / CHECKPOINT
     assert checkpoint.read(path) is None
-    checkpoint.write({"step": 3, "generators": [checkpoint.generators(torch.device("cpu"))]}, path)
+    checkpoint.write({"step": 3, "rng": [checkpoint.rng_state(torch.device("cpu"))]}, path)
     data = checkpoint.read(path)
     assert checkpoint.load(data, path)["step"] == 3
     for wrong in (data[: len(data) // 2], b"", b"no checkpoint"):
@@ -158,23 +169,49 @@ def test_a_checkpoint_that_is_damaged_is_one_line(tmp_path):
 
 
 def test_what_dropout_draws_from_is_put_back():
-    state = checkpoint.generators(torch.device("cpu"))
+    state = checkpoint.rng_state(torch.device("cpu"))
     drawn = torch.rand(5)
-    checkpoint.set_generators(state, torch.device("cpu"))
+    checkpoint.set_rng_state(state, torch.device("cpu"))
     assert torch.equal(torch.rand(5), drawn)
 
 
-def test_two_processes_end_at_one_ctrl_c_and_go_on_as_if_they_had_not(place, start):
+def test_two_processes_that_were_killed_end_as_those_of_two_machines_that_were_not(place, start):
     pytest.importorskip("accelerate")
-    whole, killed = place / "whole-of-two", place / "killed-of-two"
-    uninterrupted = start(whole, "--processes", "2")
+    psutil = pytest.importorskip("psutil")
+    port = free_port()
+    machines = [start(place / f"machine{rank}", launcher=launcher(rank, port)) for rank in range(2)]
+    said = [machine.communicate(timeout=300) for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0], said
+    assert [answer for answer, _ in said] == [f"{place}/machine0\n", ""], "rank 0 speaks for all"
+    assert f"step {STEPS} of {STEPS}" in said[0][1]
+    assert "step" not in said[1][1]
+    assert not (place / "machine1").exists()
+
+    killed = place / "killed-of-two"
     process = start(killed, "--processes", "2")
     reach(process, killed, random.randint(8, STEPS // 2))
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the whole group
-    _, said = process.communicate(timeout=300)
-    assert process.returncode == 130
-    assert [line for line in said.splitlines() if line and "step " not in line] == ["interrupted"]
-    assert not (killed / MODEL).exists()
-    finish(start(killed, "--processes", "2"))
-    finish(uninterrupted)
-    same(killed, whole)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) == 2
+    process.kill()
+    process.communicate()
+    _, alive = psutil.wait_procs(children, timeout=60)
+    assert alive == [], "processes do not outlive the one that started them"
+    answer, words = start(killed, "--processes", "2").communicate(timeout=300)
+    assert answer == f"{killed}\n", words
+    assert words.count(f"step {STEPS} of {STEPS}") == 1, "rank 0 speaks for all"
+    same(killed, place / "machine0")
+
+
+def launcher(rank: int, port: int) -> list[str]:
+    """Return what starts a command on one of two machines, each with a process."""
+    words = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "2", "--num_processes", "2"]
+    words += ["--main_process_ip", "127.0.0.1", "--main_process_port", str(port), "--machine_rank", str(rank)]
+    return [*words, "--mixed_precision", "no", "--dynamo_backend", "no"]
+
+
+def free_port() -> int:
+    """Return a port of this machine that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -11,6 +11,7 @@ import torch
 from msgspec.structs import replace
 from safetensors.torch import load_file
 from small import SMALL, picture
+from together import trainer_and_batches
 
 from restoration.errors import BadOption, BadPicture, RestorationError
 from restoration.images import write
@@ -19,8 +20,7 @@ from restoration.recipe import Part, Recipe, build_parts, default_recipe
 from restoration.registry import registry
 from restoration.registry.cards import WeightsCard
 from restoration.training import checkpoint
-from restoration.training.loop import Trainer, train
-from restoration.training.parallel import join
+from restoration.training.loop import train
 from restoration.training.patches import Patches, split
 from restoration.training.records import CHECKPOINT, read_log
 from restoration.training.settings import FREE, Training
@@ -45,9 +45,9 @@ def small(method: str = "ir-sde", task: str = "derain") -> Recipe:
 
 
 def test_the_averaged_weights_do_not_remember_the_steps_they_come_from(pictures: Path) -> None:
-    trainer = Trainer(small(), pictures, QUICK, "cpu", join(torch.device("cpu")))
+    trainer, batches = trainer_and_batches(small(), pictures, QUICK)
     before = [parameter.clone() for parameter in trainer.average.parameters()]
-    trainer.advance()
+    trainer.advance(*next(iter(batches)))
     after = list(trainer.average.parameters())
     assert any(not torch.equal(old, new) for old, new in zip(before, after, strict=True)), "nothing was averaged"
     assert all(new.grad_fn is None and not new.requires_grad for new in after)
@@ -73,10 +73,15 @@ def test_a_training_that_was_stopped_ends_with_the_same_bytes(tmp_path, pictures
     train(small(method), pictures, tmp_path / "whole", settings, start=start)
     with pytest.raises(Stopped):
         train(small(method), pictures, tmp_path / "stopped", settings, start=start, observe=stop)
-    assert not (tmp_path / "stopped" / MODEL).exists()
+    unfinished = Folder(path=tmp_path / "stopped", origin="stopped")
+    load(unfinished, build_parts(unfinished.recipe()).network.network, unfinished.recipe())
+    assert unfinished.recipe().training["unfinished"] == 3
+    assert "**Unfinished:** after 3 of 6 steps." in (tmp_path / "stopped" / "README.md").read_text()
     train(small(method), pictures, tmp_path / "stopped", settings)
     whole, stopped = ((tmp_path / name / MODEL).read_bytes() for name in ("whole", "stopped"))
     assert whole == stopped
+    assert "unfinished" not in unfinished.recipe().training
+    assert "Unfinished" not in (tmp_path / "stopped" / "README.md").read_text()
 
 
 def test_another_seed_gives_other_weights(tmp_path, pictures):
@@ -111,11 +116,11 @@ def test_what_is_kept_did_best_on_the_pictures_held_out_and_not_last(tmp_path, p
     validation = folder.recipe().training["validation"]
     assert validation["step"] == best < ruin.steps, quality
     assert validation["psnr_rgb"] == round(quality[best], 2) > round(quality[ruin.steps], 2)
-    assert f"held out, the best, after step {best}." in (folder.path / "README.md").read_text()
-
-    trainer = Trainer(folder.recipe(), pictures, ruin)
-    load(folder, trainer.average.network, folder.recipe())
-    assert trainer.validate() == pytest.approx(quality[best], abs=0.01)  # kept in half precision
+    assert f"the best weights of all validations, those after step {best}." in (folder.path / "README.md").read_text()
+    nothing = replace(QUICK, steps=1, lr=1e-12, warmup=0)
+    again = train(folder.recipe(), pictures, tmp_path / "again", nothing, start=folder)
+    (line,) = read_log(again.path)
+    assert line["psnr_rgb"] == pytest.approx(quality[best], abs=0.01)  # kept in half precision
 
 
 def test_what_is_kept_may_be_a_blend_of_the_start_and_of_what_was_learnt(tmp_path, pictures, weights):
@@ -133,7 +138,7 @@ def test_what_is_kept_may_be_a_blend_of_the_start_and_of_what_was_learnt(tmp_pat
 
 
 def test_a_blend_needs_a_start_and_a_share_of_it(tmp_path, pictures):
-    with pytest.raises(BadOption, match="nothing to blend with: give the weights to begin with by --start"):
+    with pytest.raises(BadOption, match="no initial weights to blend with: name some with --start"):
         train(small(), pictures, tmp_path / "none", replace(QUICK, blend=0.3))
     with pytest.raises(ValueError, match="blend must be at least 0 and less than 1"):
         replace(QUICK, blend=1.0)
@@ -143,27 +148,30 @@ def test_with_none_held_out_the_last_average_is_kept(tmp_path, pictures):
     folder = train(small("regression"), pictures, tmp_path / "out", replace(QUICK, held_out=0))
     assert "validation" not in folder.recipe().training
     state = checkpoint.load((folder.path / CHECKPOINT).read_bytes(), folder.path)
-    assert state["best"] is None
+    assert state["validation"]["best"] is None
     for name, value in load_file(folder.path / MODEL).items():
-        torch.testing.assert_close(value.float(), state["average"][f"network.{name}"], rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(value.float(), state["trainer"]["average"][f"network.{name}"], rtol=1e-3, atol=1e-3)
     with pytest.raises(ValueError, match="held_out must be at least 0"):
         replace(QUICK, held_out=-1)
 
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path, pictures):
     train(small(), pictures, tmp_path / "out", QUICK)
-    with pytest.raises(BadOption, match=f"{CHECKPOINT} is of another training"):
-        train(small(), pictures, tmp_path / "out", replace(QUICK, lr=1e-2))
+    with pytest.raises(BadOption, match=f"{CHECKPOINT} is of another training: it was begun with --batch 2, not 3"):
+        train(small(), pictures, tmp_path / "out", replace(QUICK, batch=3))
+    with pytest.raises(BadOption, match=f"{CHECKPOINT} is of another training, with another recipe"):
+        train(small("regression"), pictures, tmp_path / "out", QUICK)
+    checkpoint.write({"identity": "", "network": {}}, tmp_path / "out" / CHECKPOINT)
+    with pytest.raises(BadOption, match=f"{CHECKPOINT} was written by another version of restoration"):
+        train(small(), pictures, tmp_path / "out", QUICK)
 
 
 def test_the_loss_falls_and_the_picture_gets_better(tmp_path, pictures):
-    settings = replace(QUICK, steps=150, batch=8, lr=5e-3, validate_every=50)
+    settings = replace(QUICK, steps=150, batch=8, lr=5e-3, ema=0.9, validate_every=5, checkpoint_every=150)
     recipe = replace(small("regression", "denoise"), task=Part("denoise", {"sigma": [50, 50]}))
-    trainer = Trainer(recipe, pictures, settings)
-    before = trainer.validate()
-    for _ in range(settings.steps):
-        trainer.advance()
-    assert trainer.validate() > before + 4
+    folder = train(recipe, pictures, tmp_path / "out", settings)
+    first, *_, last = (line["psnr_rgb"] for line in read_log(folder.path))
+    assert last > first + 4
 
 
 def test_a_training_starts_from_weights_of_the_same_network_only(tmp_path, pictures, weights):
@@ -228,47 +236,21 @@ def test_a_recipe_is_followed_from_the_weights_that_it_began_with(restore, tmp_p
         assert asked.stderr.endswith("name them with --start\n")
 
 
-def test_a_checkpoint_from_before_the_log_had_its_settings_goes_on(tmp_path, pictures):
-    trainer = Trainer(small(), pictures, QUICK)
-    trainer.advance()
-    state = trainer.state()
-    del state["generators"]
-    checkpoint.write(state, tmp_path / CHECKPOINT)
-    again = Trainer(small(), pictures, replace(QUICK, log_every=7))
-    again.restore(checkpoint.load((tmp_path / CHECKPOINT).read_bytes(), tmp_path), tmp_path)
-    trainer.advance()
-    again.advance()
-    assert all(map(torch.equal, trainer.network.parameters(), again.network.parameters()))
-
-
 def test_every_network_that_takes_nothing_can_be_trained_on_a_path(tmp_path, pictures):
     recipe = replace(default_recipe("ir-sde", "derain"), network=Part("dncnn", {"width": 8, "depth": 3}))
     train(recipe, pictures, tmp_path / "out", replace(QUICK, steps=2))
 
 
-def test_batches_are_the_same_for_the_same_seed_and_pairs_stay_together(tmp_path):
+def test_both_patches_of_a_pair_are_of_one_place(tmp_path):
     for name, shift in (("clean", 0.0), ("rain", 0.25)):
         (tmp_path / name).mkdir()
         for seed in range(3):
             one = picture(30, 40, seed)
             write(one.with_pixels(one.pixels * 0.5 + shift), tmp_path / name / f"{seed}.png")
-    pairs = pairs_in(tmp_path)
-    assert all(pair.degraded is not None for pair in pairs)
-    patches = Patches(pairs, lambda x, rng: x, size=16)
-    x, y = patches.batch(8, torch.Generator().manual_seed(3))
-    assert torch.allclose(y - x, torch.full_like(x, 0.25), atol=2 / 255)
-    again, _ = patches.batch(8, torch.Generator().manual_seed(3))
-    assert torch.equal(x, again)
-    other, _ = patches.batch(8, torch.Generator().manual_seed(4))
-    assert not torch.equal(x, other)
-
-
-def test_a_pair_without_its_counterpart_is_named(tmp_path):
-    for name in ("clean", "rain"):
-        (tmp_path / name).mkdir()
-        write(picture(), tmp_path / name / f"{name}.png")
-    with pytest.raises(BadPicture, match=r"clean.png has no counterpart"):
-        pairs_in(tmp_path)
+    patches = Patches(pairs_in(tmp_path), lambda x, rng: x, size=16)
+    for row in range(8):
+        x, y = patches.row(3, 0, row)
+        assert torch.allclose(y - x, torch.full_like(x, 0.25), atol=2 / 255)
 
 
 def test_a_folder_without_pictures_and_patches_too_large_are_told(tmp_path, pictures):

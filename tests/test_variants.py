@@ -52,13 +52,13 @@ def many(file: Path) -> Registry:
 
 def test_what_follows_a_colon_in_a_name_fills_an_option(many: Registry) -> None:
     card = many.card(NetworkCard, "many:a:b")
-    assert (card.name, card.title) == ("many:a:b", "many:a:b")
+    assert (card.name, card.label) == ("many:a:b", "many:a:b")
     assert list(card.options()) == ["number"]
     assert card.build().made == ("a:b", 1)
     assert card.build({"number": 2}).made == ("a:b", 2)
     with pytest.raises(BadOption, match="network 'many:a:b' has no option 'which'; there are number"):
         card.build({"which": "c"})
-    assert many.card(NetworkCard, "many").title == "many:NAME"
+    assert many.card(NetworkCard, "many").label == "many:NAME"
 
 
 def test_no_variant_is_imported_before_it_is_built(many: Registry) -> None:

@@ -1,75 +1,70 @@
-"""What a process of several does in tests of training together; imported by each of them."""
+"""Some steps with every kind of recipe, alone or in one of several processes: `python together.py PICTURES OUT`.
+
+Rank 0 writes losses and weights to OUT, with the sum of the weights of each process, and a whole training beside it.
+"""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 from msgspec.structs import replace
 from small import SMALL
-from torch import Tensor
 
 from restoration.errors import RestorationError
-from restoration.recipe import Part, Parts, Recipe, default_recipe
-from restoration.training.loop import Trainer
-from restoration.training.parallel import join
+from restoration.images.folders import pairs_in
+from restoration.recipe import Part, Recipe, build_task, default_recipe
+from restoration.training.batches import Batches
+from restoration.training.loop import train
+from restoration.training.parallel import Processes, join
+from restoration.training.patches import Patches
 from restoration.training.settings import Training
+from restoration.training.trainer import Trainer
 
-STEPS = 10
-ALL = Training(steps=100, batch=5, patch=16, warmup=3, lr=1e-3, held_out=1, precision="fp32", clip=1e6)
+ALL = Training(steps=20, batch=5, patch=16, lr=1e-3, weight_decay=0.1, precision="fp32", clip=1e6)
 """A batch that two processes cannot halve; a clipped gradient would hide a wrong size of it, as Adam does."""
 
 
-class Entangled:
-    """An objective that a slice of the batch cannot compute: it calls the network on its own answers, other rows of
-    them each time, and weighs every image by the losses of all."""
-
-    def loss(self, network: Any, schedule: Any, x: Tensor, y: Tensor, rng: torch.Generator) -> Tensor:
-        n = 0.1 * torch.randn(x.shape, generator=rng)
-        first = network(y + n, y, torch.ones(x.shape[0]))
-        again = network(first[2:], y[:-2], torch.full((1,), 0.5))
-        errors = (torch.cat([again, first[:2]]) - x).square().mean(dim=(1, 2, 3))
-        return errors * (1 + errors.mean())
-
-
 def recipes() -> dict[str, Recipe]:
-    walk = replace(default_recipe("ir-sde", "derain"), network=Part("nafnet-compact", SMALL))
-
-    def rectified(share: float) -> Recipe:
-        return replace(walk, objective=Part("clean-matching", {"rectification": share}))
-
-    normed = Part("dncnn", {"width": 8, "depth": 4})
+    """Return recipes that use the network in every way: once, again on its answer, and in parts."""
+    network = Part("nafnet-compact", SMALL)
+    walk = replace(default_recipe("ir-sde", "derain"), network=network)
+    pair = SMALL | {"latent_channels": 4, "autoencoder_width": 4, "multipliers": [1, 2]}
+    latent = replace(default_recipe("latent-ir-sde", "derain"), network=Part("latent-pair", pair))
     return {
-        "all rows of the first estimate": rectified(1.0),
-        "two rows of it": rectified(0.4),
-        "one row of it, fewer than processes": rectified(0.2),
-        "a batch norm": replace(default_recipe("regression", "denoise"), network=normed),
-        "entangled": replace(default_recipe("regression", "denoise"), network=Part("nafnet-compact", SMALL)),
+        "one call": replace(default_recipe("regression", "denoise"), network=network),
+        "two calls": replace(walk, objective=Part("clean-matching", {"rectification": 0.5})),
+        "parts of the network": latent,
+        "a part that is not trained": replace(latent, objective=Part("latent-matching", {"stage": "denoiser"})),
     }
 
 
-def train_all(pictures: Path, observe: Callable[[Any], None]) -> dict[str, Any]:
-    """Take some steps with every recipe; return losses, weights, gradients, and checks of them by process."""
-    torch.set_num_threads(1)
-    processes = join(torch.device("cpu"))
-    result = {}
+def trainer_and_batches(
+    recipe: Recipe, pictures: Path, settings: Training, processes: Processes | None = None
+) -> tuple[Trainer, Batches]:
+    """Return a training in its beginning, and its batches."""
+    processes = processes or Processes(device=torch.device("cpu"))
+    patches = Patches(pairs_in(pictures), build_task(recipe), size=settings.patch, channels=len(recipe.channels))
+    among = {"rank": processes.rank, "world_size": processes.world_size}
+    drawn = Batches(patches, batch=settings.batch, seed=settings.seed, steps=settings.steps, **among)
+    return Trainer(recipe, settings, processes), drawn
+
+
+def train_all(pictures: Path, processes: Processes) -> dict[str, Any]:
+    """Take all steps with every recipe; return losses, weights, and the sum of the weights in each process."""
+    result: dict[str, Any] = {}
     for name, recipe in recipes().items():
-        trainer = Trainer(recipe, pictures, ALL, "cpu", processes)
-        if name == "entangled":
-            trainer.parts = Parts(**{**vars(trainer.parts), "objective": Entangled()})
-        losses = []
-        for _ in range(STEPS):
-            before = trainer.loss
-            trainer.advance()
-            losses.append(before + (trainer.loss - before) * trainer.step)
-        state = {key: value.clone() for key, value in trainer.average.state_dict().items()}
-        state |= {f"gradient of {key}": value.grad.clone() for key, value in trainer.network.named_parameters()}
-        crc = zlib.crc32(torch.cat([value.flatten().double() for value in state.values()]).numpy())
-        result[name] = (losses, state, processes.gather(crc), torch.equal(*draws(trainer)))
-        observe(name)
+        trainer, batches = trainer_and_batches(recipe, pictures, ALL, processes)
+        losses, mean = [], 0.0
+        for batch in batches:
+            trainer.advance(*batch)
+            before, mean = mean, trainer.checked_loss()
+            losses.append(before + (mean - before) * trainer.step)
+        weights = {key: value.clone() for key, value in trainer.average.state_dict().items()}
+        total = sum(float(value.double().sum()) for value in trainer.network.state_dict().values())
+        result[name] = {"losses": losses, "weights": weights, "sums": processes.gather(total)}
     try:
         processes.agree({"set of pictures": 1, "recipe": processes.rank})
     except RestorationError as error:
@@ -77,15 +72,17 @@ def train_all(pictures: Path, observe: Callable[[Any], None]) -> dict[str, Any]:
     return result
 
 
-def draws(trainer: Trainer) -> tuple[Tensor, Tensor]:
-    """The next numbers of the generator, as the first process and as this one would draw them."""
-    own = torch.rand(4, generator=trainer.rng)
-    return trainer.processes.from_first(own), own
+def train_whole(pictures: Path, out: Path) -> None:
+    """Train one recipe from its beginning to a folder of weights."""
+    settings = replace(ALL, steps=10, held_out=1, validate_every=5, log_every=1)
+    train(recipes()["two calls"], pictures, out, settings, device="cpu")
 
 
-def fail(observe):
-    """Work of which the second process fails, while the first waits for it."""
-    processes = join(torch.device("cpu"))
-    if not processes.first:
-        raise ZeroDivisionError("the second one fails\nin two lines")
-    processes.gather(0)
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    ours = join("cpu")
+    pictures, result = Path(sys.argv[1]), Path(sys.argv[2])
+    trained = train_all(pictures, ours)
+    if ours.rank == 0:
+        torch.save(trained, result)
+    train_whole(pictures, result.parent / "out")

@@ -1,4 +1,7 @@
-"""Work for several processes that imports nothing heavy; each process writes its number into a folder first."""
+"""A program for several processes that imports nothing heavy: each writes its number into a folder, and then waits.
+
+`python waiting.py FOLDER [END]`: with END the second process ends so, "killed" or with an exit code.
+"""
 
 from __future__ import annotations
 
@@ -6,37 +9,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
-
-from restoration.errors import RestorationError
-
-
-def wait(folder: Path, observe: Callable[[Any], None]) -> None:
-    """Wait for somebody to end this."""
-    part = folder / f"{os.getpid()}.part"
-    part.touch()
-    part.rename(folder / f"{os.getpid()}")
-    time.sleep(300)
-
-
-def die(folder: Path, observe: Callable[[Any], None]) -> None:
-    """Wait, but the second process ends as the system ends one that takes too much memory."""
-    if os.environ["RANK"] == "1":
-        os.kill(os.getpid(), signal.SIGKILL)
-    wait(folder, observe)
-
-
-def refuse(observe: Callable[[Any], None]) -> None:
-    """Find what all of them find."""
-    raise RestorationError("no picture is large enough")
-
 
 if __name__ == "__main__":
-    from waiting import wait as wait_elsewhere
-
-    from restoration.cli.processes import launch
-
-    launch(2, 1, partial(wait_elsewhere, Path(sys.argv[1])), print)
+    folder, *end = sys.argv[1:]
+    Path(folder, str(os.getpid())).touch()
+    if end and os.environ["RANK"] == "1":
+        if end == ["killed"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        sys.exit(int(end[0]))
+    time.sleep(300)

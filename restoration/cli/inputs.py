@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from restoration.images.codec import SUFFIXES
+from restoration.images.formats import is_picture
 from restoration.images.parts import PART
 
 STREAM = "-"
@@ -150,8 +150,7 @@ def _entries(folder: str, found: Inputs) -> list[os.DirEntry[str]]:
 
 def _is_picture(entry: os.DirEntry[str]) -> bool:
     """Say whether a file of a folder is taken: by its name, if it is a file at all; links to files are."""
-    suffix = os.path.splitext(entry.name)[1].lower()
-    if suffix not in SUFFIXES or entry.name.startswith("._"):
+    if not is_picture(entry.name):
         return False
     try:
         return entry.is_file()

@@ -118,6 +118,7 @@ def _call(arguments: list[str]) -> int:
             arguments,
             prog_name="restore",
             standalone_mode=False,
+            obj=arguments,  # for a command that starts itself again
             auto_envvar_prefix="RESTORE",
             default_map=settings(),
         )

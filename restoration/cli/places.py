@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from restoration.cli.inputs import STREAM
-from restoration.images.codec import DEEP, SUFFIXES
+from restoration.images.formats import DEEP, by_suffix, writable
+from restoration.images.remarks import once
 
 if TYPE_CHECKING:
     from restoration.cli.inputs import Source
@@ -25,12 +26,14 @@ class Places:
     """Names the result of every picture, as `-o` says: a file, a folder (`DIR/` or one that exists), "-", a template.
 
     Templates know {folder}, {name}, {ext}, {method} and {task}. Where a template has no {folder}, what lies in
-    sub-folders stays in sub-folders, as in a folder. `lossless` makes PNG of formats that lose something. Raises
-    `click.UsageError` for a template with anything else.
+    sub-folders stays in sub-folders, as in a folder. `lossless` makes PNG of formats that lose something; `suffix` is
+    that of all results whose name does not say another. Raises `click.UsageError` for a template with anything else.
     """
 
-    def __init__(self, output: str | None, method: str, task: str, *, lossless: bool = False) -> None:
-        self.output, self.method, self.task, self.lossless = output, method, task, lossless
+    def __init__(
+        self, output: str | None, method: str, task: str, *, lossless: bool = False, suffix: str | None = None
+    ) -> None:
+        self.output, self.method, self.task, self.lossless, self.suffix = output, method, task, lossless, suffix
         self.is_stream = output == STREAM
         self.folder = output if output is not None and not self.is_stream and _is_folder(output) else None
         """The folder that all results go to, None if there is no such folder."""
@@ -47,17 +50,17 @@ class Places:
         methods = [card.name for card in registry().cards(RestorerCard)] if "method" in used else [self.method]
         tasks = [card.name for card in registry().cards(TaskCard)] if "task" in used else [self.task]
         pairs = [(method, task) for method in methods for task in tasks if (method, task) != (self.method, self.task)]
-        return [Places(self.output, method, task) for method, task in pairs]
+        return [Places(self.output, method, task, suffix=self.suffix) for method, task in pairs]
 
     def of(self, source: Source, *, keep_case: bool = False) -> str | None:
         """Return the path of the result, None for stdout. Its suffix is in lower case, if not told to keep it."""
         if self.is_stream or (source.path == STREAM and self.output is None):
             return None
         stem, suffix = os.path.splitext(os.path.basename(source.path))
-        known = suffix.lower() in (DEEP if self.lossless else SUFFIXES)
+        written = self.suffix or self._written(suffix.lower())
         values = {
             "name": "stdin" if source.path == STREAM else stem,
-            "ext": (suffix if keep_case else suffix.lower()) if known else ".png",
+            "ext": suffix if keep_case and suffix.lower() == written else written,
             "beside": source.folder,
             "folder": _harmless(source.folder),
             "inside": source.inside and source.inside + "/",
@@ -66,6 +69,15 @@ class Places:
             "": "",
         }
         return os.fspath(Path("".join([literal + values[field] for literal, field in self._pieces])))
+
+    def _written(self, suffix: str) -> str:
+        """The suffix of the result of a picture: its own, or ".png" where that cannot be written, which is said."""
+        if suffix in (DEEP if self.lossless else writable()):
+            return suffix
+        form = by_suffix(suffix)
+        if form is not None and not self.lossless:
+            once(f"{form.name} cannot be written here: such pictures become PNG")
+        return ".png"
 
     def hints(self) -> list[str]:
         """Return templates that tell pictures apart which this one does not, the plainest first."""

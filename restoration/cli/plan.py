@@ -15,7 +15,7 @@ from restoration.cli.inputs import STREAM, Inputs, Source, counted, file_key, fi
 from restoration.cli.originals import Originals
 from restoration.cli.places import Places
 from restoration.cli.preview import PREVIEW, is_preview
-from restoration.images.codec import SUFFIXES, can_write
+from restoration.images import can_write, writable
 from restoration.images.parts import clear_parts
 
 
@@ -154,7 +154,7 @@ def _own_results(sources: list[Source], targets: list[str | None], places: Place
     for source in sources:
         if source.path.endswith(PREVIEW):
             result = source.key.removesuffix(PREVIEW)
-            if any(result + suffix in results for suffix in SUFFIXES) and is_preview(source.path):
+            if any(result + suffix in results for suffix in writable()) and is_preview(source.path):
                 own.add(source.key)
     return own
 
@@ -166,7 +166,7 @@ def _objections(made: Plan, beside: Callable[[str], list[str]]) -> dict[int, str
         if job.target is None:
             continue
         if not can_write(os.path.splitext(job.target)[1].lower()):
-            why[job.place] = f"{job.name}: cannot write {job.target}: use one of {', '.join(SUFFIXES)}"
+            why[job.place] = f"{job.name}: cannot write {job.target}: use one of {', '.join(writable())}"
             continue
         for path in (job.target, *beside(job.target)):
             found = made.originals.check(path)

@@ -1,143 +1,125 @@
-"""Several processes on this machine for one piece of work: one of them speaks, and the first failure ends all."""
+"""Training in several processes of this machine: torch's launcher starts them, and one line says what went wrong."""
 
 from __future__ import annotations
 
+import logging
 import os
-import pickle
-import signal
-import socket
+import sys
+import tempfile
 import threading
 import time
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from multiprocessing import connection, get_context, parent_process
-from typing import Any
+from typing import TYPE_CHECKING
+
+import click
 
 from restoration.errors import RestorationError
 
-Work = Callable[[Callable[[Any], None]], Any]
-GRACE = 3.0
-"""Seconds that are given to the other processes to say what is wrong, after the first failure."""
+if TYPE_CHECKING:
+    from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+
+OURS = "RESTORE_LAUNCHED"
+"""Variable that is set where `launch` has started a process, and will tell its error."""
+GRACE = 2.0
+"""Seconds that a process waits before it speaks of an error that another one may know more about."""
+USER_ERROR, PROGRAM_ERROR, LOST_PROCESS, INTERRUPTED = 2, 1, 3, 130
+"""Exit codes of a process of several."""
 
 
-def launch(number: int, threads: int, work: Work, observe: Callable[[Any], None]) -> Any:
-    """Run `work(observe)` in `number` new processes that find one another as those of `accelerate launch` do.
+def launch(number: int, threads: int, command: Sequence[str]) -> None:
+    """Run a command of Python, such as `("-m", "restoration", "train")`, in `number` processes until all are done.
 
-    Each has `threads`. What the first one observes is observed here, and what it returns is returned. None outlives
-    this call, or this process. `work` must be picklable. Raises `RestorationError` with what the first to fail said.
+    Each has `threads`. Rank 0 writes to this terminal. None outlives this call. Raises `RestorationError` with what the
+    first failure was.
     """
-    context = get_context("spawn")  # type of start that every system has, and that leaves threads behind
-    pipes: dict[connection.Connection, Any] = {}
-    numbers = {"WORLD_SIZE": number, "LOCAL_WORLD_SIZE": number, "MASTER_PORT": free_port(), "OMP_NUM_THREADS": threads}
-    places = {"MASTER_ADDR": "127.0.0.1", **{name: str(value) for name, value in numbers.items()}}
-    try:
-        with ignored(signal.SIGINT):  # Ctrl-C is for this process, which ends the others
-            for rank in range(number):
-                receive, send = context.Pipe(duplex=False)
-                process = context.Process(target=_one, args=(rank, places, send, work), daemon=True)
-                process.start()
-                send.close()
-                pipes[receive] = process
-        result = _listen(pipes, observe)
-        for process in pipes.values():
-            process.join(GRACE)
-        return result
-    finally:
-        for process in pipes.values():
-            process.terminate()
-        for process in pipes.values():
-            process.join(GRACE)
-            if process.is_alive():
-                process.kill()
-                process.join()
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("torch.distributed.elastic"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what it says is for programmers
+    os.environ.update({OURS: "1", "OMP_NUM_THREADS": str(threads)})
+    with tempfile.TemporaryDirectory(prefix="restore-") as folder:
+        config = LaunchConfig(
+            min_nodes=1,
+            max_nodes=1,
+            nproc_per_node=number,
+            run_id="restore",
+            rdzv_backend="c10d",
+            rdzv_endpoint="127.0.0.1:0",
+            local_addr="127.0.0.1",
+            max_restarts=0,
+            logs_specs=DefaultLogsSpecs(log_dir=folder),  # where processes leave their errors
+            signals_to_handle="SIGTERM,SIGHUP,SIGQUIT",  # Ctrl-C raises KeyboardInterrupt here, which ends them too
+        )
+        try:
+            elastic_launch(config, sys.executable)(*command)
+        except ChildFailedError as error:
+            raise _first_failure(error.failures, number) from None
+        except SignalException as error:
+            raise RestorationError(f"ended by {error.sigval.name}; the same command goes on where it was") from None
 
 
-def free_port() -> int:
-    """Return a port of this machine that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+def _first_failure(failures: dict[int, ProcessFailure], number: int) -> RestorationError:
+    """Return the first failure in one line: an error that was raised, rather than a process that was ended."""
+
+    def order(rank: int) -> tuple[bool, bool]:
+        return not isinstance(failures[rank].message, dict), failures[rank].exitcode == LOST_PROCESS
+
+    rank = min(failures, key=order)  # the first found is the first of equals
+    failure, name = failures[rank], f"process {rank + 1} of {number}"
+    again = "the same command goes on where it was"
+    if isinstance(failure.message, dict):
+        kind, _, text = str(failure.message["message"]).partition(": ")
+        line = (text.splitlines() or [""])[0]
+        error = RestorationError(
+            line if failure.exitcode == USER_ERROR else f"{name} failed: {kind}: {line} (--debug shows where)"
+        )
+        error.add_note(failure.message["extraInfo"]["py_callstack"])
+        return error
+    if failure.exitcode < 0:
+        hint = " (out of memory, perhaps)" if failure.signal_name() == "SIGKILL" else ""
+        return RestorationError(f"{name} was ended by {failure.signal_name()}{hint}; {again}")
+    return RestorationError(f"{name} ended with exit code {failure.exitcode}; {again}")
 
 
 @contextmanager
-def ignored(number: signal.Signals) -> Iterator[None]:
-    """Ignore a signal for a while, in the main thread at least; processes started meanwhile ignore it for good."""
-    if threading.current_thread() is not threading.main_thread():
+def one_of_several(rank: int, world_size: int) -> Iterator[None]:
+    """Be one of the processes of a launcher, if there are several: end with it, and let one alone say what is wrong.
+
+    Where `launch` started this, the error is left to it. Another launcher ends the others when one fails: so rank 0
+    speaks at once, and the rest only if they are still there after `GRACE`.
+    """
+    if world_size == 1:
         yield
         return
-    before = signal.signal(number, signal.SIG_IGN)
+    from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+
+    from restoration.training.parallel import LostProcess
+
+    threading.Thread(target=_end_with_launcher, daemon=True).start()
     try:
         yield
-    finally:
-        signal.signal(number, before)
-
-
-def _listen(pipes: dict[connection.Connection, Any], observe: Callable[[Any], None]) -> Any:
-    """Pass on what is observed until all processes are done, or one failed and the others had time to say why."""
-    waiting, ranks = dict(pipes), {pipe: rank for rank, pipe in enumerate(pipes)}
-    failures: list[tuple[bool, RestorationError]] = []
-    result, until = None, float("inf")
-    while waiting and time.monotonic() < until:
-        ready = connection.wait(list(waiting), timeout=0.1 if failures else None)
-        for pipe in (pipe for pipe in waiting.copy() if pipe in ready):
-            kind, value = _message(pipe, waiting[pipe], f"process {ranks[pipe] + 1} of {len(pipes)}")
-            if kind == "seen":
-                observe(value)
-                continue
-            del waiting[pipe]
-            if kind == "failed":
-                failures.append(value)
-                until = min(until, time.monotonic() + GRACE)
-            elif ranks[pipe] == 0:
-                result = value
-    if failures:
-        raise min(failures, key=lambda failure: failure[0])[1]
-    return result
-
-
-def _message(pipe: connection.Connection, process: Any, name: str) -> tuple[str, Any]:
-    """Read what a process sent; where it was killed and could say nothing, say it for it."""
-    try:
-        kind, value = pickle.loads(pipe.recv_bytes())
-    except (EOFError, OSError):
-        process.join()
-        code = process.exitcode
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        hint = "; out of memory, perhaps" if code == -9 else ""
-        return "failed", (False, RestorationError(f"{name} {how}{hint}; the same command goes on where it was"))
-    if kind == "failed":
-        follows, ours, text, where = value
-        error = RestorationError(text if ours else f"{name} failed: {text}")
-        error.add_note(where)
-        return kind, (follows, error)
-    return kind, value
-
-
-def _one(rank: int, places: dict[str, str], send: connection.Connection, work: Work) -> None:
-    """Be one of the processes."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ.update(places, RANK=str(rank), LOCAL_RANK=str(rank))
-
-    def tell(kind: str, value: Any) -> None:
-        send.send_bytes(pickle.dumps((kind, value)))  # whole: `send` would leave tensors in memory of this process
-
-    try:
-        result = work(partial(tell, "seen") if rank == 0 else lambda value: None)
-        tell("done", result if rank == 0 else None)
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    except LostProcess:
+        time.sleep(GRACE)
+        if OURS not in os.environ:
+            raise
+        raise click.exceptions.Exit(LOST_PROCESS) from None
     except Exception as error:
-        ours = isinstance(error, RestorationError)
-        first = (str(error).splitlines() or [""])[0]
-        text = str(error) if ours else f"{type(error).__name__}: {first}"
-        follows = getattr(error, "follows", False)  # from the failure of another, which should be told instead
-        tell("failed", (follows, ours, text, traceback.format_exc()))
-    send.close()
+        get_error_handler().record_exception(error)
+        if OURS not in os.environ:
+            time.sleep(GRACE if rank else 0)
+            raise
+        code = USER_ERROR if isinstance(error, RestorationError) else PROGRAM_ERROR
+        raise click.exceptions.Exit(code) from None
 
 
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _end_with_launcher() -> None:
+    launcher = os.getppid()
+    while os.getppid() == launcher:
+        time.sleep(0.5)
+    os._exit(1)

@@ -18,11 +18,12 @@ from restoration.console import progress_bar
 from restoration.training.records import LOG, read_log
 
 if TYPE_CHECKING:
-    from restoration.training.loop import Progress
+    from restoration.training.outcome import Progress
 
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-"""Of a braille letter, by row and column, as Unicode numbers them from U+2800 on."""
+"""The dots of a braille letter by row and column: each is a bit of the number that Unicode adds to `EMPTY`."""
 EMPTY = 0x2800
+"""The braille letter without a dot."""
 WIDTH, HEIGHT = 34, 8
 """Letters and lines of a curve."""
 
@@ -56,21 +57,21 @@ def curves(lines: Sequence[dict[str, Any]]) -> list[Any]:
     quality = [(line["step"], line["psnr_rgb"]) for line in lines if line.get("psnr_rgb") is not None]
     panels = [Panel(chart(loss, log=True), title="loss", expand=False)]
     if quality:
-        panels.append(Panel(chart(quality), title="PSNR of the pictures held out, dB", expand=False))
+        panels.append(Panel(chart(quality), title="PSNR in validation, dB", expand=False))
     return [Columns(panels), Text(numbers(lines))]
 
 
 def numbers(lines: Sequence[dict[str, Any]]) -> str:
     """Return the latest numbers of a log, with the best PSNR and where it was reached, on one line."""
     last = lines[-1]
-    said = [f"step {last['step']}", f"loss {last['loss']:.5g}"]
+    shown = [f"step {last['step']}", f"loss {last['loss']:.5g}"]
     if "lr" in last:
-        said += [f"lr {last['lr']:.3g}", f"{last['steps_per_second']:.3g} steps/s"]
+        shown += [f"lr {last['lr']:.3g}", f"{last['steps_per_second']:.3g} steps/s"]
     tested = [line for line in lines if line.get("psnr_rgb") is not None]
     if tested:
         best = max(tested, key=lambda line: float(line["psnr_rgb"]))
-        said.append(f"PSNR {tested[-1]['psnr_rgb']:.2f} dB, best {best['psnr_rgb']:.2f} at step {best['step']}")
-    return "   ".join(said)
+        shown.append(f"PSNR {tested[-1]['psnr_rgb']:.2f} dB, best {best['psnr_rgb']:.2f} at step {best['step']}")
+    return "   ".join(shown)
 
 
 def chart(points: Sequence[tuple[float, float]], *, log: bool = False, width: int = WIDTH, height: int = HEIGHT) -> str:

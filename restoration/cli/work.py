@@ -7,12 +7,14 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from restoration.cli.frames import Done, restored
 from restoration.console import answers_apart
 from restoration.errors import BadPicture, RestorationError
-from restoration.images import encode, make_folder, read, write
+from restoration.images import make_folder, read_all, read_stream, write_bytes
 from restoration.images.limits import check_size
 from restoration.tasks import options_of
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from restoration.cli.plan import Job
+    from restoration.images.pictures import Pictures
     from restoration.interfaces import Result
     from restoration.picture import Picture
     from restoration.runtime import Restoration
@@ -27,42 +30,53 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """A picture as it was read, and what the system says of its file, if it is one."""
+    """The pictures of a file as it was opened, and what the system says of it, if it is a file."""
 
-    picture: Picture
+    pictures: Pictures
     status: os.stat_result | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What is done to every picture: `restoration`, and how its result is written."""
+    """What is done to every picture: `restoration`, and how its result is written.
+
+    `quality` is that of JPEG and the like, `suffix` that of results which go to stdout, None for the picture's own.
+    """
 
     restoration: Restoration
     seed: int
     overwrite: bool
     keep_time: bool
     preview: bool
+    quality: int | None = None
+    suffix: str | None = None
 
-    def __call__(self, job: Job, taken: Taken, observe: Callable[[Tensor], None]) -> Result:
+    def __call__(self, job: Job, taken: Taken, observe: Callable[[Tensor], None]) -> Done:
         """Do a job and return what came of it. `observe` sees every estimate, `1 c h w`.
 
         Raises `RestorationError`, before the work for what can be known before it.
         """
-        picture = taken.picture
         target = None if job.target is None else Path(job.target)
+        suffix = target.suffix.lower() if target is not None else self.suffix or taken.pictures.suffix
+        if target is not None:
+            _check_folder(target.parent)
+        with self._shown(target, observe) as see:
+            restore = partial(self._restore, job, target or Path(f"stdin{suffix}"), see)
+            done = restored(taken.pictures, suffix, restore, self.quality)
+        if target is None:
+            _put_out(done.data)
+        else:
+            write_bytes(done.data, target, overwrite=self.overwrite, like=taken.status, keep_time=self.keep_time)
+        return done
+
+    def _restore(self, job: Job, target: Path, see: Callable[[Tensor], None], picture: Picture) -> Result:
+        """Restore one picture of a job, for a file that must be able to hold the result."""
         source = None if job.source is None else Path(job.source)
         options = options_of(self.restoration.task, self.restoration.task_options, source, job.place)
         observation = self.restoration.describe(picture, options)
-        check_size(target or Path(f"stdin{picture.suffix}"), *observation.y.shape[-2:])
-        if target is not None:
-            _check_folder(target.parent)
-        with self._shown(target, observe) as see, answers_apart():
-            result = self.restoration(picture, seed=self.seed, observation=observation, observe=see)
-        if target is None:
-            _put_out(encode(result.picture, picture.suffix))
-        else:
-            write(result.picture, target, overwrite=self.overwrite, like=taken.status, keep_time=self.keep_time)
-        return result
+        check_size(target, *observation.y.shape[-2:])
+        with answers_apart():
+            return self.restoration(picture, seed=self.seed, observation=observation, observe=see)
 
     def _shown(
         self, target: Path | None, observe: Callable[[Tensor], None]
@@ -86,15 +100,15 @@ def facts(job: Job, result: Result) -> dict[str, Any]:
     return {"input": job.name, "output": job.target or "-", **result.facts()}
 
 
-def take(job: Job) -> Taken:
-    """Read the picture of a job. Raises `BadPicture`."""
+def take(job: Job, *, damaged: bool = False) -> Taken:
+    """Open the pictures of a job, of `damaged` files what there is. Raises `BadPicture`."""
     if job.source is not None:
         try:
-            return Taken(picture=read(job.source), status=os.stat(job.source))
+            return Taken(pictures=read_all(job.source, damaged=damaged), status=os.stat(job.source))
         except OSError as error:
             raise BadPicture(f"{job.source}: {error.strerror}") from error
     try:
-        return Taken(picture=read(sys.stdin.buffer.read(), job.name))
+        return Taken(pictures=read_stream(sys.stdin.buffer, job.name, damaged=damaged))
     except OSError as error:
         raise BadPicture(f"stdin cannot be read: {error.strerror}") from error
 

@@ -30,11 +30,19 @@ def shrink(x: Tensor, size: float) -> Tensor:
     A `size` of 0 is the full size. The aspect ratio is kept, and sides have at least 16 pixels, or all they had.
     """
     height, width = x.shape[-2:]
+    small = shrunk_size(height, width, size)
+    if small == (height, width):
+        return x
+    return functional.interpolate(x, list(small), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+
+
+def shrunk_size(height: int, width: int, size: float) -> tuple[int, int]:
+    """Return the height and width that `shrink` gives a picture."""
     factor = size / math.sqrt(height * width)
     if not 0 < factor < 1:
-        return x
-    small = [max(min(side, 16), round(side * factor)) for side in (height, width)]
-    return functional.interpolate(x, small, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+        return height, width
+    tall, wide = (max(min(side, 16), round(side * factor)) for side in (height, width))
+    return tall, wide
 
 
 def carry_over(y: Tensor, small: Tensor, guess: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from restoration.errors import BadOption
 from restoration.memory import free_memory, is_out_of_memory
 
 if TYPE_CHECKING:
@@ -108,3 +109,17 @@ def auto_tile(height: int, width: int, bytes_per_pixel: float, halo: int, device
         return 0
     side = int(math.sqrt(budget / bytes_per_pixel)) - 2 * halo
     return max(side // MULTIPLE * MULTIPLE, 2 * halo, 2 * SMALLEST)
+
+
+def parse_tile(tile: int | str) -> int | str:
+    """Return "auto" or a number of pixels. Raises `BadOption` for anything else."""
+    if tile == "auto":
+        return tile
+    try:
+        number = int(tile)
+        Tiled(nn.Identity(), number)
+    except ValueError as error:
+        raise BadOption(
+            f"tile must be auto, 0 for none, or a side of at least {SMALLEST} pixels, not {tile!r}"
+        ) from error
+    return number

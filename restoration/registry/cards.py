@@ -157,11 +157,13 @@ class TaskCard(Card):
     """A way pictures are damaged. `linear` says whether it knows its operator, `asks` what the command line offers.
 
     Damage that varies slowly is best judged in a copy of `working_size` squared pixels, see
-    `restoration.engine.shrinking`.
+    `restoration.engine.shrinking`. `lossy` says that the damage is that of a compressed file, as which results are not
+    to be written again.
     """
 
     kind: ClassVar[str] = "task"
     linear: bool = False
+    lossy: bool = False
     working_size: int = 0
     asks: tuple[CommandOption, ...] = ()
 

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from restoration.errors import one_line
 from restoration.registry.cards import Card
-from restoration.registry.distributions import belonging, canonical
+from restoration.registry.distributions import about, belonging, canonical, version
 
 GROUP = "restoration"
 """The group of entry points that plugins declare."""
 UNKNOWN = float("inf")
+NUMBERS = r"\d+(?:\.\d+)*"
+"""A version of numbers alone."""
 
 
 @dataclass(kw_only=True)
@@ -56,49 +58,72 @@ def installed() -> list[Plugin]:
 
 def _plugins(distribution: metadata.Distribution) -> list[Plugin]:
     """Return the plugins of a distribution, at least one: where it cannot be read that one says why."""
-    name = version = ""
+    name = number = ""
     try:
-        name, version = distribution.metadata["Name"] or "", distribution.metadata["Version"] or ""
-        requires = list(distribution.requires or ())
+        told = about(distribution)
+        name, number = told["Name"] or "", told["Version"] or ""
+        requires = told.get_all("Requires-Dist", [])
         points = list(distribution.entry_points.select(group=GROUP))
         why = f"it has no entry point in the group {GROUP!r}"
     except Exception as error:
         requires, points, why = [], [], f"its metadata cannot be read: {one_line(error)}"
     own = canonical(name) in belonging()
-    order = (not own, 0.0 if own else _since(distribution, name, version))
+    order = (not own, 0.0 if own else _since(distribution, name, number))
     return [
         Plugin(
             name=point.name,
             distribution=name,
-            version=version,
+            version=number,
             module=point.value,
             requires=requires,
             order=(*order, point.name),
         )
         for point in points
-    ] or [Plugin(name=name or "?", distribution=name, version=version, error=why, order=(*order, name))]
+    ] or [Plugin(name=name or "?", distribution=name, version=number, error=why, order=(*order, name))]
 
 
 def unmet_requirement(requires: list[str]) -> str:
     """Return, of the requirements of an installed plugin, the first that this environment does not meet."""
-    from packaging.requirements import Requirement
-
     for text in requires:
-        requirement = Requirement(text)
-        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+        if re.fullmatch(r"[^;]+;\s*extra\s*==\s*(['\"])[\w.-]+\1\s*", text):
             continue
-        try:
-            version = metadata.version(requirement.name)
-        except metadata.PackageNotFoundError:
-            return f"needs {requirement.name}{requirement.specifier}, which is not installed"
-        if not requirement.specifier.contains(version, prereleases=True):
-            return f"needs {requirement.name}{requirement.specifier}, but {version} is installed"
+        plain = re.fullmatch(rf"([\w.-]+)\s*(>=\s*({NUMBERS}))?", text)
+        if plain and re.fullmatch(
+            NUMBERS, found := version(plain[1])
+        ):  # as most are, told without a package that knows
+            if _numbers(found) < _numbers(plain[3] or "0"):
+                return f"needs {text}, but {found} is installed"
+        elif why := _unmet(text):
+            return why
     return ""
 
 
-def _since(distribution: metadata.Distribution, name: str, version: str) -> float:
+def _unmet(text: str) -> str:
+    """Return why a requirement of any form is not met, "" if it is."""
+    from packaging.requirements import Requirement
+
+    requirement = Requirement(text)
+    if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+        return ""
+    found = version(requirement.name)
+    if not found:
+        return f"needs {requirement.name}{requirement.specifier}, which is not installed"
+    if not requirement.specifier.contains(found, prereleases=True):
+        return f"needs {requirement.name}{requirement.specifier}, but {found} is installed"
+    return ""
+
+
+def _numbers(text: str) -> list[int]:
+    """Return the numbers of a version, without noughts at its end: 2.0 is 2."""
+    numbers = [int(part) for part in text.split(".")]
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return numbers
+
+
+def _since(distribution: metadata.Distribution, name: str, number: str) -> float:
     """Return when a distribution was installed, as the folder of its metadata says, or infinity."""
-    folder = f"{canonical(name).replace('-', '_')}-{version}.dist-info"
+    folder = f"{canonical(name).replace('-', '_')}-{number}.dist-info"
     try:
         return Path(str(distribution.locate_file(folder))).stat().st_mtime
     except (OSError, ValueError, NotImplementedError):

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from restoration.errors import BadPlugin, one_line, plain
 
@@ -25,7 +25,7 @@ def guarded(remark: Callable[[str], None] = lambda text: None) -> Iterator[None]
     What it writes to stdout, where answers belong, does not get there; the current folder and the streams stay. Raises
     `BadPlugin` for whatever it raises, but for the `KeyboardInterrupt` of somebody who pressed Ctrl-C.
     """
-    with _same_folder(remark), _stdout_kept_clean(remark), _ctrl_c() as pressed:
+    with _same_folder(remark), _stdout_kept_clean(remark), _exit_raised(), _ctrl_c() as pressed:
         try:
             yield
         except BadPlugin:
@@ -87,6 +87,23 @@ def _same_folder(remark: Callable[[str], None]) -> Iterator[None]:
         if before is not None and after != before:
             os.chdir(before)
             remark("changed the current folder while it was loaded")
+
+
+@contextmanager
+def _exit_raised() -> Iterator[None]:
+    """Let `os._exit`, which ends everything without a word, raise `SystemExit`, but not in processes forked in here."""
+    real, owner = os._exit, os.getpid()
+
+    def leave(status: int) -> NoReturn:
+        if os.getpid() == owner:
+            raise SystemExit(status)
+        real(status)
+
+    os._exit = leave
+    try:
+        yield
+    finally:
+        os._exit = real
 
 
 @contextmanager

@@ -1,9 +1,8 @@
-"""Loads plugins, survives the broken ones, looks things up by name and calls hooks."""
+"""Loads plugins, survives the broken ones, and looks things up by name."""
 
 from __future__ import annotations
 
 import importlib.util
-import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -17,7 +16,7 @@ from typing import Any, TypeVar
 import pluggy
 from pluggy import HookImpl
 
-from restoration.errors import BadPlugin, RestorationError, UnknownName, did_you_mean, nearest, one_line, plain
+from restoration.errors import BadPlugin, UnknownName, did_you_mean, nearest, plain
 from restoration.registry import builtin, hookspecs
 from restoration.registry.cards import (
     Card,
@@ -32,7 +31,7 @@ from restoration.registry.cards import (
     WeightsCard,
 )
 from restoration.registry.discovery import GROUP, Plugin, installed, unmet_requirement
-from restoration.registry.distributions import TOOLBOX, advice, belonging, canonical, is_installed
+from restoration.registry.distributions import TOOLBOX, advice, belonging, canonical, version
 from restoration.registry.guard import guarded
 from restoration.registry.validation import checked
 
@@ -51,8 +50,6 @@ MOST = 50_000
 """The most cards that one hook may bring: one that never ends would stop everybody."""
 VARIABLE = "RESTORATION_PLUGINS"
 C = TypeVar("C", bound=Card)
-T = TypeVar("T")
-log = logging.getLogger("restoration")
 
 
 class Registry:
@@ -65,7 +62,7 @@ class Registry:
         self.hooks = pluggy.PluginManager(GROUP)
         self.hooks.add_hookspecs(hookspecs)
         self.plugins: list[Plugin] = []
-        self._cards: dict[tuple[type[Card], str], Card] = {}
+        self._cards: dict[type[Card], dict[str, Card]] = {kind: {} for kind in HOOKS}
         self._add(Plugin(name="core", distribution=TOOLBOX, module=builtin.__name__), builtin)
         wanted = None if only is None else set(only)
         found = installed() if wanted is None or wanted else []
@@ -105,7 +102,7 @@ class Registry:
 
     def arrived(self, kind: type[C]) -> list[C]:
         """Return all cards of a kind in the order of the plugins that brought them."""
-        return [card for card in self._cards.values() if isinstance(card, kind)]
+        return [card for card in self._cards[kind].values() if isinstance(card, kind)]
 
     def card(self, kind: type[C], name: str) -> C:
         """Return a card by name, `card` or `card:variant`; the factory alone knows which variants there are.
@@ -113,7 +110,7 @@ class Registry:
         Raises `UnknownName`, with the nearest name, the plugins that could not load and what to install.
         """
         stem, colon, variant = name.partition(":")
-        card = self._cards.get((kind, stem))
+        card = self._cards[kind].get(stem)
         if isinstance(card, kind) and not colon:
             return card
         if isinstance(card, kind) and card.variants and variant:
@@ -141,7 +138,7 @@ class Registry:
         Where they are installed and not loaded, it says that too.
         """
         lacking = belonging() - {canonical(plugin.distribution) for plugin in self.plugins}
-        absent = [one for one in lacking if not is_installed(one)]
+        absent = [one for one in lacking if not version(one)]
         if lacking and not absent and VARIABLE in os.environ:
             value = plain(os.environ[VARIABLE])
             return f"{VARIABLE}={value!r} leaves plugins out; where they are not installed, {advice(name, lacking)}"
@@ -174,8 +171,8 @@ class Registry:
             with guarded(plugin.remarks.append):
                 self._register(plugin, module)
                 for kind, card in self._brought(module):
-                    if (kind, card.name) in self._cards:
-                        other = self.owner(self._cards[kind, card.name]).name
+                    if card.name in self._cards[kind]:
+                        other = self.owner(self._cards[kind][card.name]).name
                         raise BadPlugin(f"its {card.kind} {card.name!r} is already there from the plugin {other!r}")
                     if (kind, card.name) in cards:
                         raise BadPlugin(f"it brings two of the {card.kind} {card.name!r}")
@@ -186,7 +183,8 @@ class Registry:
                 self.hooks.unregister(name=plugin.name)
             return
         plugin.cards = list(cards.values())
-        self._cards.update(cards)
+        for (kind, name), card in cards.items():
+            self._cards[kind][name] = card
 
     def _register(self, plugin: Plugin, module: ModuleType) -> None:
         """Let pluggy take the hooks of a module. Raises `BadPlugin` for one that is unknown or has other arguments."""
@@ -241,41 +239,3 @@ def registry() -> Registry:
     """Return the registry of this process, made on first use; `RESTORATION_PLUGINS=a,b` limits it to some plugins."""
     names = os.environ.get(VARIABLE)
     return Registry(only=None if names is None else [name for name in names.split(",") if name])
-
-
-def tell(name: str, /, **arguments: Any) -> None:
-    """Call a hook of every plugin; one that fails is a warning."""
-    for impl in _impls(name):
-        try:
-            impl.function(*(arguments[one] for one in impl.argnames))
-        except (Exception, SystemExit) as error:
-            _warn(impl, name, one_line(error))
-
-
-def ask(name: str, kind: type[T], /, **arguments: Any) -> T | None:
-    """Return the first answer of a kind that a plugin has to a hook, None if none has; one that fails is a warning.
-
-    A `RestorationError` is an answer too, and raised.
-    """
-    for impl in _impls(name):
-        try:
-            answer = impl.function(*(arguments[one] for one in impl.argnames))
-        except RestorationError:
-            raise
-        except (Exception, SystemExit) as error:
-            _warn(impl, name, one_line(error))
-            continue
-        if isinstance(answer, kind):
-            return answer
-        if answer is not None:
-            _warn(impl, name, f"it returned {type(answer).__name__}, not {kind.__name__}")
-    return None
-
-
-def _impls(name: str) -> list[HookImpl]:
-    """Return what plugins have for a hook, in the order that pluggy calls them in."""
-    return list(reversed(getattr(registry().hooks.hook, name).get_hookimpls()))
-
-
-def _warn(impl: HookImpl, name: str, why: str) -> None:
-    log.warning("the plugin %s failed in %s: %s", plain(impl.plugin_name), name, why)

@@ -53,9 +53,14 @@ def scores(
     differences: Sequence[str] = (),
     footnotes: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """Return a page with a table of means and one of pictures, the first rows of both being headers.
+    """Return an HTML page with a table of means and one of pictures.
 
-    The cells in `best` (row, column) are bold; `meanings` are shown over the names of the rows of means.
+    * `title`: the title of the page.
+    * `means`, `pictures`: the rows of the two tables, the first row of each a header.
+    * `best`: the cells of the table of means that are bold, by row and column.
+    * `meanings`: tooltips of the names of the rows of the table of means.
+    * `differences`: sentences below that table.
+    * `footnotes`: names and their explanations.
     """
     sentences = "".join(f"<li>{html.escape(one).replace(' = ', '&nbsp;=&nbsp;')}</li>\n" for one in differences)
     parts = {
@@ -72,7 +77,7 @@ def scores(
 def _table(
     rows: list[list[str]], best: Collection[tuple[int, int]] = (), meanings: Sequence[str] = (), leading: int = 1
 ) -> str:
-    """A table of HTML. The first `leading` columns name the rest; `meanings` are shown over the names of the rows."""
+    """Return an HTML table. The first `leading` columns are headers of the rows; `meanings` are their tooltips."""
     lines = ["".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in rows[0])]
     for y, row in enumerate(rows[1:], 1):
         title = f' title="{html.escape(meanings[y - 1])}"' if y <= len(meanings) else ""
@@ -83,7 +88,7 @@ def _table(
 
 
 def _td(cell: str, best: bool) -> str:
-    """A number, its interval small."""
+    """Return a cell with a number, and its interval in small print."""
     number, bracket, interval = html.escape(cell).partition(" [")
     number = f"<b>{number}</b>" if best else number
     return f"<td>{number} <small>[{interval}</small></td>" if bracket else f"<td>{number}</td>"

@@ -1,17 +1,29 @@
-"""The file that a training goes on from, and the states of torch's own generators, which belong in it."""
+"""The file that a training goes on from, `checkpoint.pt`: all that the next step depends on, and what it belongs to."""
 
 from __future__ import annotations
 
 import io
+import logging
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import torch
-from torch import Tensor
 
-from restoration.errors import RestorationError
+from restoration.errors import BadOption, RestorationError
 from restoration.images import make_folder, write_bytes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from restoration.recipe import Recipe
+    from restoration.training.settings import Training
+
+log = logging.getLogger("restoration")
+
+FORMAT = 2
+"""Number of the layout; with another one the patches of a step are others too."""
 
 
 def read(path: Path) -> bytes | None:
@@ -39,14 +51,47 @@ def write(state: dict[str, Any], path: Path) -> None:
     write_bytes(buffer.getvalue(), path)
 
 
-def generators(device: torch.device) -> dict[str, Tensor]:
-    """Return the states of the generators that layers such as dropout draw from."""
+def header(recipe: Recipe, settings: Training, pictures: str) -> dict[str, Any]:
+    """Return what says which training a checkpoint belongs to, as plain data; `pictures` is their fingerprint."""
+    plain = msgspec.to_builtins(recipe)
+    parts = {name: plain.get(name) for name in ("method", "task", *recipe.trained())}
+    return {"format": FORMAT, "recipe": parts, "settings": settings.record(), "pictures": pictures}
+
+
+def check(state: dict[str, Any], now: dict[str, Any], settings: Training, path: Path) -> None:
+    """Raise `BadOption` if a checkpoint is of another training than `now`, a header; log what else has changed."""
+    if state.get("format") != FORMAT:
+        raise BadOption(f"{path} was written by another version of restoration; choose another --out")
+    if state["recipe"] != now["recipe"]:
+        raise BadOption(f"{path} is of another training, with another recipe; choose another --out")
+    try:
+        changed = settings.changes_from(state["settings"])
+    except BadOption as error:
+        raise BadOption(f"{path} is of another training: {error}; choose another --out") from error
+    step = state["trainer"]["step"]
+    if step > settings.steps:
+        raise BadOption(f"{path} is {step} steps into its training already; ask for more --steps, or another --out")
+    if changed:
+        words = ", ".join(f"{name} {now['settings'][name]} instead of {old}" for name, old in changed.items())
+        log.info("%s goes on from step %d with %s", path, step, words)
+    if state["pictures"] != now["pictures"]:
+        log.info("%s goes on with other pictures than those that it began with", path)
+
+
+def changes(state: dict[str, Any], settings: Training) -> list[dict[str, Any]]:
+    """Return how settings were changed in the course of a training: the `step` of each time, and the old values."""
+    changed = settings.changes_from(state["settings"])
+    return [*state["changes"], *([{"step": state["trainer"]["step"], **changed}] if changed else [])]
+
+
+def rng_state(device: torch.device) -> dict[str, Tensor]:
+    """Return the states of torch's own generators, which layers such as dropout draw from."""
     states = {"cpu": torch.get_rng_state()}
     return {**states, "cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else states
 
 
-def set_generators(states: dict[str, Tensor], device: torch.device) -> None:
-    """Put these states back."""
+def set_rng_state(states: dict[str, Tensor], device: torch.device) -> None:
+    """Put the states of torch's own generators back."""
     torch.set_rng_state(states["cpu"])
     if device.type == "cuda" and "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"], device)

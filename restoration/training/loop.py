@@ -2,280 +2,145 @@
 
 from __future__ import annotations
 
-import json
-import math
-import time
 from collections.abc import Callable
-from copy import deepcopy
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-import torch
+from msgspec.structs import replace
 
-from restoration import weights
-from restoration.engine.hardware import precision
-from restoration.errors import BadOption, RestorationError
+from restoration.errors import BadOption
 from restoration.images.folders import pairs_in
-from restoration.interfaces import Observation
-from restoration.recipe import Parts, Recipe, build_parts, build_restorer, build_task, required
+from restoration.recipe import build_task
 from restoration.training import checkpoint
-from restoration.training.modelcard import model_card
-from restoration.training.parallel import Processes, join
+from restoration.training.batches import Batches
+from restoration.training.cache import usual_limit
+from restoration.training.outcome import Outcome, Progress
+from restoration.training.parallel import join, local_world_size, together
 from restoration.training.patches import Patches, split
-from restoration.training.records import CHECKPOINT, Records
-from restoration.training.settings import FREE, Training
+from restoration.training.records import CHECKPOINT
+from restoration.training.trainer import Trainer
 from restoration.training.validation import Validation
+from restoration.training.workers import usual_workers
+from restoration.weights import CONFIG, Folder
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    import torch
 
-    from restoration.engine.adapter import Adapted
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """Where a training is: the loss is an average over the last steps, `psnr` that of the last validation, in dB."""
-
-    step: int
-    loss: float
-    psnr: float | None
-    seconds: float
+    from restoration.recipe import Recipe
+    from restoration.training.settings import Training
 
 
-class Trainer:
-    """A training that can stop after any step and go on as if it had not; `processes` take each step together."""
-
-    def __init__(
-        self,
-        recipe: Recipe,
-        data: Path,
-        settings: Training,
-        device: str = "cpu",
-        processes: Processes = Processes(),  # noqa: B008
-    ) -> None:
-        self.recipe, self.settings, self.device = recipe, settings, torch.device(device)
-        self.processes = processes
-        torch.manual_seed(settings.seed)
-        parts = build_parts(recipe)
-        if parts.network is None or parts.objective is None:
-            raise BadOption(
-                f"method {recipe.method.name!r} has nothing to train: its recipe names no network or objective"
-            )
-        self.parts = parts
-        self.network = parts.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average: Adapted = deepcopy(self.network).eval().requires_grad_(False)
-        called: nn.Module = torch.compile(self.network) if settings.compile else self.network  # type: ignore[assignment]
-        self.called = processes.share(called)
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True
-        )
-        task = build_task(recipe)
-        self.rng = torch.Generator().manual_seed(settings.seed)
-        self.ahead: tuple[Tensor, Tensor] | None = None
-        self.before_ahead = self.rng.get_state()
-        training, held_out = split(pairs_in(data), settings.held_out, settings.seed)
-        seen = {"channels": len(recipe.channels), "working_size": recipe.working_size}
-        self.patches = Patches(training, task, size=settings.patch, **seen)
-        self.validation = Validation(held_out, task, **seen)
-        self.start: str | None = None
-        self.begun: dict[str, Tensor] | None = None
-        self.step, self.loss, self.seconds = 0, 0.0, 0.0
-        if not processes.first:
-            torch.manual_seed(settings.seed + processes.rank)  # each has its own rows to drop out from
-
-    def advance(self) -> None:
-        """Make one step: a batch, a gradient, an update of the weights and of their average.
-
-        The next batch is drawn while a GPU is still at work on this one.
-        """
-        settings, objective = self.settings, self.parts.objective
-        assert objective is not None
-        begin = time.perf_counter()
-        x, y = (side.to(self.device) for side in self.ahead or self.patches.batch(settings.batch, self.rng))
-        for group in self.optimiser.param_groups:
-            group["lr"] = settings.rate(self.step)
-        try:
-            with precision(settings.precision, self.device):
-                loss = objective.loss(self.called, self.parts.schedule, x, y, self.rng).mean()  # type: ignore[arg-type]
-        except ValueError as error:  # as of parts that do not fit each other
-            raise BadOption(f"the parts of this training do not fit: {error}") from error
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.processes.average(self.network.parameters())
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
-        self.optimiser.step()
-        decay = min(settings.ema, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():  # or the average would remember every step
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
-            for mine, theirs in zip(self.average.buffers(), self.network.buffers(), strict=True):
-                mine.copy_(theirs)
-        self.step += 1
-        self.before_ahead = self.rng.get_state()
-        self.ahead = self.patches.batch(settings.batch, self.rng) if self.step < settings.steps else None
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise RestorationError(f"the loss of step {self.step} is {value}; lower --lr, or use --precision fp32")
-        self.loss += (value - self.loss) * max(0.01, 1 / self.step)
-        self.seconds += time.perf_counter() - begin
-
-    @torch.inference_mode()
-    def validate(self) -> float:
-        """Return the mean PSNR (RGB, border 0) of what would be kept on the pictures held out; keep the best."""
-        network = self.blended()
-        restorer = build_restorer(self.recipe, Parts(**{**vars(self.parts), "network": network}))
-
-        def restored(y: Tensor) -> Tensor:
-            with precision(self.settings.precision, self.device):
-                *_, guess = restorer(Observation(y=y.to(self.device)), torch.Generator().manual_seed(0))
-            return guess
-
-        return self.validation(restored, network, self.step)
-
-    def blended(self) -> Adapted:
-        """Return the averaged weights with their share of those of the start."""
-        if self.begun is None:
-            return self.average
-        network: Adapted = deepcopy(self.average)
-        for name, value in network.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(self.begun[name], self.settings.blend)
-        return network
-
-    def kept(self) -> Adapted:
-        """Return the weights that did best on the pictures held out, or the last ones if there are none."""
-        network = self.blended()
-        if self.validation.best is not None:
-            network.load_state_dict(self.validation.best.weights)
-        return network
-
-    def progress(self) -> Progress:
-        """Return where the training is."""
-        return Progress(step=self.step, loss=self.loss, psnr=self.validation.psnr, seconds=self.seconds)
-
-    def state(self) -> dict[str, Any]:
-        """Return all that the next step depends on, in all processes, which must all call this."""
-        return {
-            "identity": self.identity(),
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "rng": self.before_ahead,
-            "generators": self.processes.gather(checkpoint.generators(self.device)),
-            "start": self.start,
-            "begun": self.begun,
-            "best": self.validation.state(),
-            "progress": [self.step, self.loss, self.validation.psnr, self.seconds],
-        }
-
-    def restore(self, state: dict[str, Any], where: Path) -> None:
-        """Go on from a state. Raises `BadOption` if it belongs to another recipe or other settings."""
-        if state["identity"] != self.identity():
-            raise BadOption(f"{where} is of another training (other recipe or settings); choose another --out")
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.rng.set_state(state["rng"])
-        self.ahead, self.before_ahead = None, state["rng"]
-        generators = state.get("generators", [])
-        if len(generators) == self.processes.number:
-            checkpoint.set_generators(generators[self.processes.rank], self.device)
-        self.start, self.begun = state["start"], state.get("begun")
-        self.step, self.loss, self.validation.psnr, self.seconds = state["progress"]
-        self.validation.restore(state.get("best"))
-
-    def identity(self) -> str:
-        """Return what must be equal for a checkpoint to fit: the recipe and the settings that shape the numbers."""
-        settings = msgspec.to_builtins(self.settings)
-        numbers = {k: v for k, v in settings.items() if k not in FREE and (k, v) != ("blend", 0.0)}
-        recipe = msgspec.to_builtins(self.recipe)
-        return json.dumps(
-            [{k: recipe.get(k) for k in ("method", "task", *self.recipe.trained())}, numbers], sort_keys=True
-        )
-
-
+@together()
 def train(
     recipe: Recipe,
     data: Path,
     out: Path,
     settings: Training,
     *,
+    degraded: Path | None = None,
+    templates: tuple[str, str] = ("", ""),
+    validation: Path | None = None,
     device: str = "cpu",
-    start: weights.Folder | None = None,
+    start: Folder | None = None,
     observe: Callable[[Progress], None] = lambda progress: None,
-) -> weights.Folder:
-    """Train a recipe on the pictures in `data`; go on where `out` holds a checkpoint of the same training.
+) -> Folder:
+    """Train a recipe on pictures; go on where `out` holds a checkpoint of the same training. Raises `RestorationError`.
 
-    `start` gives the weights to begin with. Leaves a folder of weights in `out`, and the records of `Records`. Where
-    several processes were launched, each calls this; the first alone writes and observes. Raises `RestorationError`.
+    * `recipe`: the method, the task, and the network, schedule and objective to train.
+    * `data`: a folder or shards of clean pictures, or of pairs.
+    * `degraded`: a folder or shards of degraded pictures; then those in `data` are the clean ones of the pairs.
+    * `templates`: how clean and degraded files are named, as `("{name}", "{name}x4")`; else their names tell.
+    * `out`: the folder of weights, written at every validation; the checkpoint and what `Records` writes are beside.
+    * `settings`: the numbers; those in `settings.CHANGEABLE` need not be those of the checkpoint.
+    * `validation`: a folder of pictures, or of pairs, to validate with; without one some are held out of the data.
+    * `device`: "cpu", "cuda", "auto"..., see `parallel.join`.
+    * `start`: initial weights.
+    * `observe`: called after every step.
+
+    Where a launcher has started several processes, each calls this; rank 0 alone validates, writes and observes.
     """
-    processes = join(torch.device(device))
-    trainer = Trainer(recipe, data, settings, device, processes)
-    path = out / CHECKPOINT
-    saved = processes.from_first(checkpoint.read(path) if processes.first else None)
-    if saved is not None:
-        trainer.restore(checkpoint.load(saved, path), path)
-    elif start is not None:
-        _begin(trainer, start)
-    elif settings.blend:
-        raise BadOption(
-            "there is nothing to blend with: give the weights to begin with by --start, or leave out --blend"
-        )
-    if processes.number > 1:
-        processes.agree({"recipe or setting": trainer.identity(), "set of pictures": trainer.patches.fingerprint()})
-    records = Records(out, trainer.step, trainer.seconds) if processes.first else None
-    while trainer.step < settings.steps:
-        trainer.advance()
-        if records:
-            _record(trainer, records)
-        if trainer.step == settings.steps or trainer.step % settings.checkpoint_every == 0:
-            state = trainer.state()
-            if records:
-                checkpoint.write(state, path)
-        if processes.first:
-            observe(trainer.progress())
-    if records:
-        records.close()
-        finished = finished_recipe(trainer, data)
-        weights.save(out, finished, trainer.kept().network, model_card(finished))
+    if validation is not None:
+        settings = replace(settings, held_out=0)
+    processes = join(device)
+    rank, world_size = processes.rank, processes.world_size
+    if settings.batch < world_size:
+        raise BadOption(f"a batch of {settings.batch} is too small for {world_size} processes; use a larger --batch")
+    trainer = Trainer(recipe, settings, processes)
+    task, seen = build_task(recipe), {"channels": len(recipe.channels), "working_size": recipe.working_size}
+    pairs = pairs_in(data, degraded, clean_name=templates[0], degraded_name=templates[1])
+    pairs, judges = split(pairs, settings.held_out, settings.seed)
+    workers, cache = _shares(settings, processes.device)
+    patches = Patches(pairs, task, size=settings.patch, cache=cache, **seen)
+
+    header = checkpoint.header(recipe, settings, patches.fingerprint())
+    processes.agree({"recipe": header["recipe"], "setting": header["settings"], "set of pictures": header["pictures"]})
+    state = _go_on(trainer, header, out / CHECKPOINT)
+    if state is None:
+        _begin(trainer, start, out)
+
+    outcome = None
+    if rank == 0:
+        facts: dict[str, Any] = {"data": data.name, "pictures": len(patches)}
+        if validation is not None:
+            facts["validation_data"], judges = validation.name, pairs_in(validation)
+        outcome = Outcome(out, trainer, Validation(judges, task, **seen), facts, state)
+    batches = Batches(
+        patches,
+        batch=settings.batch,
+        seed=settings.seed,
+        steps=settings.steps,
+        start_step=trainer.step,
+        rank=rank,
+        world_size=world_size,
+        workers=workers,
+        pin=processes.device.type == "cuda",
+    )
+    with closing(iter(batches)) as drawn:
+        for x, y, rng in drawn:
+            trainer.advance(x, y, rng)
+            due = settings.due(trainer.step)
+            if due:
+                loss = trainer.checked_loss()
+                if outcome:
+                    outcome.report(loss, due)
+            if "checkpoint" in due:
+                state = trainer.state()
+                if outcome:
+                    outcome.save(header, state)
+            if outcome:
+                observe(outcome.progress())
+    if outcome:
+        outcome.close()
     processes.gather(None)  # none goes on before the folder is whole
-    return weights.Folder(path=out, origin=str(out))
+    return Folder(path=out, origin=str(out))
 
 
-def finished_recipe(trainer: Trainer, data: Path) -> Recipe:
-    """Return the recipe with a record of the training in it."""
-    pictures, seconds = len(trainer.patches.pictures), round(trainer.seconds)
-    record = {**msgspec.to_builtins(trainer.settings), "data": data.name, "pictures": pictures, "seconds": seconds}
-    told = {"validation": trainer.validation.record(), "start": trainer.start}
-    record |= {name: value for name, value in told.items() if value is not None}
-    if trainer.processes.number > 1:
-        record["processes"] = trainer.processes.number
-    return msgspec.structs.replace(trainer.recipe, training=record, requires=required(trainer.recipe))
+def _shares(settings: Training, device: torch.device) -> tuple[int, int]:
+    """Return how many workers this process has, and the bytes of the cache of each: processes share the machine."""
+    local = local_world_size()
+    workers = usual_workers(device, local) if settings.workers is None else settings.workers
+    cache = usual_limit() if settings.cache is None else settings.cache
+    return workers, cache // (local * max(1, workers))
 
 
-def _begin(trainer: Trainer, start: weights.Folder) -> None:
-    """Take the weights of a folder as a start; its network must be the same, but for blocks that it may lack."""
-    origin, network = start.recipe(), trainer.recipe.network
-    if origin.network is None or network is None or origin.network.name != network.name:
-        raise BadOption(f"{start.origin} has another network than this training; start from weights of the same one")
-    weights.load(start, trainer.network.network, origin, whole=origin.network == network)
-    trainer.average.load_state_dict(trainer.network.state_dict())
-    if trainer.settings.blend:
-        trainer.begun = {name: value.detach().clone() for name, value in trainer.network.state_dict().items()}
-    trainer.start = Path(start.origin).name if start.path == Path(start.origin) else start.origin
+def _go_on(trainer: Trainer, header: dict[str, Any], path: Path) -> dict[str, Any] | None:
+    """Bring a training to where its checkpoint is, in all processes, and return what the checkpoint holds, if it is."""
+    processes = trainer.processes
+    saved = processes.broadcast(checkpoint.read(path) if processes.rank == 0 else None)
+    if saved is None:
+        return None
+    state = checkpoint.load(saved, path)
+    checkpoint.check(state, header, trainer.settings, path)
+    trainer.load_state(state["trainer"])
+    return state
 
 
-def _record(trainer: Trainer, records: Records) -> None:
-    """Validate, log and draw, where it is time for it."""
-    step, settings = trainer.step, trainer.settings
-    last = step == settings.steps
-    validated = bool(trainer.validation.pictures) and (last or step % settings.validate_every == 0)
-    if validated:
-        trainer.validate()
-    if validated or last or step % settings.log_every == 0:
-        quality = trainer.validation.psnr if validated else None
-        rate = settings.rate(step - 1)
-        records.add(step=step, loss=trainer.loss, lr=rate, seconds=trainer.seconds, psnr=quality)
-    if validated or last:
-        records.draw(step, trainer.validation.preview)
+def _begin(trainer: Trainer, start: Folder | None, out: Path) -> None:
+    """Take the initial weights, if there are any. Raises `BadOption` where finished weights would be overwritten."""
+    if (out / CONFIG).exists() and "unfinished" not in Folder(path=out, origin=str(out)).recipe().training:
+        raise BadOption(f"{out} holds weights already, and no checkpoint to go on from; choose another --out")
+    if start is not None:
+        trainer.begin_with(start)
+    elif trainer.settings.blend:
+        raise BadOption("there are no initial weights to blend with: name some with --start, or leave out --blend")

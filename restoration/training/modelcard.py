@@ -1,44 +1,108 @@
-"""The README of a folder of weights: what they are, how they were made, what they reach."""
+"""The README of a folder of weights, its model card: what they are for, how good they are, how they were trained."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from restoration.recipe import Recipe
+    from restoration.recipe import Part, Recipe
+
+PRIVATE = ("validation", "validation_data", "data", "pictures", "start", "changes", "unfinished")
+"""Entries of the record that are told in sentences, not in the table of settings."""
 
 
 def model_card(recipe: Recipe) -> str:
     """Return the README of a folder of weights, with the header that the Hugging Face Hub reads."""
     from restoration.version import __version__
 
-    record = dict(recipe.training)
-    validation = record.pop("validation", None)
-    rows = "\n".join(f"| {name} | {value} |" for name, value in sorted(record.items()))
-    best = f", the best, after step {validation['step']}" if validation and "step" in validation else ""
-    score = (
-        f"PSNR {validation['psnr_rgb']} dB (RGB, border 0) on {validation['pictures']} pictures held out{best}.\n"
-        if validation
-        else "No pictures were held out.\n"
-    )
     method, task = recipe.method.name, recipe.task.name
-    network = f"{recipe.network.name} {json.dumps(recipe.network.options)}" if recipe.network else "none"
-    return f"""---
-library_name: restoration
-pipeline_tag: image-to-image
-license: mit
-tags: [restoration, image-restoration, {method}, {task}]
-metrics: [psnr]
----
+    rows = "\n".join(f"| `{name}` | {value} |" for name, value in recipe.training.items() if name not in PRIVATE)
+    sections = [
+        f"# {method}/{task}\n\nImage restoration with the method `{method}` for the task `{task}`. The weights were "
+        f"trained with `restoration` {__version__}.",
+        _unfinished(recipe.training),
+        f"## Usage\n\n```\npip install {' '.join(_names(recipe.requires))}\n"
+        f"restore run --method {method} --task {task} --weights DIR picture.png\n```\n\n"
+        "`DIR` is this folder, or `owner/name` on the Hugging Face Hub.",
+        f"## Model\n\n{_parts(recipe)}\n\n`config.json` has the whole recipe, which the weights need.",
+        f"## Results\n\n{_results(recipe.training)}",
+        f"## Training\n\n{_training(recipe.training)}\n\n| setting | value |\n|---|---|\n{rows}",
+        "## License\n\nNot stated yet: add `license:` to the header of this file. The pictures of the training may "
+        "restrict the choice.",
+    ]
+    return f"---\n{_header(recipe)}\n---\n\n" + "\n\n".join(filter(None, sections)) + "\n"
 
-# {method}/{task}
 
-Weights for `restore run --method {method} --task {task}`, made by restoration {__version__}.
-Network: {network}. What else they belong to stands in `config.json`.
+def _header(recipe: Recipe) -> str:
+    """Return the metadata in YAML, as the Hub's own library writes it."""
+    from huggingface_hub import EvalResult, ModelCardData
 
-{score}
-| training | |
-|---|---|
-{rows}
-"""
+    method, task, record = recipe.method.name, recipe.task.name, recipe.training
+    results = None
+    if validation := record.get("validation"):
+        result = EvalResult(
+            task_type="image-to-image",
+            dataset_type="imagefolder",
+            dataset_name=_judges(record),
+            metric_type="psnr",
+            metric_name="PSNR (RGB, dB)",
+            metric_value=validation["psnr_rgb"],
+        )
+        results = [result]
+    data = ModelCardData(
+        library_name="restoration",
+        pipeline_tag="image-to-image",
+        tags=["restoration", "image-restoration", method, task],
+        metrics=["psnr"],
+        model_name=f"{method}/{task}",
+        eval_results=results,
+    )
+    return data.to_yaml()
+
+
+def _unfinished(record: dict[str, Any]) -> str:
+    if "unfinished" not in record:
+        return ""
+    return f"> **Unfinished:** after {record['unfinished']} of {record['steps']} steps. Better weights may follow."
+
+
+def _parts(recipe: Recipe) -> str:
+    parts = {"Network": recipe.network, "Noise schedule": recipe.schedule, "Objective": recipe.objective}
+    return "\n".join(f"* {kind}: {_part(part)}" for kind, part in parts.items() if part is not None)
+
+
+def _part(part: Part) -> str:
+    options = ", ".join(f"`{name}` = {json.dumps(value)}" for name, value in part.options.items())
+    return f"`{part.name}`" + (f" with {options}" if options else "")
+
+
+def _results(record: dict[str, Any]) -> str:
+    validation = record.get("validation")
+    if validation is None:
+        return "The weights were not validated."
+    return (
+        f"PSNR {validation['psnr_rgb']} dB (RGB, border 0): mean of {validation['pictures']} pictures "
+        f"({_judges(record)}). These are the best weights of all validations, those after step {validation['step']}."
+    )
+
+
+def _judges(record: dict[str, Any]) -> str:
+    """Return what the pictures for validation are called."""
+    return str(record.get("validation_data") or f"held out of {record.get('data', 'the training data')}")
+
+
+def _training(record: dict[str, Any]) -> str:
+    sentences = []
+    if "pictures" in record:
+        sentences.append(f"Trained on {record['pictures']} pictures ({record['data']}).")
+    sentences.append(f"Initial weights: {record['start']}." if "start" in record else "Initial weights: random.")
+    for change in record.get("changes", ()):
+        before = ", ".join(f"`{name}` {value}" for name, value in change.items() if name != "step")
+        sentences.append(f"Until step {change['step']} some settings were others: {before}.")
+    return " ".join(sentences)
+
+
+def _names(requires: list[str]) -> list[str]:
+    """Return distributions without versions; the toolbox itself comes with them."""
+    return [requirement.partition(">=")[0] for requirement in requires] or ["restoration-toolbox"]

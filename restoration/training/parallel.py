@@ -1,25 +1,28 @@
-"""Several processes that train as one: each has the whole batch and evaluates the network on its share of it.
+"""The processes that train together: who this one is, and what they tell one another.
 
-All draw the same numbers from equal generators, so all have the same batch, noise and places of the path. Only the
-calls of the network are shared out; their answers are put together again, so that an objective sees in each process
-what it would see in one alone, however often it calls the network and whatever it does between. The gradient goes back
-the same way. Accelerate brings the processes together; one process needs none of it.
+A launcher (torch's, accelerate's or one of MPI) says in the environment which process this is; accelerate brings them
+together, and torch's DistributedDataParallel makes their gradients one. A process alone needs none of it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from restoration.engine.hardware import find_device
 from restoration.errors import BadOption, RestorationError
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 LAUNCHERS = (
     ("RANK", "WORLD_SIZE"),
@@ -27,87 +30,83 @@ LAUNCHERS = (
     ("PMI_RANK", "PMI_SIZE"),
     ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"),
 )
-"""Variables in which torch's launcher and those of MPI say which process one is of how many; accelerate uses either."""
-PATIENCE = timedelta(hours=2)
-"""How long processes wait for the first, which alone validates."""
+"""Variables in which torch's launcher and those of MPI give rank and world size; accelerate reads the same."""
+TIMEOUT = timedelta(hours=2)
+"""How long processes wait for rank 0, which alone validates."""
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+"""Batch norms that `nn.SyncBatchNorm` can stand in for; classes derived from them may do more than it does."""
 
 
 class LostProcess(RestorationError):
-    """Another process of this training has ended before its time, and that one knows why."""
-
-    follows = True
+    """Another process of this training has ended before its time; its error is the one to read."""
 
 
-def place() -> tuple[int, int]:
-    """Return which process this is and how many there are, from what a launcher says; 0 of 1 if there is none."""
+def rank_and_world_size() -> tuple[int, int]:
+    """Return which process this is, from 0, and how many there are, as a launcher says; 0 of 1 without one."""
     for rank, size in LAUNCHERS:
-        number = os.environ.get(size, "1")
-        if number.isdigit() and int(number) > 1:
-            return int(os.environ.get(rank, "0")), int(number)
+        world_size = os.environ.get(size, "1")
+        if world_size.isdigit() and int(world_size) > 1:
+            return int(os.environ.get(rank, "0")), int(world_size)
     return 0, 1
 
 
-def own_device(name: str) -> str:
-    """Return the device of this process for the one asked for: among several on one machine each takes a GPU."""
-    here, index = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), int(os.environ.get("LOCAL_RANK", "0"))
-    if place()[1] == 1 or name not in ("auto", "cuda"):
-        return name
-    if name == "auto" and os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true":
-        return "cpu"
-    count = torch.cuda.device_count()
-    if count and here > count:
-        raise BadOption(f"{here} processes need as many GPUs, and this machine has {count}; or use --device cpu")
-    return f"cuda:{index}" if count else name
+def local_world_size() -> int:
+    """Return how many of the processes run on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Processes:
-    """The processes of a training, as one of them sees it: it is number `rank`, from 0, of `number`."""
+    """The processes of a training as one of them sees it: number `rank` of `world_size`, computing on `device`."""
 
+    device: torch.device
     rank: int = 0
-    number: int = 1
+    world_size: int = 1
+    accelerator: Accelerator | None = None
 
-    @property
-    def first(self) -> bool:
-        """Say whether this is the process that validates, writes and speaks for all."""
-        return self.rank == 0
+    def synchronised(self, network: nn.Module) -> nn.Module:
+        """Return the network with batch norms that see the rows of all processes. Raises `BadOption` if there are none.
 
-    def share(self, network: nn.Module) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-        """Return the network as an objective calls it, `network(x, y, t)`: evaluated by all processes together."""
-        if self.number == 1:
+        Parameters and buffers keep their names.
+        """
+        norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+        if self.world_size == 1 or not norms:
             return network
-        for module in network.modules():
-            if isinstance(module, _BatchNorm):
-                whole_batch(module)
-        return Shared(network, self)
+        if self.device.type == "cpu":
+            raise BadOption(
+                "the network has batch norms, which processes can share on GPUs only; train in one process on a CPU, "
+                "which uses all of its cores"
+            )
+        for norm in norms:
+            if type(norm) not in BATCH_NORMS:
+                raise BadOption(f"the network has a {type(norm).__name__}, which processes cannot share; train in one")
+        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        return converted
 
-    def average(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Put into the gradients their mean over processes: that of the whole batch's loss, as `Whole` explains."""
-        if self.number == 1:
-            return
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        flat = total(torch.cat([gradient.flatten() for gradient in gradients])) / self.number
-        for gradient, mean in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
-            gradient.copy_(mean.view_as(gradient))
+    def distributed(self, module: nn.Module) -> nn.Module:
+        """Return the module in DistributedDataParallel: its gradients are means over the processes."""
+        if self.accelerator is None:
+            return module
+        warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
+        wrapped: nn.Module = self.accelerator.prepare_model(module, device_placement=False)
+        return wrapped
 
     def gather(self, value: Any) -> list[Any]:
-        """Return what each process gives, in their order; all must call this."""
-        if self.number == 1:
+        """Return what each process gives, by rank; all must call this."""
+        if self.world_size == 1:
             return [value]
         from accelerate.utils import gather_object
 
-        with together():
-            values: list[Any] = gather_object([value])
+        values: list[Any] = gather_object([value])
         return values
 
-    def from_first(self, value: Any) -> Any:
-        """Return what the first process gives; all must call this."""
-        if self.number == 1:
+    def broadcast(self, value: Any) -> Any:
+        """Return what rank 0 gives; all must call this."""
+        if self.world_size == 1:
             return value
         from accelerate.utils import broadcast_object_list
 
-        with together():
-            values: list[Any] = broadcast_object_list([value])
+        values: list[Any] = broadcast_object_list([value])
         return values[0]
 
     def agree(self, facts: dict[str, Any]) -> None:
@@ -116,120 +115,62 @@ class Processes:
         for rank, other in enumerate(others, start=1):
             for name, value in first.items():
                 if other[name] != value:
-                    raise RestorationError(f"process {rank + 1} of {self.number} has another {name}; give all the same")
+                    here = f"process {rank + 1} of {self.world_size}"
+                    raise RestorationError(f"{here} has another {name} than the first; give all of them the same")
 
 
-def join(device: torch.device) -> Processes:
-    """Meet the other processes of this training, if there are any. Raises `BadOption` if that cannot be."""
-    _, number = place()
-    if number == 1:
-        return Processes()
+def join(name: str) -> Processes:
+    """Meet the other processes of this training, if there are any, and take a device: a GPU each for "auto" or "cuda".
+
+    Raises `BadOption` if that cannot be.
+    """
+    rank, world_size = rank_and_world_size()
+    if world_size == 1:
+        return Processes(device=find_device(name))
+    device = _kind_of_device(name)
     try:
-        from accelerate import PartialState
+        from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
+        from accelerate.utils import DistributedType
     except ImportError as error:
         raise BadOption("several processes need accelerate: pip install 'restoration-toolbox[train]'") from error
     with together():
-        state = PartialState(cpu=device.type == "cpu", timeout=PATIENCE)
-    if state.num_processes != number:
-        raise BadOption(f"{number} processes cannot train on {device.type} together; use --device cpu")
-    return Processes(rank=state.process_index, number=state.num_processes)
+        accelerator = Accelerator(
+            cpu=device == "cpu",
+            mixed_precision="no",  # precision and compiling are settings of the training
+            dynamo_backend="no",
+            kwargs_handlers=[
+                InitProcessGroupKwargs(timeout=TIMEOUT),
+                DistributedDataParallelKwargs(find_unused_parameters=True),  # an objective may leave out a part
+            ],
+        )
+    usual = (DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
+    if accelerator.num_processes != world_size or accelerator.distributed_type not in usual:
+        kind = accelerator.distributed_type.value
+        raise BadOption(f"{world_size} processes cannot train on {device} by {kind}; use --multi_gpu, or --device cpu")
+    return Processes(device=accelerator.device, rank=rank, world_size=world_size, accelerator=accelerator)
 
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Say in one line that a process is missing, whatever it was that noticed."""
+    """Say in one line that another process is missing, whichever call noticed. Raises `LostProcess`."""
     try:
         yield
     except RuntimeError as error:
-        raise LostProcess("another process of this training has ended; see what it said") from error
+        words = str(error).lower()
+        network = isinstance(error, torch.distributed.DistError) or "gloo" in words or "closed by peer" in words
+        if not network or rank_and_world_size()[1] == 1:
+            raise
+        raise LostProcess("another process of this training has ended; its error is the one to read") from error
 
 
-def total(value: Tensor) -> Tensor:
-    """Return the sum over processes, without a gradient."""
-    from accelerate.utils import reduce
-
-    with together():
-        summed: Tensor = reduce(value.detach(), "sum")
-    return summed
-
-
-class Whole(torch.autograd.Function):
-    """The sum over processes, and the sum of the gradients on the way back.
-
-    Each of the R processes computes the whole loss from it, so R times the loss is differentiated: the mean of the
-    parameters' gradients over processes is that of the loss.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, value: Tensor) -> Tensor:
-        """Sum what the processes have, of one shape."""
-        return total(value)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        """Sum what the processes send back."""
-        return total(gradients[0].contiguous())
-
-
-def whole(value: Tensor) -> Tensor:
-    """Return the sum over processes; differentiable."""
-    summed: Tensor = Whole.apply(value)
-    return summed
-
-
-class Shared(nn.Module):
-    """A network whose rows are shared out: each process evaluates some that lie together, and gets all answers.
-
-    What an objective does with a part of the network, found inside, each process does for the whole batch.
-    """
-
-    def __init__(self, network: nn.Module, processes: Processes) -> None:
-        super().__init__()
-        self.network, self.processes = network, processes
-
-    def forward(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
-        """Map `b c h w` at times `t`, `b` or `1`, to `b c h w`. Fewer rows than processes are evaluated by each."""
-        batch, number, rank = x.shape[0], self.processes.number, self.processes.rank
-        if batch < number:
-            alone: Tensor = self.network(x, y, t)
-            return alone
-        begin, end = batch * rank // number, batch * (rank + 1) // number
-        mine = self.network(x[begin:end], y[begin:end], t[begin:end] if t.shape[0] == batch else t)
-        before, after = (mine.new_zeros(rows, *mine.shape[1:]) for rows in (begin, batch - end))
-        return whole(torch.cat([before, mine, after]))
-
-
-def whole_batch(norm: _BatchNorm) -> None:
-    """Let a batch norm, while it trains, take its statistics over the rows of all processes. Raises `BadOption`."""
-    if type(norm) not in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d):
-        raise BadOption(f"the network has a {type(norm).__name__}, which needs the whole batch; train in one process")
-    usual = norm.forward
-
-    def forward(given: Tensor) -> Tensor:
-        if not norm.training:
-            return usual(given)
-        x = given.float()
-        others = [dim for dim in range(x.ndim) if dim != 1]
-        shape = [1, -1, *[1] * (x.ndim - 2)]
-        count = whole(x.new_tensor(float(x.numel() // x.shape[1])))
-        mean = whole(x.sum(others)) / count
-        centred = x - mean.view(shape)
-        variance = whole(centred.square().sum(others)) / count
-        _remember(norm, mean.detach(), (variance * count / (count - 1)).detach())
-        answer = centred * torch.rsqrt(variance + norm.eps).view(shape)
-        if norm.affine:
-            answer = answer * norm.weight.view(shape) + norm.bias.view(shape)
-        return answer.to(given.dtype)
-
-    norm.forward = torch.compiler.disable(forward)  # type: ignore[method-assign, no-untyped-call]
-
-
-@torch.no_grad()
-def _remember(norm: _BatchNorm, mean: Tensor, variance: Tensor) -> None:
-    """Put the statistics of a batch into the running ones."""
-    if norm.num_batches_tracked is None or norm.running_mean is None or norm.running_var is None:
-        return
-    norm.num_batches_tracked.add_(1)
-    share = norm.momentum if norm.momentum is not None else 1 / float(norm.num_batches_tracked)
-    norm.running_mean.lerp_(mean, share)
-    norm.running_var.lerp_(variance, share)
+def _kind_of_device(name: str) -> str:
+    """Return "cpu" or "cuda" for the device that was asked for. Raises `BadOption` where there are too few."""
+    if name == "auto":
+        cpu = os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true" or not torch.cuda.is_available()
+        name = "cpu" if cpu else "cuda"
+    if name not in ("cpu", "cuda"):
+        raise BadOption(f"several processes train on cuda, a GPU each, or on cpu, not on {name}")
+    here, count = local_world_size(), torch.cuda.device_count()
+    if name == "cuda" and here > count:
+        raise BadOption(f"{here} processes need as many GPUs, and this machine has {count}; or use --device cpu")
+    return name

@@ -1,103 +1,155 @@
-"""Folders of pictures to batches of clean and degraded patches."""
+"""Patches of pictures for training: each is a function of the seed, the step and its row, and of nothing else."""
 
 from __future__ import annotations
 
-import zlib
+import logging
+import os
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
 
-from restoration.engine.shrinking import shrink
-from restoration.errors import BadOption, BadPicture
-from restoration.images import read
+from restoration.errors import BadOption
+from restoration.images.shards import Member
+from restoration.randomness import keyed_generator
+from restoration.training.pictures import Pictures
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from torch import Generator, Tensor
 
+    from restoration.images import Source
     from restoration.images.folders import Pair
     from restoration.interfaces import Task
 
+log = logging.getLogger("restoration")
+
 ZOOM, WIDER = 1.5, 4 / 3
 """Of a working size: how much finer a patch may show a picture than the whole is judged at, and how much coarser."""
+CHECKED = 1000
+"""Pictures whose sizes are read before a training begins; of larger sets so many, spread evenly."""
+TRIES = 1000
+"""Pictures that are drawn in vain, because they are smaller than a patch, before a training gives up."""
 
 
-def split(pairs: list[Pair], held_out: int, seed: int) -> tuple[list[Pair], list[Pair]]:
-    """Keep some pairs, drawn by the seed, for validation: at most half of them."""
-    order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(seed)).tolist()
-    count = min(held_out, len(pairs) // 2)
-    kept = set(order[:count])
-    return [p for i, p in enumerate(pairs) if i not in kept], [p for i, p in enumerate(pairs) if i in kept]
+def split(pairs: Sequence[Pair], held_out: int, seed: int) -> tuple[list[Pair], list[Pair]]:
+    """Keep some pictures, drawn by the seed, for validation: at most half of them.
+
+    Of a clean picture with several degraded ones, all are kept out of the training, and the first serves validation.
+    """
+    firsts: dict[Source, Pair] = {}
+    for pair in pairs:
+        firsts.setdefault(pair.clean, pair)
+    order = torch.randperm(len(firsts), generator=torch.Generator().manual_seed(seed)).tolist()
+    drawn = set(order[: min(held_out, len(firsts) // 2)])
+    kept = {pair.clean: pair for place, pair in enumerate(firsts.values()) if place in drawn}
+    return [pair for pair in pairs if pair.clean not in kept], list(kept.values())
 
 
 class Patches:
-    """Random patches of pictures held in memory: batches of clean and degraded ones, the same for the same generator.
+    """Random patches of pictures, clean and degraded ones.
 
-    Without a degraded picture of its own a patch is degraded by `task`. Pictures smaller than `size` are left out. With
-    a `working_size` they are shrunk, to `ZOOM` times it, and patches by a random factor once more.
+    * `pairs`: the pictures; those smaller than a patch are left out.
+    * `task`: degrades patches of clean pictures that have no degraded one of their own, and enlarges small ones.
+    * `size`: the side of a patch in pixels.
+    * `channels`: 1 for grey, or 3.
+    * `working_size`: pictures are shrunk to `ZOOM` times it, and patches by a random factor once more; 0: they are not.
+    * `cache`: bytes of decoded pictures that each process keeps in a file.
+
+    Large pictures are drawn more often, up to twice as often as those of a usual size: of two that are drawn evenly one
+    is taken by chance, with its area as weight. So no size need be known before it is asked for. Raises `BadOption` if
+    no picture is large enough, and `BadPicture` for pairs of different sizes.
     """
 
-    def __init__(self, pairs: list[Pair], task: Task, *, size: int, channels: int = 3, working_size: int = 0) -> None:
-        self.task, self.size = task, size
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        task: Task,
+        *,
+        size: int,
+        channels: int = 3,
+        working_size: int = 0,
+        cache: int = 0,
+    ) -> None:
+        self.task, self.side = task, size
         self.shrunk_to = working_size * ZOOM
-        self.pictures: list[tuple[Tensor, Tensor | None]] = []
-        for pair in pairs:
-            clean = _bytes(pair.clean, channels, self.shrunk_to)
-            degraded = _bytes(pair.degraded, channels, self.shrunk_to) if pair.degraded else None
-            if degraded is not None and degraded.shape != clean.shape:
-                raise BadPicture(f"{pair.clean} and {pair.degraded} have different sizes")
-            if min(clean.shape[-2:]) >= size:
-                self.pictures.append((clean, degraded))
-        if not self.pictures:
-            raise BadOption(f"no picture is as large as a patch of {size}x{size}; use a smaller --patch")
-        areas = torch.tensor([clean[0].numel() for clean, _ in self.pictures], dtype=torch.float64)
-        self.chances = areas.clamp(max=4 * areas.median()).sqrt()
+        self.pictures = Pictures(pairs, task, channels=channels, shrunk_to=self.shrunk_to, cache=cache)
+        self._check()
 
-    def fingerprint(self) -> int:
-        """Return a number that other pictures, or the same in another order, would hardly have."""
-        crc = 0
-        for picture in self.pictures:
-            for pixels in picture:
-                crc = crc if pixels is None else zlib.crc32(pixels.contiguous().numpy(), crc)  # type: ignore[arg-type]
-        return crc
+    def __len__(self) -> int:
+        return len(self.pictures)
 
-    def batch(self, number: int, rng: Generator) -> tuple[Tensor, Tensor]:
-        """Draw clean and degraded patches, `number c size size` each, in [0, 1], turned and mirrored at random."""
-        clean, degraded = [], []
-        for index in torch.multinomial(self.chances, number, replacement=True, generator=rng).tolist():
-            x, y = self.pictures[index]
-            height, width = x.shape[-2:]
-            draw = torch.rand(5, generator=rng).tolist()
-            side = self._side(min(height, width), rng)
-            top, left = int(draw[0] * (height - side + 1)), int(draw[1] * (width - side + 1))
-            window = (slice(None), slice(top, top + side), slice(left, left + side))
-            turn = (draw[2] < 0.5, draw[3] < 0.5, draw[4] < 0.5)
-            clean.append(_turned(self._shrunk(x[window]), turn))
-            if y is not None:
-                degraded.append(_turned(self._shrunk(y[window]), turn))
-        patches = torch.stack(clean).float() / 255
-        if degraded:
-            return patches, torch.stack(degraded).float() / 255
-        return patches, self.task(patches, rng)
+    def fingerprint(self) -> str:
+        """Return a text that another list of pictures would not have: of names and sizes of files, not of contents."""
+        sources = [source for pair in self.pictures.pairs for source in (pair.clean, pair.degraded) if source]
+        names = [str(source) for source in sources]
+        above = len(os.path.commonpath([os.path.dirname(min(names)), os.path.dirname(max(names))]))
+        known = blake2b(digest_size=16)
+        for name, source in zip(names, sources, strict=True):
+            size = source.size if isinstance(source, Member) else os.stat(name).st_size
+            known.update(f"{name[above:]} {size}\n".encode())
+        return known.hexdigest()
 
-    def _side(self, shorter: int, rng: Generator) -> int:
-        """Draw the side of the window that a patch is made of; without a working size it is the patch's own."""
+    def row(self, seed: int, step: int, row: int) -> tuple[Tensor, Tensor]:
+        """Draw a clean and a degraded patch, `c size size` each, in [0, 1], turned and mirrored at random."""
+        rng = keyed_generator("patch", seed, step, row)
+        number = self._drawn(rng)
+        height, width = self.pictures.size(number)
+        down, right, zoomed, *turns = torch.rand(6, generator=rng).tolist()
+        side = self._window_side(min(height, width), zoomed)
+        top, left = int(down * (height - side + 1)), int(right * (width - side + 1))
+        x, y = self.pictures.window(number, slice(top, top + side), slice(left, left + side))
+        turn = [draw < 0.5 for draw in turns]
+        clean = _as_float(_turned(self._shrunk(x), turn))
+        if y is None:
+            return clean, self.task(clean[None], rng)[0]
+        return clean, _as_float(_turned(self._shrunk(y), turn))
+
+    def _check(self) -> None:
+        """Read the sizes of pictures, of very many those of some, and say how many are too small."""
+        total = len(self.pictures)
+        checked = range(total) if total <= CHECKED else [place * total // CHECKED for place in range(CHECKED)]
+        small = sum(not self._area(number) for number in checked)
+        if small == len(checked) and not any(self._area(number) for number in range(total)):
+            raise BadOption(f"no picture is as large as a patch of {self.side}x{self.side}; use a smaller --patch")
+        if small:
+            about = f"about {max(1, round(100 * small / len(checked)))} % of {total}"
+            many = f"{small} of {total}" if len(checked) == total else about
+            log.warning("%s pictures are smaller than a patch of %dx%d and are left out", many, self.side, self.side)
+
+    def _area(self, number: int) -> int:
+        """Return the pixels of a picture, 0 if it is smaller than a patch."""
+        height, width = self.pictures.size(number)
+        return height * width if min(height, width) >= self.side else 0
+
+    def _drawn(self, rng: Generator) -> int:
+        """Draw a picture: one of two, with their areas as weights."""
+        for _ in range(TRIES):
+            two = torch.randint(len(self.pictures), (2,), generator=rng).tolist()
+            at = float(torch.rand((), generator=rng))
+            first, second = (self._area(number) for number in two)
+            if first + second:
+                return int(two[0] if at * (first + second) < first else two[1])
+        raise BadOption(f"hardly a picture is as large as a patch of {self.side}x{self.side}; use a smaller --patch")
+
+    def _window_side(self, shorter: int, drawn: float) -> int:
+        """Return the side of the window that a patch is made of; without a working size it is the patch's own."""
         if not self.shrunk_to:
-            return self.size
-        largest = min(shorter, int(self.size * ZOOM * WIDER))
-        return self.size + int(torch.rand(1, generator=rng).item() * (largest - self.size + 1))
+            return self.side
+        largest = min(shorter, int(self.side * ZOOM * WIDER))
+        return self.side + int(drawn * (largest - self.side + 1))
 
     def _shrunk(self, window: Tensor) -> Tensor:
-        """Shrink a window, `c h w` of 8 bits, to a patch."""
-        size = [self.size, self.size]
+        """Shrink a window, `c h w`, to a patch."""
+        size = [self.side, self.side]
         if list(window.shape[-2:]) == size:
             return window
         return functional.interpolate(window[None], size, mode="bicubic", antialias=True, align_corners=False)[0]
 
 
-def _turned(patch: Tensor, turn: tuple[bool, bool, bool]) -> Tensor:
+def _turned(patch: Tensor, turn: Sequence[bool]) -> Tensor:
     """Mirror and transpose `c h w`: one of the eight positions of a square."""
     if turn[0]:
         patch = patch.flip(-1)
@@ -106,9 +158,6 @@ def _turned(patch: Tensor, turn: tuple[bool, bool, bool]) -> Tensor:
     return patch.transpose(-1, -2) if turn[2] else patch
 
 
-def _bytes(path: Path, channels: int, size: float) -> Tensor:
-    """Read a picture as `c h w`, 8 bits, of at most `size` squared pixels."""
-    pixels = shrink(read(path).pixels, size)[0]
-    if pixels.shape[0] != channels:
-        pixels = pixels.expand(channels, -1, -1) if channels == 3 else pixels.mean(dim=0, keepdim=True)
-    return (pixels * 255).round().to(torch.uint8)
+def _as_float(patch: Tensor) -> Tensor:
+    """Return a patch of 8 bits, or one that is a float already, as a float in [0, 1]."""
+    return patch if patch.is_floating_point() else patch.float() / 255

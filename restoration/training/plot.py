@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 
 Points = Sequence[tuple[float, float]]
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-"""Colours that also those tell apart who do not see red and green as others do (Okabe and Ito, 2008)."""
+"""Colours that can also be told apart with colour vision deficiencies (Okabe and Ito, 2008)."""
 LEFT, RIGHT, TOP, BOTTOM = 64, 28, 34, 46
 """Pixels around the axes, for what is written there."""
 LETTER = 7
-"""Pixels that a letter of the legend takes, at most."""
+"""The widest letter of the legend, in pixels."""
 FEW = 60
-"""Series of no more points than this get a dot at each of them."""
+"""Series of at most this many points have a dot at each of them."""
 
 
 def line_plot(
@@ -30,10 +30,16 @@ def line_plot(
     height: int = 320,
     place: int = 0,
 ) -> str:
-    """Return an SVG of named series of points (x, y), `width` by `height` pixels, `place` pixels down its page.
+    """Return an SVG of named series of points (x, y). Several series have a legend.
 
-    Points that are not finite, or not positive on an axis with `log_x` or `log_y`, leave a gap. The x axis encloses
-    what is in `span` too. A legend stands above more than one series.
+    Points that are not finite, or not positive on a logarithmic axis, leave a gap.
+
+    * `series`: the points of each series, by its name.
+    * `title`, `x_label`, `y_label`: the texts.
+    * `log_x`, `log_y`: whether an axis is logarithmic.
+    * `span`: values that the x axis also includes.
+    * `width`, `height`: the size in pixels.
+    * `place`: the distance from the top of its page in pixels.
     """
     drawn = {
         name: [(x, y) if _fits(x, log_x) and _fits(y, log_y) else None for x, y in points]

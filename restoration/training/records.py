@@ -114,7 +114,7 @@ def curves(lines: Sequence[dict[str, Any]]) -> str:
     steps = (0, max((step for step, _ in loss), default=1))
     title = "Loss, a mean over the last steps"
     above = line_plot({"loss": loss}, title=title, y_label="loss", log_y=True, span=steps)
-    title = "PSNR of the pictures held out, averaged weights"
+    title = "PSNR in validation, averaged weights"
     below = line_plot({"psnr": quality}, title=title, x_label="step", y_label="dB, RGB", span=steps, place=320)
     return stack([above, below])
 

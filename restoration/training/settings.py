@@ -3,28 +3,49 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import msgspec
 
-FREE = ("validate_every", "checkpoint_every", "log_every", "compile")
-"""Settings that may differ where a training goes on: no step depends on them, but for rounding."""
+from restoration.errors import BadOption
+
+FREE = ("validate_every", "checkpoint_every", "log_every", "compile", "workers", "cache")
+"""Settings that may differ where a training goes on, in silence: no step depends on them, but for rounding."""
+CHANGEABLE = ("steps", "lr", "warmup", "weight_decay", "ema", "clip", "precision")
+"""Settings that may differ where a training goes on, and are then recorded: they shape the steps to come."""
+ABSENT: dict[str, Any] = {"blend": 0.0}
+"""What a setting is where a record was written before there was one."""
 
 
 class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """How to train: the numbers that, with a recipe and the data, give the same weights again.
 
-    `batch` is that of all processes together; `patch` a side in pixels; `lr` the highest learning rate, reached after
-    `warmup` steps, then a cosine to 0; `ema` the decay of the averaged weights; `clip` the largest norm of a gradient.
-    `held_out` pictures serve validation: what is kept in the end are the averaged weights that did best on them. A
-    share `blend` of what is kept are the weights of the start, which makes a network that was trained further more
-    robust (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022); no step depends on it.
+    * `steps`: updates of the weights.
+    * `batch`: patches a step, those of all processes together.
+    * `patch`: side of a patch, in pixels.
+    * `lr`: the highest learning rate of AdamW; it is reached after the warm-up and then falls to 0 by a cosine.
+    * `warmup`: steps in which the learning rate rises; None for 500, but at most a tenth of all steps.
+    * `weight_decay`: the decoupled weight decay of AdamW.
+    * `ema`: decay of the averaged weights, which are what is kept; the first steps have a smaller one.
+    * `clip`: the largest norm of the gradient; longer ones are scaled down to it.
+    * `blend`: share of the initial weights in what is kept, which makes a network that was trained further more robust
+      (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022); no step depends on it.
+    * `seed`: of the initial weights, the patches and the noise.
+    * `precision`: "auto", "fp32", "bf16" or "fp16", which comes with loss scaling.
+    * `compile`: whether the network is compiled by torch.compile.
+    * `held_out`: pictures kept for validation, where there is no folder for it.
+    * `validate_every`, `checkpoint_every`, `log_every`: steps between validations, checkpoints and lines of the log.
+    * `workers`: processes that prepare batches beside each training process; None for as many as there are idle cores.
+    * `cache`: bytes of memory for decoded pictures; None for a share of what is free.
+
+    Raises `ValueError` for a number out of its range.
     """
 
     steps: int = 20000
     batch: int = 8
     patch: int = 96
     lr: float = 1e-3
-    warmup: int = 500
+    warmup: int | None = None
     weight_decay: float = 0.0
     ema: float = 0.999
     clip: float = 1.0
@@ -36,19 +57,57 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     validate_every: int = 2000
     checkpoint_every: int = 1000
     log_every: int = 100
+    workers: int | None = None
+    cache: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "patch", "validate_every", "checkpoint_every", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
-        if self.held_out < 0:
-            raise ValueError("held_out must be at least 0")
-        if not 0 <= self.blend < 1:
-            raise ValueError("blend must be at least 0 and less than 1")
+        for name in ("held_out", "warmup", "weight_decay", "workers", "cache"):
+            if (getattr(self, name) or 0) < 0:
+                raise ValueError(f"{name} must be at least 0")
+        for name in ("lr", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be a number above 0")
+        for name in ("blend", "ema"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 0 and less than 1")
+
+    @property
+    def warmup_steps(self) -> int:
+        """The steps in which the learning rate rises."""
+        return min(500, self.steps // 10) if self.warmup is None else self.warmup
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""
-        if step < self.warmup:
-            return self.lr * (step + 1) / self.warmup
-        done = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return self.lr * (1 + math.cos(math.pi * done)) / 2
+        warmup = self.warmup_steps
+        if step < warmup:
+            return self.lr * (step + 1) / warmup
+        done = (step - warmup) / max(1, self.steps - warmup)
+        return self.lr * (1 + math.cos(math.pi * min(1.0, done))) / 2
+
+    def due(self, step: int) -> set[str]:
+        """Return which of "log", "validate" and "checkpoint" are due after a step, from 1; all after the last."""
+        every = {"log": self.log_every, "validate": self.validate_every, "checkpoint": self.checkpoint_every}
+        return {name for name, steps in every.items() if step % steps == 0 or step == self.steps}
+
+    def record(self) -> dict[str, Any]:
+        """Return what belongs in a record of the training, as plain data: not how the machine was used for it."""
+        record: dict[str, Any] = msgspec.to_builtins(self) | {"warmup": self.warmup_steps}
+        return {name: value for name, value in record.items() if name not in ("workers", "cache")}
+
+    def changes_from(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Return the settings of a record that are others now, with their old values; none of `FREE` is among them.
+
+        Raises `BadOption` for one that cannot change in the middle of a training.
+        """
+        changed = {}
+        for name, value in self.record().items():
+            old = record.get(name, ABSENT.get(name))
+            if name in FREE or old == value:
+                continue
+            if name not in CHANGEABLE:
+                raise BadOption(f"it was begun with --{name.replace('_', '-')} {old}, not {value}")
+            changed[name] = old
+        return changed

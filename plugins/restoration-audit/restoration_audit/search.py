@@ -5,19 +5,19 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional
 
-from restoration.images import CLEAN, pairs_in, read
+from restoration.images import CLEAN, Source, pairs_in, read
 from restoration_audit.keypoints import SYMMETRIES, find, inverse, turned, turned_places
 from restoration_audit.registration import register
 from restoration_audit.retrieval import AGREEING, Candidate, Retrieval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from torch import Tensor
 
@@ -139,7 +139,7 @@ def audit(train: Path, test: Path, *, observe: Callable[[int, int], None] = lamb
     tests, trains = ([pair.clean for pair in pairs_in(folder)] for folder in (test, train))
     number = itertools.count(1)
 
-    def ready(folder: Path, paths: list[Path]) -> Iterator[Sheet]:
+    def ready(folder: Path, paths: list[Source]) -> Iterator[Sheet]:
         for path in paths:
             yield sheet(path, _name(folder, path))
             observe(next(number), len(tests) + len(trains))
@@ -165,7 +165,7 @@ def audit(train: Path, test: Path, *, observe: Callable[[int, int], None] = lamb
     )
 
 
-def sheet(path: Path, name: str) -> Sheet:
+def sheet(path: Source, name: str) -> Sheet:
     """Read a picture and make it ready for the search."""
     grey = read(path).pixels.mean(dim=1, keepdim=True)
     height, width = grey.shape[-2:]
@@ -231,8 +231,9 @@ def _size(picture: Tensor) -> tuple[int, int]:
 def _label(folder: Path) -> str:
     """Return what a folder is called; a `clean` or `HR` is known by the folder above."""
     folder = folder.resolve()
-    return folder.parent.name if folder.name in CLEAN else folder.name
+    return folder.parent.name if folder.name.lower() in CLEAN else folder.name
 
 
-def _name(folder: Path, path: Path) -> str:
-    return f"{folder.resolve().name}/{path.relative_to(folder).as_posix()}"
+def _name(folder: Path, source: Source) -> str:
+    inside = source.relative_to(folder).as_posix() if isinstance(source, Path) else source.name
+    return f"{folder.resolve().name}/{inside}"

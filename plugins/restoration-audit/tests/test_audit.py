@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import pyvips
 import torch
-from forking import restore
+from forking import Run, commands
 from restoration_audit.keypoints import SYMMETRIES, find, inverse, turned, turned_descriptors, turned_places
 from restoration_audit.registration import Placement, register
 from restoration_audit.search import Audit, Match, audit
@@ -239,7 +239,13 @@ def test_a_registration_finds_scale_and_offset_of_a_known_function():
     assert math.isclose(got.placement.overlap(first, second)[1], got.box[1])
 
 
-def test_the_command_prints_what_it_found_and_its_exit_code_says_whether(tmp_path):
+@pytest.fixture(scope="module")
+def restore() -> Iterator[Run]:
+    with commands() as run:
+        yield run
+
+
+def test_the_command_prints_what_it_found_and_its_exit_code_says_whether(restore, tmp_path):
     picture = textured(1)
     save(picture, tmp_path / "train" / "a.png")
     save(turned(picture, KINDS["rotated 180°"]).contiguous(), tmp_path / "test" / "b.jpg", 70)

@@ -1,8 +1,8 @@
-"""Latent Refusion: the walk of IR-SDE between the latents of two pictures, which are small where pictures are large.
+"""Latent Refusion: IR-SDE between the latents of two pictures, which are small where pictures are large.
 
 Luo et al., "Refusion: Enabling Large-Size Realistic Image Restoration with Latent-Space Diffusion Models", CVPR
-Workshops 2023, arXiv:2304.08291. A latent says what a picture lost, and what is hidden beside it is taken from the
-degraded picture as it is.
+Workshops 2023, arXiv:2304.08291. The latent of a picture contains its damage; what it does not contain is taken from
+the degraded picture unchanged.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from einops import rearrange, reduce
 from torch import nn
 
-from restoration_ir_sde.objectives import CleanMatching, EulerMatching, NoiseMatching, Norm, PosteriorMean
+from restoration_ir_sde.objectives import CleanMatching, EulerMatching, Matching, NoiseMatching, Norm, PosteriorMean
 from restoration_ir_sde.restorers import IRSDE
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from restoration import Network, NoiseSchedule, Objective, Observation, Sampler
+    from restoration import Network, NoiseSchedule, Objective, Observation, RowGenerators, Sampler
 
-Matching = Literal["clean", "noise", "posterior-mean", "euler"]
+Kind = Literal["clean", "noise", "posterior-mean", "euler"]
 Stage = Literal["both", "autoencoder", "denoiser"]
-MATCHINGS: dict[Matching, type[CleanMatching]] = {
+MATCHINGS: dict[Kind, type[Matching]] = {
     "clean": CleanMatching,
     "noise": NoiseMatching,
     "posterior-mean": PosteriorMean,
@@ -41,16 +41,16 @@ class LatentNetwork(Protocol):
     latent_channels: int
 
     def encode(self, x: Tensor) -> tuple[Tensor, Any]:
-        """Return the latent of a picture `b c h w`, `b latent_channels h' w'`, and what it leaves out."""
+        """Return the latent `b latent_channels h' w'` of pictures `b c h w`, and what it does not contain."""
         ...
 
     def decode(self, latent: Tensor, hidden: Any) -> Tensor:
-        """Return the picture of a latent, `b c h w`, with what another encoding left out."""
+        """Return pictures `b c h w` from latents and what those of other pictures do not contain."""
         ...
 
 
 class Pixels:
-    """The latents of a network that has none: the pictures themselves, with nothing left out."""
+    """The latents of a network that has none: the pictures themselves."""
 
     latent_channels = 0
 
@@ -64,16 +64,19 @@ class Pixels:
 
 
 def latents_of(network: Network) -> LatentNetwork:
-    """Return what encodes and decodes for a network, found inside of whatever wraps it; else the pixels as they are."""
+    """Return the part of a network that encodes and decodes, inside whatever wraps it; without one, `Pixels`."""
     inside = network.modules() if isinstance(network, nn.Module) else ()
     return next((module for module in inside if isinstance(module, LatentNetwork)), Pixels())
 
 
 class LatentIRSDE(IRSDE):
-    """Encodes the degraded picture, walks to the clean latent in `steps` evaluations, and decodes it.
+    """Encodes the degraded picture, samples the clean latent, and decodes it.
 
-    What the latent leaves out is that of the degraded picture. Only the last estimate is decoded, which costs more than
-    a step does; with `previews` every one. A network without latents walks between pictures, as `IRSDE` does.
+    What the latent does not contain is that of the degraded picture. A network without latents is used as by `IRSDE`.
+
+    * `network`, `schedule`, `objective`, `sampler`: the parts of the method.
+    * `steps`: the number of evaluations of the network.
+    * `previews`: whether every estimate is decoded, not just the last; decoding takes longer than a step.
     """
 
     def __init__(
@@ -102,21 +105,25 @@ class LatentIRSDE(IRSDE):
 
 
 class LatentMatching:
-    """Trains an autoencoder with latent replacing, and a denoiser on the path between its latents, which stay put.
+    """Trains an autoencoder by latent replacing, and a denoiser on the path between its latents.
 
-    Latent replacing: the degraded picture must come back from its own latent, and the clean
-    one from its latent with what the degraded one hides. `swap` lets the two change places for half of the pictures;
-    `regular` is the weight of how far mean and spread of a latent are from those of its picture and from half of them.
+    Latent replacing: the degraded picture must be decoded from its own latent, and the clean one from its latent with
+    what that of the degraded one does not contain. No gradient of the denoiser reaches the autoencoder. With a network
+    without latents only the matching is left, between pictures.
 
-    `matching` is what the denoiser is trained to say, with `norm` and, for "clean", `rectification` as elsewhere. No
-    gradient of it reaches the autoencoder, so "both" trains the two in one go; a `stage` trains one and leaves the
-    other as it is. With a network without latents all that is left is the matching, between pictures.
+    * `matching`: what the denoiser is trained to predict.
+    * `norm`: whether errors are absolute or squared.
+    * `rectification`: see `CleanMatching`; only for the matching "clean".
+    * `stage`: "both" trains the two at once; "autoencoder" or "denoiser" trains one and leaves the other unchanged.
+    * `regular`: the weight of the distances of mean and standard deviation of a latent from the mean and half the
+      standard deviation of its picture.
+    * `swap`: whether the two pictures change places for half of the rows.
     """
 
     def __init__(
         self,
         *,
-        matching: Matching = "clean",
+        matching: Kind = "clean",
         norm: Norm = "l1",
         rectification: float = 0.0,
         stage: Stage = "both",
@@ -125,17 +132,17 @@ class LatentMatching:
     ) -> None:
         if rectification and matching != "clean":
             raise ValueError(f"rectification is for the matching clean, not for {matching}")
-        self.matching = (
+        self.matching: Matching = (
             CleanMatching(norm=norm, rectification=rectification)
             if matching == "clean"
             else MATCHINGS[matching](norm=norm)
         )
         self.stage, self.regular, self.swap = stage, regular, swap
 
-    def loss(self, network: Network, schedule: NoiseSchedule, x: Tensor, y: Tensor, rng: Generator) -> Tensor:
-        """Return one loss an image, `b`: of the autoencoder, of the denoiser at random places, or their sum.
+    def loss(self, network: Network, schedule: NoiseSchedule, x: Tensor, y: Tensor, rng: RowGenerators) -> Tensor:
+        """Return one loss an image, `b`: of the autoencoder, of the denoiser at random times, or their sum.
 
-        Raises `ValueError` where there is no autoencoder to train.
+        Raises `ValueError` if there is no autoencoder to train.
         """
         latents = latents_of(network)
         if isinstance(latents, Pixels):
@@ -151,14 +158,16 @@ class LatentMatching:
             loss = loss + self.matching.loss(network, schedule, clean, degraded, rng)
         return loss
 
-    def replacing(self, latents: LatentNetwork, x: Tensor, y: Tensor, rng: Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def replacing(
+        self, latents: LatentNetwork, x: Tensor, y: Tensor, rng: RowGenerators
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the loss of latent replacing, `b`, and the latents of `x` and `y`, without a gradient."""
-        swapped = rearrange(torch.rand(x.shape[0], generator=rng) < 0.5 * self.swap, "b -> b 1 1 1").to(x.device)
+        swapped = (rng.uniform(1, 1, 1) < 0.5 * self.swap).to(x.device, non_blocking=True)
         kept, other = torch.where(swapped, x, y), torch.where(swapped, y, x)
         latent, hidden = latents.encode(kept)
         replaced, _ = latents.encode(other)
-        loss = self.matching.reduced(latents.decode(latent, hidden) - kept)
-        loss = loss + self.matching.reduced(latents.decode(replaced, hidden) - other)
+        loss = self.matching.mean(latents.decode(latent, hidden) - kept)
+        loss = loss + self.matching.mean(latents.decode(replaced, hidden) - other)
         if self.regular:
             (mean, spread), (picture_mean, picture_spread) = moments(latent), moments(kept)
             loss = loss + self.regular * ((mean - picture_mean).abs() + (spread - picture_spread / 2).abs())
@@ -166,12 +175,12 @@ class LatentMatching:
         return loss, torch.where(swapped, latent, replaced), torch.where(swapped, replaced, latent)
 
     def clean(self, network: Network, schedule: NoiseSchedule, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
-        """Return the clean latent, or picture, as the network sees it from a state: `b c h w`."""
+        """Return the clean latent, or picture, that the network predicts from a state: `b c h w`."""
         return self.matching.clean(network, schedule, x_t, y, t)
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean and the standard deviation of each of `b c h w`, both `b`; the latter can be derived at 0 too."""
+    """Return the mean and the standard deviation of each of `b c h w`, both `b`; the latter has a gradient at 0 too."""
     mean = reduce(x, "b c h w -> b", "mean")
     variance = reduce((x - rearrange(mean, "b -> b 1 1 1")).square(), "b c h w -> b", "mean")
     return mean, (variance + 1e-12).sqrt()

@@ -1,4 +1,4 @@
-"""The methods: mean reversion from the degraded image, and denoising from the place where its noise belongs."""
+"""The methods: mean reversion from the degraded image, and denoising from the time of its noise level."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 LEAST = 0.1 / 255
-"""Noise that is as good as none, so that the walk has one step."""
+"""Noise of at most this standard deviation counts as none, so that there is one step."""
 
 
 class IRSDE:
-    """Walks back from the degraded image plus noise to the clean one, in `steps` evaluations of the network.
+    """Samples the clean image from the degraded one plus noise, in `steps` evaluations of the network.
 
-    One evaluation is the answer of a plain regression network; 100 with the sampler `posterior` are the published
+    One evaluation is the prediction of a plain regression network; 100 with the sampler `posterior` are the published
     setting.
     """
 
@@ -57,10 +57,10 @@ class IRSDE:
 
 
 class Denoising(IRSDE):
-    """Denoising-SDE and -ODE: a picture with noise `sigma` is a state of the path, so the walk starts there.
+    """Denoising-SDE and -ODE: a picture with noise `sigma` is a state of the path, and sampling starts there.
 
-    The evaluations are those of the places passed on the way, at most `steps`. Noise that is not known is estimated
-    from the picture; stronger noise than the path holds starts at its end.
+    There is an evaluation for each step of the schedule from there on, but at most `steps`. Unknown noise is estimated
+    from the picture; noise that is stronger than that of the path starts at its end.
     """
 
     schedule: DenoisingSDE

@@ -2,7 +2,7 @@
 
 Luo et al., "Image Restoration with Mean-Reverting Stochastic Differential Equations", ICML 2023, arXiv:2301.11699.
 
-Everything follows from the integral of theta, which is kept in float64 at `T + 1` places and linear between them.
+Everything follows from the integral of theta, which is tabulated in float64 at `T + 1` times and linear between them.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ Theta = Literal["constant", "linear", "cosine"]
 
 
 def theta(kind: Theta, T: int) -> Tensor:
-    """Return the speed of mean reversion at the places 0 to `T`, as the published code has it: `T + 1` values."""
+    """Return the speed of mean reversion at the steps 0 to `T`, as in the published code: `T + 1` values."""
     if kind == "constant":
         return torch.ones(T + 1, dtype=torch.float64)
     if kind == "linear":
         scale = 1000 / (T + 1)
         return torch.linspace(1e-4 * scale, 2e-2 * scale, T + 1, dtype=torch.float64)
-    places = torch.arange(T + 3, dtype=torch.float64) / (T + 2)
-    f = torch.cos((places + 0.008) / 1.008 * math.pi / 2) ** 2
+    times = torch.arange(T + 3, dtype=torch.float64) / (T + 2)
+    f = torch.cos((times + 0.008) / 1.008 * math.pi / 2) ** 2
     return 1 - (f / f[0])[1:-1]
 
 
 class MeanReverting:
     """From the clean image to the degraded one plus noise: `x_t = e^-θ̄ x + (1 - e^-θ̄) y + λ √(1 - e^-2θ̄) n`.
 
-    `max_sigma` is λ in levels of 255; `eps` the share of the clean image that is left at t = 1; `T` the number of
-    places at which the published code knows theta. Equation 6 of the paper, its section 3.2 and appendix D.
+    `max_sigma` is λ in levels of 255, `eps` the share of the clean image that is left at t = 1, and `T` the number of
+    steps of the published code. Equation 6 of the paper, its section 3.2 and appendix D.
     """
 
     def __init__(self, *, theta: Theta = "cosine", max_sigma: float = 10.0, T: int = 100, eps: float = 0.005) -> None:
@@ -46,13 +46,13 @@ class MeanReverting:
 
     def integral(self, t: Tensor) -> Tensor:
         """Return θ̄, the integral of theta from 0 to `t`, float64, of the shape of `t`."""
-        place = t.double().clamp(0, 1) * self.T
-        nearest = place.round()
-        place = torch.where((place - nearest).abs() < 1e-4, nearest, place)
-        below = place.floor().clamp(max=self.T - 1)
+        step = t.double().clamp(0, 1) * self.T
+        nearest = step.round()
+        step = torch.where((step - nearest).abs() < 1e-4, nearest, step)
+        below = step.floor().clamp(max=self.T - 1)
         table = self.theta_bar.to(t.device)
         low, high = table[below.long()], table[below.long() + 1]
-        return low + (place - below) * (high - low)
+        return low + (step - below) * (high - low)
 
     def at(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return `a`, `b` and `c` at times `t` of any shape (equation 6)."""
@@ -94,7 +94,7 @@ class DenoisingSDE(MeanReverting):
         return 0.0, self.lambda_**2 * h * left, 2 * self.lambda_**2 * h
 
     def time_of(self, sigma: float) -> float:
-        """Return the place, one of `T`, whose noise is nearest to `sigma` in units of [0, 1]. Raises `ValueError`."""
+        """Return the time of the step with the noise nearest to `sigma` in units of [0, 1]. Raises `ValueError`."""
         if not 0 < sigma <= self.lambda_:
             levels = (sigma * 255, self.lambda_ * 255)
             raise ValueError(f"sigma is {levels[0]:g}/255; this path holds noise up to {levels[1]:g}/255")
@@ -103,7 +103,7 @@ class DenoisingSDE(MeanReverting):
 
 
 def _integral(kind: Theta, T: int, eps: float) -> Tensor:
-    """Return θ̄ at the `T + 1` places, scaled so that e^-θ̄ is `eps` at the end."""
+    """Return θ̄ at the `T + 1` times, scaled so that e^-θ̄ is `eps` at the end."""
     values = theta(kind, T)
     total = values.cumsum(0) - values[0]
     return total * (-math.log(eps) / total[-1])

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from restoration_ir_sde.objectives import NoiseMatching, curves, euler_mean, optimal_mean, state
+from restoration_ir_sde.objectives import NoiseMatching
 from restoration_ir_sde.schedules import DenoisingSDE, MeanReverting
+from restoration_ir_sde.states import State, curves, euler_mean, known_state, optimal_mean
 from torch import Tensor
 
 from restoration import Sampler
@@ -23,6 +24,11 @@ DENOISING = pytest.mark.parametrize("place", [1, 10, 21, 100])
 def assert_near(got: Tensor, published: Tensor, share: float = 1e-5) -> None:
     """Compare, relative to each number and, for those near zero, to half of the largest."""
     torch.testing.assert_close(got, published, rtol=share, atol=share / 2 * float(published.abs().max()))
+
+
+def state(schedule: MeanReverting, x_t: Tensor, y: Tensor, place: int) -> State:
+    """Return a state at one of the places of a path."""
+    return State(schedule=schedule, x_t=x_t, y=y, t=torch.tensor([place / schedule.T]))
 
 
 def step(
@@ -42,11 +48,10 @@ def step(
 
 
 def reader(schedule: MeanReverting, place: int, noise: Tensor, y: Tensor) -> Callable[[Tensor], Tensor]:
-    """Return what gives the clean image that a network sees which says `noise`."""
-    t = torch.tensor([place / schedule.T])
+    """Return what gives the clean image that a network sees which predicts `noise`."""
 
     def clean(x_t: Tensor) -> Tensor:
-        return NoiseMatching().read(noise, schedule, x_t, y, t)
+        return NoiseMatching().read(noise, state(schedule, x_t, y, place))
 
     return clean
 
@@ -55,7 +60,7 @@ def reader(schedule: MeanReverting, place: int, noise: Tensor, y: Tensor) -> Cal
 def test_states_and_scores_are_those_of_the_published_code(vectors: Vectors, max_sigma: int, place: int) -> None:
     given, published = vectors("steps"), vectors("steps", f"cosine_{max_sigma}.t{place}.")
     schedule, t = MeanReverting(max_sigma=max_sigma), torch.tensor([place / 100])
-    x_t = state(schedule, given["x0"], given["mu"], t, given["noise"])
+    x_t = known_state(schedule, given["x0"], given["mu"], t, given["noise"]).x_t
     assert_near(x_t, published["marginal"])
     a, b, c = curves(schedule, t, x_t)
     assert_near(-given["pred"] / c, published["score"])
@@ -78,7 +83,7 @@ def test_euler_steps_are_those_of_the_published_code(vectors: Vectors, max_sigma
     given, published = vectors("steps"), vectors("steps", f"cosine_{max_sigma}.t{place}.")
     schedule, x_t, y, z = MeanReverting(max_sigma=max_sigma), published["marginal"], given["mu"], given["z"]
     clean = reader(schedule, place, given["pred"], y)
-    mean = euler_mean(schedule, given["pred"], x_t, y, torch.tensor([place / 100]))
+    mean = euler_mean(given["pred"], state(schedule, x_t, y, place))
     assert_near(mean, published["reverse_sde_step_mean"])
     assert_near(step(EulerSDE(), schedule, place, x_t, y, clean, z), published["reverse_sde_step"])
     assert_near(step(EulerSDE(), schedule, place, x_t, y, clean, 0 * z), published["reverse_sde_step_mean"])
@@ -100,7 +105,7 @@ def test_posterior_and_optimal_steps_are_those_of_the_published_code(
     given, published = vectors("steps"), vectors("steps", f"cosine_{max_sigma}.t{place}.")
     schedule, x_t, y, z = MeanReverting(max_sigma=max_sigma), published["marginal"], given["mu"], given["z"]
     share = 5e-4 if place <= 2 else 1e-5
-    mean = optimal_mean(schedule, given["x0"], x_t, y, torch.tensor([place / 100]))
+    mean = optimal_mean(given["x0"], state(schedule, x_t, y, place))
     assert_near(mean, published["reverse_optimum_step"], share)
     known = step(posterior(), schedule, place, x_t, y, lambda x_t: given["x0"], 0 * z)
     assert_near(known, published["reverse_optimum_step"], share)
@@ -124,7 +129,7 @@ def test_steps_of_denoising_are_those_of_the_published_code(vectors: Vectors, pl
     given, published = vectors("steps"), vectors("steps", f"denoising_75.t{place}.")
     schedule, t = DenoisingSDE(max_sigma=75), torch.tensor([place / 100])
     x_t, z = published["marginal"], given["z"]
-    assert_near(state(schedule, given["x0"], given["mu"], t, given["noise"]), x_t)
+    assert_near(known_state(schedule, given["x0"], given["mu"], t, given["noise"]).x_t, x_t)
     clean = reader(schedule, place, given["pred"], given["mu"])
     assert_near(clean(x_t), published["init_state_from_noise"])
     assert_near(step(EulerSDE(), schedule, place, x_t, given["mu"], clean, z), published["reverse_sde_step"])
@@ -136,7 +141,7 @@ def test_steps_of_denoising_are_those_of_the_published_code(vectors: Vectors, pl
 def test_the_optimal_step_of_denoising_is_that_of_reversion_to_the_clean_image(vectors: Vectors, place: int) -> None:
     given, published = vectors("steps"), vectors("steps", f"denoising_75.t{place}.")
     schedule, x = MeanReverting(max_sigma=75, eps=0.04), given["x0"]
-    mean = optimal_mean(schedule, x, published["marginal"], x, torch.tensor([place / 100]))
+    mean = optimal_mean(x, state(schedule, published["marginal"], x, place))
     assert_near(mean, published["reverse_optimum_step"], 5e-4 if place <= 2 else 1e-5)
 
 

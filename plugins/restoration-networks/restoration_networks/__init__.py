@@ -25,7 +25,7 @@ def register_networks() -> Iterable[NetworkCard]:
     yield NetworkCard(
         name="unet-dense",
         factory="restoration_networks.dense:DenseUNet",
-        summary="U-Net of dense convolutions from full size on, exact in windows, fast on a CPU; 1.5 million weights",
+        summary="U-Net of dense convolutions at all sizes, exact in windows, fast on a CPU; 1.5 million parameters",
         takes=("y", "t"),
         bytes_per_pixel=800,
     )

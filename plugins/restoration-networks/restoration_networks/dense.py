@@ -16,13 +16,13 @@ from restoration_networks.time import SinusoidalEmbedding
 
 
 class Block(nn.Module):
-    """A residual pair of 3x3 convolutions without norms: `x + conv(relu(conv(x)))`. It looks two pixels far."""
+    """A residual pair of 3x3 convolutions without norms: `x + conv(relu(conv(x)))`."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        with torch.no_grad():  # a deep stack begins close to the identity
+        with torch.no_grad():  # so that a deep stack is close to the identity at first
             self.second.weight.mul_(0.1)
             self.second.bias.mul_(0.1)  # type: ignore[union-attr]
 
@@ -33,7 +33,7 @@ class Block(nn.Module):
 
 
 class Level(nn.Module):
-    """The blocks of one size; on a path the time scales and shifts what enters them."""
+    """The blocks of one size; on a path the time scales and shifts their input."""
 
     def __init__(self, channels: int, blocks: int, time_channels: int) -> None:
         super().__init__()
@@ -55,16 +55,17 @@ class Level(nn.Module):
 class DenseUNet(nn.Module):
     """A residual U-Net for any method: 1.5 million parameters by default.
 
-    It predicts the clean image as the degraded one plus a change (as the state plus a change, where a path has no
-    degraded image). Without a path it has no layers for the time and sees the picture once. There is no pooling over
-    the picture, so windows of it agree with the whole.
+    It predicts the clean image as the degraded one plus a change, or as the state plus a change if the path has no
+    degraded image. Without a path it has no layers for the time, and its input is the picture alone. It does not pool
+    over the picture, so windows agree with the whole.
 
-    * `channels`: of a picture.
-    * `widths`: channels at full size, half, quarter and so on; their number is the number of levels.
-    * `encoder`, `decoder`: blocks a level on the way down, from full size, and on the way up, to full size.
-    * `middle`: blocks at the smallest size.
-    * `timed`: whether it is given times; `conditional`: whether the degraded image comes beside the state.
-    * `time_channels`: length of the embedding of the time.
+    * `channels`: the channels of pictures.
+    * `widths`: the channels at full size, half, quarter and so on; there is a level for each.
+    * `encoder`, `decoder`: the number of blocks of each level on the way down, and on the way up.
+    * `middle`: the number of blocks at the smallest size.
+    * `timed`: whether it is used on a path, and given times.
+    * `conditional`: whether the degraded image is given beside the state.
+    * `time_channels`: the channels of the time embedding.
     """
 
     def __init__(
@@ -94,17 +95,17 @@ class DenseUNet(nn.Module):
             if timed
             else None
         )
-        told = time_channels if timed else 0
+        embedding = time_channels if timed else 0
         outer, inner = widths[:-1], widths[1:]
         self.intro = nn.Conv2d(channels * (2 if conditional else 1), widths[0], 3, padding=1)
-        self.encoders = nn.ModuleList(Level(c, n, told) for c, n in zip(outer, encoder, strict=True))
+        self.encoders = nn.ModuleList(Level(c, n, embedding) for c, n in zip(outer, encoder, strict=True))
         self.downs = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in zip(outer, inner, strict=True))
-        self.middle = Level(widths[-1], middle, told)
+        self.middle = Level(widths[-1], middle, embedding)
         self.ups = nn.ModuleList(
             nn.Sequential(nn.Conv2d(b, 4 * a, 1, bias=False), nn.PixelShuffle(2))
             for a, b in reversed(list(zip(outer, inner, strict=True)))
         )
-        self.decoders = nn.ModuleList(Level(c, n, told) for c, n in zip(reversed(outer), decoder, strict=True))
+        self.decoders = nn.ModuleList(Level(c, n, embedding) for c, n in zip(reversed(outer), decoder, strict=True))
         self.ending = nn.Conv2d(widths[0], channels, 3, padding=1)
         nn.init.zeros_(self.ending.weight)
         nn.init.zeros_(self.ending.bias)  # type: ignore[arg-type]
@@ -114,7 +115,7 @@ class DenseUNet(nn.Module):
     def forward(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """Predict the clean image from the state `x` and the degraded image `y`, `b c h w`, at times `t`, `b` or `1`.
 
-        Without a path `x` is the degraded image, and `y` and `t` have no part.
+        Without a path `x` is the degraded image, and `y` and `t` are not used.
         """
         time = None if self.time is None else self.time(t)
         features = torch.cat([x, y], dim=1) if self.conditional else x

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from restoration import Network, NoiseSchedule, Objective, Observation
+    from restoration import Network, NoiseSchedule, Objective, Observation, RowGenerators
 
 
 class DirectMatching:
@@ -21,9 +21,11 @@ class DirectMatching:
     def __init__(self, *, norm: Literal["l1", "l2"] = "l1") -> None:
         self.norm = norm
 
-    def loss(self, network: Network, schedule: NoiseSchedule | None, x: Tensor, y: Tensor, rng: Generator) -> Tensor:
+    def loss(
+        self, network: Network, schedule: NoiseSchedule | None, x: Tensor, y: Tensor, rng: RowGenerators
+    ) -> Tensor:
         """Return one loss an image, `b`. There is no path: `schedule` and `rng` are not used."""
-        error = self.clean(network, schedule, y, y, torch.ones(x.shape[0]).to(x)) - x
+        error = self.clean(network, schedule, y, y, x.new_ones(x.shape[0])) - x
         return reduce(error.abs() if self.norm == "l1" else error.square(), "b c h w -> b", "mean")
 
     def clean(self, network: Network, schedule: NoiseSchedule | None, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:

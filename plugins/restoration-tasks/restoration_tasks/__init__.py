@@ -98,5 +98,6 @@ def register_tasks() -> Iterable[TaskCard]:
         name="jpeg",
         factory="restoration_tasks.jpeg:JPEG",
         summary="remove the blocks and ringing of strong JPEG compression",
+        lossy=True,
         asks=(CommandOption(name="quality", help="quality of the JPEG encoder, drawn from 5 to 60 by default"),),
     )

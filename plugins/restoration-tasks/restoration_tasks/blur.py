@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import torch
 from einops import rearrange
 
@@ -15,9 +16,12 @@ from restoration_tasks.drawing import between, uniform
 from restoration_tasks.kernels import read_kernel
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Generator, Tensor
 
     from restoration import Picture
+
+    Array = NDArray[np.float32]
 
 Kind = Literal["shake", "defocus", "mixed"]
 STEPS = 96
@@ -76,19 +80,31 @@ def shake(extent: Tensor, side: int, rng: Generator) -> Tensor:
         uniform(batch, *limits, rng)[:, 0, 0] for limits in ((0.88, 0.998), (0.0, 0.003), (0.0, 0.03))
     )
     push = torch.randn(STEPS, batch, 2, generator=rng)
-    jerked = torch.rand(STEPS, batch, 1, generator=rng)
-    place, speed = torch.zeros(batch, 2), torch.randn(batch, 2, generator=rng)
-    path = []
-    for step in range(STEPS):
-        speed = inertia * speed + (1 - inertia) * push[step] - pull * place
-        speed = torch.where(jerked[step] < jerk, -1.5 * speed + push[step], speed)
-        place = place + speed
-        path.append(place)
-    track = rearrange(path, "n b d -> b n d")
+    jerked = torch.rand(STEPS, batch, 1, generator=rng) < jerk
+    speed = torch.randn(batch, 2, generator=rng)
+    path = _walk(*(drawn.numpy() for drawn in (inertia, pull, push, jerked, speed)))
+    track = rearrange(torch.from_numpy(path), "n b d -> b n d")
     track = track - track.mean(dim=1, keepdim=True)
     track = track / (2 * track.norm(dim=2).amax(dim=1)).clamp(min=1e-6)[:, None, None]
     track = (track * (extent[:, :, 0] - 1).clamp(min=0)).clamp(-(side // 2 - 1), side // 2 - 1)
     return _splatted(track, side)
+
+
+def _walk(inertia: Array, pull: Array, push: Array, jerked: NDArray[np.bool_], speed: Array) -> Array:
+    """Return the positions of a hand after each push, `n b d`: in NumPy, since nearly all of a small step is its call.
+
+    The last axis is across and down. `push` is `n b d`, `jerked` `n b 1`, the others `b 1` and, the first speed, `b d`.
+    """
+    place, path = np.zeros_like(speed), np.empty_like(push)
+    minded, turned = (1 - inertia) * push, np.float32(-1.5)
+    anywhere = jerked.reshape(len(push), -1).max(axis=1).tolist()
+    for step in range(len(push)):
+        speed = inertia * speed + minded[step] - pull * place
+        if anywhere[step]:
+            speed = np.where(jerked[step], turned * speed + push[step], speed)
+        place = place + speed
+        path[step] = place
+    return path
 
 
 def _splatted(track: Tensor, side: int) -> Tensor:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def uniform(batch: int, low: float, high: float, rng: Generator) -> Tensor:
     """Return one number a picture, between two: `b 1 1 1`."""
-    return low + (high - low) * torch.rand(batch, 1, 1, 1, generator=rng)
+    return torch.rand(batch, 1, 1, 1, generator=rng).mul_(high - low).add_(low)
 
 
 def between(name: str, value: float | tuple[float, float], least: float, most: float) -> tuple[float, float]:

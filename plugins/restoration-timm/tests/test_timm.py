@@ -12,6 +12,7 @@ from forking import commands
 from huggingface_hub import constants
 from restoration_timm.unet import TimmUNet
 from safetensors.torch import save_file
+from timm.models import FeatureInfo, generate_default_cfgs, register_model
 from torch import Tensor, nn
 
 from restoration import Part, Picture, Recipe, Restoration, psnr, weights, write
@@ -23,23 +24,66 @@ from restoration.registry.cards import NetworkCard
 from restoration.testing import NetworkContract
 
 SMALL = {"width": 4}
+LIGHT = "mobilenetv3_small_050"
+"""An encoder that is small and that every version of timm has."""
 FAMILIES = {
     "resnet18": [2, 4, 8, 16, 32],
-    "mobilenetv3_small_050": [2, 4, 8, 16, 32],
+    LIGHT: [2, 4, 8, 16, 32],
     "efficientnet_lite0": [2, 4, 8, 16, 32],
     "convnext_atto": [4, 8, 16, 32],
-    "test_vit": [16, 16, 16],
-    "test_mambaout": [4, 8, 16, 32],
+    "deit_tiny_patch16_224": [16] * 3,
+    "lasting": [4, 8],
 }
-"""Encoders and the reductions of their features; the last gives them as `b h w c`."""
+"""Encoders and the reductions of their features; the last, which stands below, gives them as `b h w c`."""
 every_family = pytest.mark.parametrize("encoder", FAMILIES)
 
 
 class TestMobileNet(NetworkContract):
     """The promises of networks."""
 
-    name = "timm:mobilenetv3_small_050"
+    name = f"timm:{LIGHT}"
     options = SMALL
+
+
+class Own(nn.Module):
+    """An encoder of two levels, as one adds them to timm."""
+
+    def __init__(self, in_chans: int, padding: int = 0, last: bool = False, wide: bool = True) -> None:
+        super().__init__()
+        self.levels = nn.ModuleList([nn.Conv2d(in_chans, 6, 4, 4, padding), nn.Conv2d(6, 8, 2, 2)])
+        made = [{"num_chs": 6, "reduction": 4, "module": "0"}, {"num_chs": 8, "reduction": 8, "module": "1"}]
+        self.feature_info = FeatureInfo(made, (0, 1))
+        self.last, self.wide = last, wide
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        if not self.wide and x.shape[2] != x.shape[3]:
+            raise AssertionError("squares only")
+        features = []
+        for level in self.levels:
+            x = level(x)
+            features.append(x.movedim(1, -1) if self.last else x)
+        return features
+
+
+default_cfgs = generate_default_cfgs({name: {"url": ""} for name in ("lasting", "square", "padded")})
+
+
+@register_model
+def lasting(in_chans: int, **_: Any) -> Own:
+    """Its features are `b h w c`."""
+    return Own(in_chans, last=True)
+
+
+@register_model
+def square(in_chans: int, **_: Any) -> Own:
+    """It takes squares only."""
+    return Own(in_chans, wide=False)
+
+
+@register_model
+def padded(in_chans: int, **_: Any) -> Own:
+    """Its features are larger than they should be."""
+    return Own(in_chans, padding=2)
 
 
 @pytest.fixture(autouse=True)
@@ -128,7 +172,7 @@ def test_it_begins_as_the_picture_that_it_mends(how: dict[str, Any], mended: str
 
 @torch.inference_mode()
 def test_without_residual_it_may_be_shown_any_channels_and_answer_between_0_and_1() -> None:
-    network: Any = card("test_resnet").build({**SMALL, "in_channels": 2, "residual": False, "sigmoid": True})
+    network: Any = card(LIGHT).build({**SMALL, "in_channels": 2, "residual": False, "sigmoid": True})
     nn.init.normal_(network.ending.weight, 0, 9)
     answer = network.eval()(torch.randn(1, 2, 9, 9))
     assert answer.shape == (1, 3, 9, 9)
@@ -138,7 +182,7 @@ def test_without_residual_it_may_be_shown_any_channels_and_answer_between_0_and_
 def test_detail_that_the_encoder_does_not_see_survives() -> None:
     """Features at half the size hold means of 2x2 pixels, 12 dB from noise; this encoder begins at a quarter."""
     torch.manual_seed(0)
-    network: Any = card("test_convnext").build({"width": 8, "residual": False})
+    network: Any = card("lasting").build({"width": 8, "residual": False})
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
     for _ in range(80):
         x = torch.rand(1, 3, 32, 32)
@@ -152,7 +196,7 @@ def test_detail_that_the_encoder_does_not_see_survives() -> None:
 
 @pytest.mark.parametrize("norm", ["layer", "batch", "none"])
 def test_every_weight_learns_whatever_the_norm(norm: str) -> None:
-    network = small("test_resnet", {"norm": norm}).train()
+    network = small(LIGHT, {"norm": norm}).train()
     x, y = pictures(2, 3, 64, 32)
     network(x, y, torch.tensor([0.2, 0.9])).square().mean().backward()
     assert not [key for key, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
@@ -163,13 +207,13 @@ def test_every_weight_learns_whatever_the_norm(norm: str) -> None:
     [
         ("timm", {}, "network 'timm' stands for many: say which, as timm:NAME"),
         ("timm:resnet18", {"encoder": "resnet34"}, "network 'timm:resnet18' has no option 'encoder'"),
-        ("timm:test_resnet", {"norm": "group"}, "option 'norm' does not fit"),
-        ("timm:test_resnet", {"width": 0}, "width must be at least 1"),
-        ("timm:test_resnet", {"sigmoid": True}, "set residual or sigmoid to false"),
-        ("timm:test_resnet", {"in_channels": 1}, "set residual to false"),
-        ("timm:test_maxvit", {}, "encoder 'test_maxvit' cannot be shown 32x64 pixels; choose one that takes any size"),
-        ("timm:crossvit_9_240", {}, "are no whole fractions of the picture's size; choose one"),
-        ("timm:gcvit_xxtiny", {"pretrained": True}, "has no weights for 'gcvit_xxtiny' on the Hub; set pretrained to"),
+        (f"timm:{LIGHT}", {"norm": "group"}, "option 'norm' does not fit"),
+        (f"timm:{LIGHT}", {"width": 0}, "width must be at least 1"),
+        (f"timm:{LIGHT}", {"sigmoid": True}, "set residual or sigmoid to false"),
+        (f"timm:{LIGHT}", {"in_channels": 1}, "set residual to false"),
+        ("timm:square", {}, "encoder 'square' cannot be shown 8x16 pixels; choose one that takes any size"),
+        ("timm:padded", {}, "are no whole fractions of the picture's size; choose one"),
+        ("timm:lasting", {"pretrained": True}, "has no weights for 'lasting' on the Hub; set pretrained to"),
     ],
 )
 def test_what_makes_no_network_is_one_clear_line(name: str, options: dict[str, Any], words: str) -> None:
@@ -197,7 +241,7 @@ def test_an_unknown_encoder_suggests_near_ones(encoder: str, words: str) -> None
 RECIPE = Recipe(
     method=Part("regression"),
     task=Part("denoise"),
-    network=Part("timm:test_resnet", SMALL),
+    network=Part(f"timm:{LIGHT}", SMALL),
     objective=Part("regression"),
 )
 
@@ -232,8 +276,8 @@ def test_weights_are_saved_and_loaded_with_a_recipe_that_names_the_encoder(tmp_p
 def test_weights_of_another_encoder_are_refused(tmp_path: Path) -> None:
     folder = weights.save(tmp_path / "weights", RECIPE, network_of(RECIPE), "# regression, denoise")
     config = folder.path / weights.CONFIG
-    config.write_text(config.read_text().replace("timm:test_resnet", "timm:test_vit"))
-    with pytest.raises(BadWeights, match=r"its weights were trained with .*timm:test_resnet"):
+    config.write_text(config.read_text().replace(f"timm:{LIGHT}", "timm:resnet18"))
+    with pytest.raises(BadWeights, match=r"its weights were trained with .*timm:mobilenetv3_small_050"):
         weights.load(folder, network_of(folder.recipe()), folder.recipe())
 
 
@@ -242,12 +286,12 @@ def test_the_command_line_trains_one_by_name_and_restores_with_it(tmp_path: Path
     for seed in range(2):
         x = torch.rand(1, 3, 40, 48, generator=torch.Generator().manual_seed(seed))
         write(Picture(pixels=x), tmp_path / "pictures" / f"{seed}.png")
-    options = ("--network", "timm:test_resnet", "--set", "network.width=4", "--steps", "1", "--batch", "2")
+    options = ("--network", f"timm:{LIGHT}", "--set", "network.width=4", "--steps", "1", "--batch", "2")
     command = ("train", "regression", "--task", "denoise", "--data", tmp_path / "pictures", "--out", tmp_path / "out")
     with commands() as restore:
         done = restore(*command, *options, "--patch", "32", "--quiet")
     assert done.returncode == 0, done.stderr
-    assert '"timm:test_resnet"' in (tmp_path / "out" / "config.json").read_text()
+    assert f'"timm:{LIGHT}"' in (tmp_path / "out" / "config.json").read_text()
     restoration = Restoration("regression", "denoise", weights=str(tmp_path / "out"), task_options={"sigma": 25})
     assert restoration(Picture(pixels=x)).picture.pixels.shape == x.shape
 
@@ -273,7 +317,7 @@ def fill(cache: Path, encoder: str) -> dict[str, Tensor]:
     return state
 
 
-@pytest.mark.parametrize("encoder", ["test_resnet", "test_vit"])
+@pytest.mark.parametrize("encoder", [LIGHT, "deit_tiny_patch16_224"])
 def test_pretrained_weights_come_from_the_cache(encoder: str, cache: Path) -> None:
     state = fill(cache, encoder)
     network: Any = card(encoder).build({**SMALL, "pretrained": True})
@@ -284,25 +328,25 @@ def test_pretrained_weights_come_from_the_cache(encoder: str, cache: Path) -> No
 
 
 def test_pretrained_weights_serve_further_channels(cache: Path) -> None:
-    state = fill(cache, "test_resnet")
-    network: Any = card("test_resnet").build({**SMALL, "pretrained": True, "in_channels": 7})
-    first = network.encoder.body.state_dict()["conv1.0.weight"]
+    state = fill(cache, LIGHT)
+    network: Any = card(LIGHT).build({**SMALL, "pretrained": True, "in_channels": 7})
+    first = network.encoder.body.state_dict()["conv_stem.weight"]
     assert first.shape[1] == 7
     torch.testing.assert_close(first[:, :3], first[:, 3:6])
-    torch.testing.assert_close(first[:, :3] * 7 / 3, state["conv1.0.weight"])
+    torch.testing.assert_close(first[:, :3] * 7 / 3, state["conv_stem.weight"])
 
 
 def test_pretrained_weights_that_are_not_there_are_asked_for_unless_others_are_loaded(cache: Path) -> None:
     torch.manual_seed(0)
-    network: Any = card("test_resnet").build({**SMALL, "pretrained": True}).eval()
+    network: Any = card(LIGHT).build({**SMALL, "pretrained": True}).eval()
     x, _ = pictures(1, 3, 8, 8)
     with pytest.raises(BadWeights) as caught:
         network(x)
     assert str(caught.value) == (
-        "the pretrained weights of 'test_resnet' are not in the Hub's cache on this machine: fetch them once with "
-        "`hf download timm/test_resnet.r160_in1k model.safetensors`, or set pretrained to false"
+        f"the pretrained weights of {LIGHT!r} are not in the Hub's cache on this machine: fetch them once with "
+        "`hf download timm/mobilenetv3_small_050.lamb_in1k model.safetensors`, or set pretrained to false"
     )
-    trained: Any = card("test_resnet").build(SMALL).eval()
+    trained: Any = card(LIGHT).build(SMALL).eval()
     nn.init.ones_(trained.ending.bias)
     Adapted(network, ()).load_state_dict(Adapted(trained, ()).state_dict())
     with torch.inference_mode():

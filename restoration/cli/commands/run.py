@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from restoration.cli.batch import Batch
+from restoration.cli.frames import output_options
 from restoration.cli.inputs import STREAM, file_key
 from restoration.cli.options import how_to_restore, method_and_task
 from restoration.cli.originals import files_of
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Overwrite results that exist; pictures that are read never.")
 @click.option("--skip-existing", is_flag=True, help="Skip pictures of which the result exists.")
 @click.option("--keep-time", is_flag=True, help="Give each result the time of its picture.")
+@output_options
 @how_to_restore
 @click.option(
     "--report",
@@ -68,6 +70,9 @@ def run(
     overwrite: bool,
     skip_existing: bool,
     keep_time: bool,
+    damaged: bool,
+    jpeg_quality: int | None,
+    suffix: str | None,
     task_options: dict[str, Any],
     options: dict[str, Any],
     seed: int,
@@ -93,9 +98,11 @@ def run(
     """
     show_warnings(quiet)
     read = [*files(task_options), *files_of(how["weights"])]
-    made = plan(images, Places(output, method, task), files=read, folders=folders(task_options))
+    places = Places(output, method, task, suffix=suffix)
+    made = plan(images, places, files=read, folders=folders(task_options))
     made.settle(overwrite=overwrite, skip_existing=skip_existing)
     _check_streams(made)
+    _check_format(places)
     if report is not None and made.jobs:
         _check_report(report, made, overwrite=overwrite, skip_existing=skip_existing)
     if dry_run:
@@ -111,17 +118,25 @@ def run(
 
     prepare(threads)
     restoration = Restoration(method, task, task_options=task_options, options=options, **how)
-    work = Work(restoration=restoration, seed=seed, overwrite=overwrite, keep_time=keep_time, preview=preview)
+    work = Work(
+        restoration=restoration,
+        seed=seed,
+        overwrite=overwrite,
+        keep_time=keep_time,
+        preview=preview,
+        quality=jpeg_quality,
+        suffix=suffix,
+    )
     page = None if report is None else Report(report, overwrite=overwrite, go_on=skip_existing and not overwrite)
     with Batch(made, as_json=as_json, quiet=quiet, skip_existing=skip_existing) as batch:
         try:
-            _restore_all(batch, work, page)
+            _restore_all(batch, work, page, damaged=damaged)
         finally:
             _finish(batch, page)
     return batch.code
 
 
-def _restore_all(batch: Batch, work: Work, page: Report | None) -> None:
+def _restore_all(batch: Batch, work: Work, page: Report | None, *, damaged: bool) -> None:
     """Restore picture by picture, and tell what came of each."""
     from restoration.cli.work import facts, take, told
 
@@ -134,9 +149,10 @@ def _restore_all(batch: Batch, work: Work, page: Report | None) -> None:
         for job in batch.plan.jobs:
             with batch.trying(job):
                 batch.check(job)
-                taken = take(job)
+                taken = take(job, damaged=damaged)
                 check()
-                result = work(job, taken, partial(observe, job.name))
+                done = work(job, taken, partial(observe, job.name))
+                result = done.result
                 if batch.as_json:
                     batch.answer(facts(job, result))
                 elif job.target is not None:
@@ -145,7 +161,7 @@ def _restore_all(batch: Batch, work: Work, page: Report | None) -> None:
                     say(f"{job.name}: {told(result)}")
                 if page is not None:
                     with batch.watching():
-                        page.add(job.name, taken.picture, result.picture, result.facts())
+                        page.add(job.name, done.picture, result.picture, result.facts())
             step(job.name, None)
             check()
 
@@ -162,6 +178,13 @@ def _check_streams(made: Plan) -> None:
     """Refuse to write a picture to a terminal."""
     if is_terminal(sys.stdout) and any(job.target is None for job in made.jobs):
         raise click.UsageError("the picture would go to the terminal; name a file with -o, or put > clean.png behind")
+
+
+def _check_format(places: Places) -> None:
+    """Refuse a name for the result that says another format than `--format`."""
+    said = Path(places.output or "").suffix.lower()
+    if places.is_file and places.suffix is not None and said != places.suffix:
+        raise click.UsageError(f"-o {places.output} says another format than --format {places.suffix[1:]}")
 
 
 def _check_report(report: Path, made: Plan, *, overwrite: bool, skip_existing: bool) -> None:

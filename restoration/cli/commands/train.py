@@ -3,88 +3,43 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from functools import partial
+import math
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from restoration.cli.options import SEED, keywords, names
+from restoration.cli.headings import HeadedCommand
+from restoration.cli.options import names
+from restoration.cli.training_options import PARTS, training_options
 from restoration.console import debug_option, quiet_option, show_warnings
 from restoration.errors import BadOption, BadWeights, UnknownName
-from restoration.registry.cards import NetworkCard, ObjectiveCard, RestorerCard, SamplerCard, ScheduleCard, TaskCard
+from restoration.registry.cards import RestorerCard
 
 if TYPE_CHECKING:
     from restoration.recipe import Recipe
-    from restoration.training.loop import Progress
     from restoration.training.settings import Training
     from restoration.weights import Folder
 
-PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": ObjectiveCard, "sampler": SamplerCard}
 
-
-@click.command()
+@click.command(cls=HeadedCommand)
 @click.argument("method", shell_complete=names(RestorerCard))
-@click.option(
-    "-t", "--task", required=True, shell_complete=names(TaskCard), help="What to repair, see `restore tasks`."
-)
-@click.option(
-    "--data",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Clean pictures, degraded on the fly by the task; or two sub-folders with pairs, one called clean.",
-)
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="The folder of weights; continued if it is one."
-)
-@click.option(
-    "--recipe", type=click.Path(dir_okay=False, path_type=Path), help="A config.json: the same parts and settings."
-)
-@click.option(
-    "--start",
-    metavar="WHICH",
-    help="Weights to begin with: a folder, a name, owner/name on the Hub, or none.  [default: those of --recipe]",
-)
-@click.option("--network", shell_complete=names(NetworkCard), help="Another network.")
-@click.option("--schedule", shell_complete=names(ScheduleCard), help="Another noise schedule.")
-@click.option("--objective", shell_complete=names(ObjectiveCard), help="Another objective.")
-@click.option("--sampler", shell_complete=names(SamplerCard), help="Another sampler.")
-@click.option(
-    "--set",
-    "options",
-    multiple=True,
-    callback=keywords,
-    metavar="PART.KEY=VALUE",
-    help="An option of a part, such as network.width=32 or schedule.max_sigma=50; may be repeated.",
-)
-@click.option("--working-size", type=int, help="Judge pictures in copies of so many squared pixels; 0: as they are.")
-@click.option("--steps", type=click.IntRange(1), help="Steps of the optimiser.  [default: 20000]")
-@click.option("--batch", type=click.IntRange(1), help="Patches a step, of all processes together.  [default: 8]")
-@click.option("--patch", type=click.IntRange(8), help="The side of a patch, in pixels.  [default: 96]")
-@click.option("--lr", type=click.FloatRange(0, min_open=True), help="The highest learning rate.  [default: 0.001]")
-@click.option("--seed", type=SEED, help="Of the weights, the data and the noise.  [default: 0]")
-@click.option("--blend", type=click.FloatRange(0, 1, max_open=True), help="Of --start in what is kept.  [default: 0]")
-@click.option("--held-out", type=click.IntRange(0), help="Pictures kept for validation.  [default: 8]")
-@click.option("--validate-every", type=click.IntRange(1), help="Steps between validations.  [default: 2000]")
-@click.option("--checkpoint-every", type=click.IntRange(1), help="Steps between checkpoints.  [default: 1000]")
-@click.option("--log-every", type=click.IntRange(1), help="Steps between lines of the log.  [default: 100]")
-@click.option("--precision", help="auto, fp32, bf16, fp16.  [default: auto]")
-@click.option("--compile/--no-compile", default=None, help="Compile the network with torch.compile.  [default: no]")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option("--threads", type=click.IntRange(1), help="Of the processor, for all processes.  [default: all]")
-@click.option(
-    "--processes", type=click.IntRange(1), default=1, show_default=True, help="On this machine; they share each batch."
-)
-@click.option("--watch", is_flag=True, help="Show the curves on the terminal while they grow.")
-@click.option("--offline", is_flag=True, help="Never ask the network for --start.")
+@training_options
 @quiet_option
 @debug_option
+@click.pass_obj
 def train(
+    arguments: list[str],
+    /,
     method: str,
     task: str,
-    data: Path,
+    data: Path | None,
+    clean: Path | None,
+    degraded: Path | None,
+    clean_name: str,
+    degraded_name: str,
+    validation: Path | None,
     out: Path,
     recipe: Path | None,
     start: str | None,
@@ -98,7 +53,7 @@ def train(
     quiet: bool,
     **chosen: Any,
 ) -> int:
-    """Train METHOD for a task.
+    """Train METHOD for a task; `restore methods` lists the methods.
 
     \b
     Examples:
@@ -106,94 +61,92 @@ def train(
       restore train regression --task denoise --data photos/ --out weights/ --set network.width=32
       restore train ir-sde --task derain --data photos/ --out again/ --recipe weights/config.json
 
-    A training that was stopped goes on from its last checkpoint when the same command is given again. The result is a
-    folder for `restore run --weights`: of the averaged weights, those that did best on the pictures held out. Beside
-    them lie log.jsonl, curves.svg, preview.png and, where TensorBoard is installed, what it shows.
+    The result is a folder for `restore run --weights`, which can be used from the first validation on: the averaged
+    weights that did best in validation. Beside them lie log.jsonl, curves.svg, preview.png and, where TensorBoard is
+    installed, what it shows.
 
-    --processes N trains in N processes on this machine, one a GPU where there are any; for several machines, start
-    `accelerate launch -m restoration train ...` on each. The batch, and so what is learnt, stays the same.
+    The same command goes on where a training was stopped, to the same result. With more --steps it goes on from a
+    finished one. --lr, --warmup, --weight-decay, --ema, --clip and --precision may be changed on the way.
+
+    --processes N shares each batch between N processes on this machine, one a GPU where there are any. For several
+    machines, start `torchrun ... -m restoration train ...` or `accelerate launch ... -m restoration train ...` on each.
     """
+    from restoration.cli.processes import one_of_several
     from restoration.cli.progress import training_progress
     from restoration.engine.hardware import prepare
-    from restoration.training.parallel import place
+    from restoration.training import loop
+    from restoration.training.parallel import local_world_size, rank_and_world_size
 
-    rank, launched = place()
+    rank, world_size = rank_and_world_size()
+    launches = processes > 1 and world_size == 1
     quiet = quiet or rank > 0
-    show_warnings(quiet)
-    parts = {name: chosen.pop(name) for name in PARTS}
-    made = _recipe(method, task, recipe, parts, options, working_size)
-    settings = _settings(made, {name: value for name, value in chosen.items() if value is not None})
-    begin = _begin(start, made if recipe is not None else None, method, task, offline)
-    work = partial(_train, made, data, out, settings, device, begin)
-    with training_progress(out, settings, quiet=quiet, watch=watch) as observe:
-        if launched == 1 and processes > 1:
-            folder = _in_processes(processes, threads, settings, quiet, work, observe)
-        else:
-            prepare(threads and _share(threads))
-            folder = work(observe)
+    show_warnings(quiet or launches)
+    with one_of_several(rank, world_size):
+        parts = {name: chosen.pop(name) for name in PARTS}
+        made = _recipe(method, task, recipe, parts, options, working_size)
+        settings = _settings(made, {name: value for name, value in chosen.items() if value is not None})
+        pictures = _pictures(data, clean, degraded)
+        if (clean_name or degraded_name) and degraded is None:
+            raise BadOption("templates of names are for --clean and --degraded; name these folders too")
+        if validation is not None and chosen["held_out"]:
+            raise BadOption("--validation takes the place of --held-out; leave out one of them")
+        _compare_batches(made)
+        initial = _begin(start, made if recipe is not None else None, method, task, offline)
+        if launches:
+            _launch(processes, threads, settings.batch, arguments)
+            return 0
+        prepare(threads and max(1, threads // local_world_size()))
+        with training_progress(out, settings, quiet=quiet, watch=watch) as observe:
+            folder = loop.train(
+                made,
+                pictures,
+                out,
+                settings,
+                degraded=degraded,
+                templates=(clean_name, degraded_name),
+                validation=validation,
+                device=device,
+                start=initial,
+                observe=observe,
+            )
     if rank == 0:
         click.echo(str(folder.path))
     return 0
 
 
-def _train(
-    recipe: Recipe,
-    data: Path,
-    out: Path,
-    settings: Training,
-    device: str,
-    begin: Folder | None,
-    observe: Callable[[Progress], None],
-) -> Folder:
-    """Train in this process, with what it finds of others."""
-    from restoration.engine.hardware import find_device
-    from restoration.training.loop import train
-    from restoration.training.parallel import own_device
-
-    return train(recipe, data, out, settings, device=str(find_device(own_device(device))), start=begin, observe=observe)
-
-
-def _in_processes(
-    number: int, threads: int | None, settings: Training, quiet: bool, work: Any, observe: Callable[[Progress], None]
-) -> Folder:
-    """Train in processes of our own, which load the one-file plugins of this run too."""
+def _launch(number: int, threads: int | None, batch: int, arguments: list[str]) -> None:
+    """Run the same command in several processes of this machine."""
     import torch
 
     from restoration.cli.processes import launch
-    from restoration.registry import registry
 
     if find_spec("accelerate") is None:
         raise BadOption("--processes needs accelerate: pip install 'restoration-toolbox[train]'")
-    if number > settings.batch:
-        raise BadOption(f"a batch of {settings.batch} is too small for {number} processes; use a larger --batch")
-    files = [plugin.module for plugin in registry().plugins if plugin.module.endswith(".py")]
+    if number > batch:
+        raise BadOption(f"a batch of {batch} is too small for {number} processes; use a larger --batch")
     each = max(1, (threads or torch.get_num_threads()) // number)
-    folder: Folder = launch(number, each, partial(_as_one, files, each, quiet, work), observe)
-    return folder
+    launch(number, each, ["-P", "-m", "restoration", *arguments])
 
 
-def _as_one(files: list[str], threads: int, quiet: bool, work: Any, observe: Callable[[Progress], None]) -> Folder:
-    """Be one of the processes."""
-    import torch
-
-    from restoration.engine.hardware import prepare
-    from restoration.registry import registry
-    from restoration.training.parallel import place
-
-    show_warnings(quiet or place()[0] > 0)
-    prepare(threads)
-    for file in files:
-        registry().add_file(file)
-    folder: Folder = work(observe)
-    torch.distributed.destroy_process_group()
-    return folder
+def _pictures(data: Path | None, clean: Path | None, degraded: Path | None) -> Path:
+    """The folder of the pictures, or of the clean ones of pairs."""
+    if (clean is None) != (degraded is None):
+        raise BadOption("--clean and --degraded belong together: name the folders of both sides of the pairs")
+    if (data is None) == (clean is None):
+        raise BadOption("name a folder of pictures with --data, or the two sides of pairs with --clean and --degraded")
+    return data or clean  # type: ignore[return-value]  # one of them, as was just made sure
 
 
-def _share(threads: int) -> int:
-    """The threads of this process, of those of this machine."""
-    import os
+def _compare_batches(recipe: Recipe) -> None:
+    """Say so where a recipe that is followed was trained with batches that are drawn otherwise now."""
+    from restoration.training.batches import DRAWN_SINCE
 
-    return max(1, threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    drawn = recipe.training.get("batches", DRAWN_SINCE)
+    if drawn != DRAWN_SINCE:
+        words = (
+            "the recipe was trained with batches of restoration %s; those of now are others, to much the same result"
+        )
+        logging.getLogger("restoration").info(words, drawn)
 
 
 def _begin(name: str | None, recipe: Recipe | None, method: str, task: str, offline: bool) -> Folder | None:
@@ -249,13 +202,15 @@ def _recipe(
         raise BadOption(f"--working-size {working_size}: {error}") from error
 
 
-def _settings(recipe: Recipe, chosen: dict[str, Any]) -> Any:
+def _settings(recipe: Recipe, chosen: dict[str, Any]) -> Training:
     """The settings that the recipe was trained with, if it was, and then what was chosen."""
     import msgspec
 
     from restoration.training.settings import Training
 
     known = {name: value for name, value in recipe.training.items() if name in Training.__struct_fields__}
+    if known.get("warmup", 0) > chosen.get("steps", math.inf) / 10:
+        del known["warmup"]  # it belongs to a longer training
     try:
         return msgspec.convert({**known, **chosen}, Training)
     except msgspec.ValidationError as error:

@@ -117,7 +117,7 @@ class Up(nn.Module):
     """Doubles the size of the coarser features, concatenates the skip, and applies two layers.
 
     * `layer`: makes a layer.
-    * `inner`: the channels of both together; `outer`: those of the output.
+    * `inner`, `outer`: the channels of both together, and those of the output.
     * `kernel`: the side of the kernel of the first layer.
     * `upsample`: how the size is doubled.
     * `mix`: whether there is the second layer, of 1x1.

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 if TYPE_CHECKING:
-    from restoration import Network, NoiseSchedule
-    from torch import Generator, Tensor
+    from restoration import Network, NoiseSchedule, RowGenerators
+    from torch import Tensor
 
 
 class ResidualMatching:
     """The network predicts the degraded picture minus the clean one, wherever it is on the path."""
 
-    def loss(self, network: Network, schedule: NoiseSchedule, x: Tensor, y: Tensor, rng: Generator) -> Tensor:
+    def loss(self, network: Network, schedule: NoiseSchedule, x: Tensor, y: Tensor, rng: RowGenerators) -> Tensor:
         """Return one loss an image, `b`, at random places of the path."""
-        t = 1 - torch.rand(x.shape[0], generator=rng)  # above 0: there is nothing to learn where it is clean
-        n = torch.randn(x.shape, generator=rng).to(x)
+        t = 1 - rng.uniform()  # above 0: there is nothing to learn where it is clean
+        n = rng.normal(*x.shape[1:], device=x.device).to(x)
         a, b, c = (curve.to(x)[:, None, None, None] for curve in schedule.at(t))
         predicted = network(a * x + b * y + c * n, y, t.to(x))
         return (predicted - (y - x)).square().mean(dim=(1, 2, 3))

@@ -1,0 +1,185 @@
+"""The options of `restore train`, under headings; those that are settings have the defaults of `Training`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from restoration.cli.headings import under
+from restoration.cli.options import SEED, combine, keywords, names
+from restoration.registry.cards import NetworkCard, ObjectiveCard, SamplerCard, ScheduleCard, TaskCard
+from restoration.training.settings import Training
+
+PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": ObjectiveCard, "sampler": SamplerCard}
+PLACE = click.Path(path_type=Path)
+PRECISIONS = click.Choice(["auto", "fp32", "bf16", "fp16"])
+
+
+class Size(click.ParamType):  # type: ignore[type-arg]  # it is generic in new releases of click
+    """An amount of memory in bytes, or with a unit: 500M, 4G, 4GB."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return bytes."""
+        if not isinstance(value, str):
+            return value
+        number, unit = value.upper().removesuffix("B"), 1
+        for letter, bytes_ in (("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("T", 1 << 40)):
+            if number.endswith(letter):
+                number, unit = number[:-1], bytes_
+        try:
+            size = int(float(number) * unit)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is not a size such as 500M or 4G", param, ctx)
+        if size < 0:
+            self.fail(f"{value!r} is not a size of 0 or more", param, ctx)
+        return size
+
+
+def setting(heading: str, name: str, kind: Any, help: str, default: str | None = None) -> Callable[[Any], Any]:
+    """Return an option for a setting of `Training`; its help shows the default there, or the words given for it."""
+    field = name.lstrip("-").partition("/")[0].replace("-", "_")
+    values = dict(zip(Training.__struct_fields__, Training.__struct_defaults__, strict=True))
+    words = f"{help}  [default: {default or values[field]}]"
+    metavar = "N" if isinstance(kind, click.IntRange) else "X" if isinstance(kind, click.FloatRange) else None
+    return under(heading)(name, type=kind, default=None, metavar=metavar, help=words)
+
+
+def _part(name: str, help: str) -> Callable[[Any], Any]:
+    return under("What is trained")(f"--{name}", metavar="NAME", shell_complete=names(PARTS[name]), help=help)
+
+
+what = under("What is trained")
+pictures = under("Pictures")
+result = under("Result")
+machine = under("Machine")
+THE_STEPS, KEEPING = "Optimisation", "Result"
+
+training_options = combine(
+    [
+        what(
+            "-t",
+            "--task",
+            metavar="NAME",
+            required=True,
+            shell_complete=names(TaskCard),
+            help="Damage to repair; `restore tasks` lists what there is.",
+        ),
+        what(
+            "--recipe",
+            metavar="FILE",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="Recipe with the parts and settings to train with: a config.json, as it lies beside weights.",
+        ),
+        what(
+            "--start",
+            metavar="WHICH",
+            help="Initial weights: a folder, a name from `restore weights list`, owner/name[@revision] on the Hugging "
+            "Face Hub, or none.  [default: those of --recipe, else none]",
+        ),
+        _part("network", "Network to train; `restore networks` lists them.  [default: that of the method]"),
+        _part("schedule", "Noise schedule; `restore schedules` lists them.  [default: that of the method]"),
+        _part("objective", "Training objective; `restore objectives` lists them.  [default: that of the method]"),
+        _part(
+            "sampler", "Sampler for validation and use; `restore samplers` lists them.  [default: that of the method]"
+        ),
+        what(
+            "--set",
+            "options",
+            multiple=True,
+            callback=keywords,
+            metavar="PART.KEY=VALUE",
+            help="Set an option of a part, as in network.width=32 or schedule.max_sigma=50. May be repeated.",
+        ),
+        what(
+            "--working-size",
+            type=int,
+            metavar="PIXELS",
+            help="Shrink pictures to about PIXELS x PIXELS; 0 leaves them as they are.  [default: that of the task]",
+        ),
+        pictures(
+            "--data",
+            metavar="DIR",
+            type=click.Path(path_type=Path),
+            help="Clean pictures, which the task degrades anew for each step; or pairs, in two sub-folders. "
+            "A folder, or shards of webdataset: 'shards/{000..099}.tar'.",
+        ),
+        pictures("--clean", metavar="DIR", type=PLACE, help="The clean pictures of pairs, in place of --data."),
+        pictures("--degraded", metavar="DIR", type=PLACE, help="The degraded pictures that belong to --clean."),
+        pictures(
+            "--clean-name",
+            metavar="TEMPLATE",
+            default="",
+            help="How clean files are named, as 'norain-{name}'; * is anything.  [default: found out]",
+        ),
+        pictures(
+            "--degraded-name",
+            metavar="TEMPLATE",
+            default="",
+            help="How degraded files are named, as '{name}x4' or '{name}_*'.  [default: found out]",
+        ),
+        pictures(
+            "--validation",
+            metavar="DIR",
+            type=click.Path(path_type=Path),
+            help="Pictures or pairs for validation.  [default: some held out of the others]",
+        ),
+        setting("Pictures", "--held-out", click.IntRange(0), "Number of pictures held out for validation."),
+        setting("Pictures", "--patch", click.IntRange(8), "Side of a patch, in pixels."),
+        setting(THE_STEPS, "--steps", click.IntRange(1), "Number of updates of the weights."),
+        setting(THE_STEPS, "--batch", click.IntRange(1), "Patches in a step, of all processes together."),
+        setting(THE_STEPS, "--lr", click.FloatRange(0, min_open=True), "Highest learning rate of AdamW."),
+        setting(
+            THE_STEPS,
+            "--warmup",
+            click.IntRange(0),
+            "Steps in which the learning rate rises, before it falls to 0 by a cosine.",
+            "500, at most a tenth of --steps",
+        ),
+        setting(THE_STEPS, "--weight-decay", click.FloatRange(0), "Weight decay of AdamW."),
+        setting(THE_STEPS, "--ema", click.FloatRange(0, 1, max_open=True), "Decay of the averaged weights."),
+        setting(THE_STEPS, "--clip", click.FloatRange(0, min_open=True), "Largest norm of the gradient."),
+        setting(
+            THE_STEPS, "--blend", click.FloatRange(0, 1, max_open=True), "Share of the initial weights in what is kept."
+        ),
+        setting(THE_STEPS, "--seed", SEED, "Random seed of initial weights, patches and noise."),
+        setting(THE_STEPS, "--precision", PRECISIONS, "Floating-point precision; fp16 comes with loss scaling."),
+        result(
+            "--out",
+            metavar="DIR",
+            required=True,
+            type=click.Path(path_type=Path),
+            help="Folder for the weights; a training that was begun there goes on.",
+        ),
+        setting(KEEPING, "--validate-every", click.IntRange(1), "Steps between validations, which write the weights."),
+        setting(KEEPING, "--checkpoint-every", click.IntRange(1), "Steps between checkpoints, to go on from."),
+        setting(KEEPING, "--log-every", click.IntRange(1), "Steps between lines of the log."),
+        result("--watch", is_flag=True, help="Draw loss and PSNR on the terminal while it runs."),
+        machine(
+            "--device",
+            metavar="NAME",
+            default="auto",
+            show_default=True,
+            help="Device to compute on: auto, cpu, cuda, cuda:1 or mps.",
+        ),
+        machine("--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads.  [default: all]"),
+        machine(
+            "--processes",
+            type=click.IntRange(1),
+            metavar="N",
+            default=1,
+            show_default=True,
+            help="Number of training processes on this machine, which share each batch.",
+        ),
+        setting("Machine", "--workers", click.IntRange(0), "Worker processes that prepare batches.", "auto"),
+        setting(
+            "Machine", "--cache", Size(), "Disk space, best in memory, for decoded pictures, as 500M or 4G.", "auto"
+        ),
+        setting("Machine", "--compile/--no-compile", None, "Compile the network with torch.compile.", "no"),
+        machine("--offline", is_flag=True, help="Do not use the network; weights of the Hub must be in its cache."),
+    ]
+)

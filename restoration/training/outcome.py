@@ -1,0 +1,153 @@
+"""What a training leaves in its folder: weights with a record of how they were made, log, curves and checkpoint."""
+
+from __future__ import annotations
+
+import logging
+import time
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from msgspec.structs import replace
+
+from restoration import weights
+from restoration.engine.hardware import precision
+from restoration.interfaces import Observation
+from restoration.recipe import Parts, build_restorer, required
+from restoration.training import checkpoint
+from restoration.training.batches import DRAWN_SINCE
+from restoration.training.modelcard import model_card
+from restoration.training.records import CHECKPOINT, Records
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from restoration.engine.adapter import Adapted
+    from restoration.recipe import Recipe
+    from restoration.training.trainer import Trainer
+    from restoration.training.validation import Validation
+
+log = logging.getLogger("restoration")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a training is after `step` steps and `seconds`; `psnr` is that of the last validation, in dB."""
+
+    step: int
+    psnr: float | None
+    seconds: float
+    running_loss: Tensor
+
+    @property
+    def loss(self) -> float:
+        """The mean loss of the last steps. To read it waits for a GPU: not after every step."""
+        return float(self.running_loss)
+
+
+class Outcome:
+    """The folder `out` of a training, which holds weights to use from the first validation on.
+
+    * `trainer`: the training.
+    * `validation`: the pictures to validate with, and the weights that did best on them so far.
+    * `facts`: what the record says about the data, as plain values.
+    * `state`: the checkpoint that the training goes on from; None where it begins.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        trainer: Trainer,
+        validation: Validation,
+        facts: dict[str, Any],
+        state: dict[str, Any] | None = None,
+    ) -> None:
+        self.out, self.trainer, self.validation, self.facts = out, trainer, validation, facts
+        self.changes: list[dict[str, Any]] = []
+        self._begin = time.perf_counter()
+        if state is not None:
+            self._begin -= state["seconds"]
+            self.changes = checkpoint.changes(state, trainer.settings)
+            if not validation.load_state(state["validation"]):
+                log.info("the pictures for validation are others than before; which weights are best is found anew")
+        self.records = Records(out, trainer.step, self.seconds)
+
+    @property
+    def seconds(self) -> float:
+        """The seconds that the training has taken."""
+        return time.perf_counter() - self._begin
+
+    def progress(self) -> Progress:
+        """Return where the training is."""
+        trainer, psnr = self.trainer, self.validation.psnr
+        return Progress(step=trainer.step, psnr=psnr, seconds=self.seconds, running_loss=trainer.loss)
+
+    def report(self, loss: float, due: Collection[str]) -> None:
+        """Do what is due after a step: "validate", which also writes the weights, and a line of the "log"."""
+        trainer, step, seconds = self.trainer, self.trainer.step, self.seconds
+        validate = "validate" in due
+        if validate and self.validation.pictures:
+            self.validate()
+        if validate or "log" in due:
+            psnr = self.validation.psnr if validate else None
+            self.records.add(step=step, loss=loss, lr=trainer.settings.rate(step - 1), seconds=seconds, psnr=psnr)
+        if validate:
+            self.records.draw(step, self.validation.preview)
+            if step < trainer.settings.steps:
+                self.write()
+            self.records.seconds = self.seconds  # the time of validation is none of steps
+
+    @torch.inference_mode()
+    def validate(self) -> None:
+        """Restore the pictures for validation with the weights that would be kept now; remember the best."""
+        trainer, network = self.trainer, self.trainer.blended()
+        restorer = build_restorer(trainer.recipe, Parts(**{**vars(trainer.parts), "network": network}))
+
+        def restored(y: Tensor) -> Tensor:
+            with precision(trainer.settings.precision, trainer.device):
+                *_, guess = restorer(Observation(y=y.to(trainer.device)), torch.Generator().manual_seed(0))
+            return guess
+
+        self.validation(restored, network, trainer.step)
+
+    def save(self, header: dict[str, Any], state: dict[str, Any]) -> None:
+        """Write the checkpoint: what it belongs to, and the state of the trainer. Raises `RestorationError`."""
+        own = {"validation": self.validation.state(), "changes": self.changes, "seconds": self.seconds}
+        checkpoint.write({**header, **own, "trainer": state}, self.out / CHECKPOINT)
+
+    def write(self) -> weights.Folder:
+        """Write the folder of weights: those that did best in validation, or the last. Raises `RestorationError`."""
+        recipe = self.recipe()
+        return weights.save(self.out, recipe, self.network().network, model_card(recipe))
+
+    def close(self) -> None:
+        """Write the folder of weights as it stays."""
+        self.write()
+        self.records.close()
+
+    def network(self) -> Adapted:
+        """Return the averaged weights that did best in validation, or the last ones if there was none."""
+        network = self.trainer.blended()
+        if self.validation.best is None:
+            return network
+        best: Adapted = deepcopy(network)
+        best.load_state_dict(self.validation.best.weights)
+        return best
+
+    def recipe(self) -> Recipe:
+        """Return the recipe with a record of the training in it."""
+        trainer, world_size = self.trainer, self.trainer.processes.world_size
+        record = {**trainer.settings.record(), "batches": DRAWN_SINCE, **self.facts, "seconds": round(self.seconds)}
+        optional = {
+            "unfinished": trainer.step if trainer.step < trainer.settings.steps else None,
+            "validation": self.validation.record(),
+            "start": trainer.initial_name,
+            "changes": self.changes,
+            "processes": world_size if world_size > 1 else None,
+        }
+        record |= {name: value for name, value in optional.items() if value}
+        return replace(trainer.recipe, training=record, requires=required(trainer.recipe))
