@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,16 @@ Restore = Run
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # shells start background jobs so; tests press Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # and nohup so
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True)
+def remarks() -> None:
+    """Let remarks be heard, whatever a command of a test before has set."""
+    log = logging.getLogger("restoration")
+    log.setLevel(logging.NOTSET)
+    log.propagate = True
 
 
 @pytest.fixture(scope="session")

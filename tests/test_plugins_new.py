@@ -110,7 +110,7 @@ LINES = {
     "help": "--help",
     "check": "plugins --check --json",
     "metrics": "metrics --json",
-    "run": f"run {HOW} noisy/1.png -o out.png",
+    "run": f"run {HOW} noisy/1.png -o ../out.png",
     "score": f"score {HOW} --data . --metrics {named('metric')} --json",
     "command": f"{named('command')} noisy/1.png --json",
 }
@@ -164,8 +164,8 @@ def test_the_command_line_restores_scores_and_commands_with_them(
     answers: dict[str, str], noisy: Tensor, place: Path
 ) -> None:
     clean = scene(48, 64)
-    assert answers["run"] == "out.png\n"
-    assert psnr(read(place / "out.png").pixels, clean) > psnr(noisy, clean) + 6
+    assert (place.parent / "out.png").exists()
+    assert psnr(read(place.parent / "out.png").pixels, clean) > psnr(noisy, clean) + 6
     scores = json.loads(answers["score"])["methods"]
     means = {name: one["metrics"][named("metric")]["mean"] for name, one in scores.items()}
     assert means["input"] == pytest.approx(float((noisy - clean).abs().mean()), abs=1e-2)

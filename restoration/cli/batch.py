@@ -133,3 +133,4 @@ class Batch:
                 raise
             except OSError as error:
                 self.trouble(f"cannot write to stdout: {error.strerror}")
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or what is buffered fails once more

@@ -170,7 +170,7 @@ def leave(code: int) -> NoReturn:
             if stream is not None and not stream.closed:
                 stream.flush()
         except (OSError, ValueError):
-            code = code or 1
+            code = code or int(stream is sys.stdout)  # what stderr cannot take is no failure
     os._exit(code)
 
 

@@ -71,7 +71,7 @@ def _named(data: Path) -> Named:
     shards = shards_of(data)
     if shards:
         return {member.path: member for member in members_of(shards)}
-    start = len(os.path.join(data, ""))
+    start = 0 if data == Path() else len(os.path.join(data, ""))  # "./a.png" is called "a.png"
     return {path.as_posix()[start:]: path for path in pictures_in(data)}
 
 

@@ -171,8 +171,8 @@ def test_ctrl_c_keeps_the_best_picture_so_far_and_leaves_no_preview(folder: Path
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert out == "photo.restored.png\n"
-    *_, told, last = filter(None, errors.splitlines())
+    *_, told, count, last = filter(None, errors.splitlines())
     assert told.startswith("photo.png: iteration ") and told.endswith("ended by Ctrl-C")
-    assert last == "interrupted"
+    assert (count, last) == ("done 1, skipped 0, failed 0, left 1", "interrupted")
     assert read(folder / "photo.restored.png").pixels.shape == (1, 3, 20, 24)
     assert names(folder) == ["photo.png", "photo.restored.png", "second.png"], "the second was not begun"
