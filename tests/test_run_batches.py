@@ -148,7 +148,7 @@ def test_results_too_large_for_their_format_are_told_before_the_work_and_the_hin
     done = restore("run", "wide.webp", "z.png", *how, "-o", "out/", cwd=tmp_path)
     assert done.returncode == 1 and names(tmp_path / "out") == ["z.png"]
     error = done.stderr.splitlines()[0]
-    assert "out/wide.webp would be 16400x8, and WEBP holds 16383 pixels a side; PNG and TIFF hold it" in error
+    assert "out/wide.webp would be 16400x8, and WebP holds 16383 pixels a side; PNG and TIFF hold it" in error
     assert "fault" not in error
     hint = error.partition("restore it alone with ")[2].split()
     done = restore("run", "wide.webp", *how, *hint, cwd=tmp_path)
