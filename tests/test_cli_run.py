@@ -287,7 +287,9 @@ def test_out_of_memory_fails_that_picture_only(restore, tmp_path):
     inputs = [tmp_path / "large.png", tmp_path / "small.png"]
     done = restore("--plugin", tmp_path / "greedy.py", "run", *inputs, "--method", "greedy", "--task", "denoise")
     assert done.returncode == 1
-    assert done.stderr.startswith("error: out of memory") and done.stderr.endswith("done 1, skipped 0, failed 1\n")
+    assert done.stderr.startswith(f"error: {inputs[0]}: out of memory") and done.stderr.endswith(
+        "done 1, skipped 0, failed 1\n"
+    )
     assert done.stdout == f"{tmp_path}/small.restored.png\n"
 
 

@@ -89,12 +89,14 @@ def test_whatever_one_picture_raises_the_others_are_restored_and_nobody_is_blame
     assert done.returncode == 1
     assert done.stdout == "out/g.png\n"
     errors = done.stderr.splitlines()
-    assert errors[0] == "error: method 'echo': eleven"
-    assert errors[1] == "error: method 'echo' ends the program instead of answering"
-    assert errors[2] == "error: out of memory; use a smaller --tile, or close other programs"
-    assert errors[3] == "error: No space left on device"
-    assert errors[4] == "error: out of memory, even in small tiles; close other programs"
-    assert errors[5] == "error: TypeError: sixteen (a fault of the plugin echoing; --debug shows where)"
+    assert errors[:6] == [
+        "error: in/a.png: method 'echo': eleven",
+        "error: in/b.png: method 'echo' ends the program instead of answering",
+        "error: in/c.png: out of memory; use a smaller --tile, or close other programs",
+        "error: in/d.png: No space left on device",
+        "error: in/e.png: out of memory, even in small tiles; close other programs",
+        "error: in/f.png: TypeError: sixteen (a fault of the plugin echoing; --debug shows where)",
+    ]
     assert errors[6:] == ["these failed:", *(f" {e.removeprefix('error:')}" for e in errors[:6]), errors[-1]]
     assert errors[-1] == "done 1, skipped 0, failed 6"
     assert "Traceback" in run("in", "-o", "again/", "--debug").stderr
@@ -107,7 +109,7 @@ def test_what_was_left_alone_skipped_and_failed_is_counted(run, tmp_path):
     done = run("in", "-o", "out/", "--skip-existing")
     assert (done.returncode, done.stdout) == (1, "out/b.png\n")
     first, error, *_, count = done.stderr.splitlines()
-    assert first == "left alone: 1 other file (1 .txt)" and error.startswith("error: out of memory")
+    assert first == "left alone: 1 other file (1 .txt)" and error.startswith("error: in/c.png: out of memory")
     assert count == "done 1, skipped 1, failed 1"
     done = run("in", "-o", "out/", "--skip-existing", "-q")
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), "errors alone"
@@ -281,7 +283,7 @@ def test_full_streams_are_told_once_and_stop_no_work(run, tmp_path):
         ]  # fmt: skip
         done = run("a.png", "-o", "-", **piped)
         assert done.returncode == 1
-        assert done.stderr == "error: cannot write to stdout: No space left on device\n"
+        assert done.stderr == "error: a.png: cannot write to stdout: No space left on device\n"
         done = run("a.png", "b.png", "-o", "new/", capture_output=False, stdout=subprocess.PIPE, stderr=full)
         assert done.returncode == 0 and done.stdout == "new/a.png\nnew/b.png\n"
 

@@ -309,7 +309,8 @@ def test_a_mask_that_does_not_fit_fails_its_picture_only(loud, tmp_path):
     done = loud("inpaint", "--mask", "mask.png", images=("in",), output="out/")
     assert done.returncode == 1
     assert done.stdout.splitlines() == ["out/a.png", "out/c.png"]
-    assert done.stderr.splitlines()[0] == "error: the mask mask.png is 30x21, the picture 9x9; they must be of one size"
+    wrong = "the mask mask.png is 30x21, the picture 9x9; they must be of one size"
+    assert done.stderr.splitlines()[0] == f"error: in/b.png: {wrong}"
 
 
 def test_the_options_of_a_plugins_own_task_are_on_the_command_line(quick, loud, plugin, tmp_path):

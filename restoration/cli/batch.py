@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from restoration.cli.faults import explained
 from restoration.console import debugging, echo_json, echo_path, is_terminal, progress_wanted, say
-from restoration.errors import RestorationError
+from restoration.errors import RestorationError, plain
 from restoration.images.parts import AlreadyThere
 
 if TYPE_CHECKING:
@@ -70,15 +70,14 @@ class Batch:
             yield
         except BrokenPipeError:
             raise
-        except AlreadyThere as error:
-            if self.skip_existing:
-                self.skipped += 1
-            else:
-                self.fail(job.name, explained(error))
         except (Exception, SystemExit) as error:  # a plugin may raise anything
+            if isinstance(error, AlreadyThere) and self.skip_existing:
+                self.skipped += 1
+                return
             if debugging():
                 traceback.print_exception(error)
-            self.fail(job.name, explained(error))
+            line, name = explained(error), plain(job.name)
+            self.fail(job.name, line if name in line else f"{name}: {line}")
         else:
             self.done += 1
 

@@ -12,6 +12,8 @@ from restoration.errors import RestorationError, one_line, plain
 OUT_OF_MEMORY = "out of memory; use a smaller --tile, or close other programs"
 SCARCE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EROFS}
 """What the system says where it has run out of something, whoever asked for it."""
+NO_ROOM = "failed to map segment"
+"""What the dynamic linker says where a library does not fit into memory."""
 TOOLBOX = "the toolbox"
 
 
@@ -23,6 +25,8 @@ def explained(error: BaseException) -> str:
         return OUT_OF_MEMORY
     if isinstance(error, OSError) and error.strerror and (error.errno in SCARCE or whose(error) == TOOLBOX):
         return plain(f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror)
+    if isinstance(error, ImportError) and whose(error) == TOOLBOX and not str(error.name).startswith("restoration"):
+        return f"{one_line(error)} (a package that is needed cannot be loaded; install it again)"
     return f"{one_line(error)} (a fault of {whose(error)}; --debug shows where)"
 
 
@@ -39,7 +43,7 @@ def whose(error: BaseException) -> str:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, ImportError) and NO_ROOM in str(error)):
         return True
     if not isinstance(error, RuntimeError) or "torch" not in sys.modules:
         return False
