@@ -27,7 +27,13 @@ DARK = 1 / 256
 def load(
     form: Format, data: bytes, *, fail_on: str, page: int = 0, all_pages: bool = False, streamed: bool = True
 ) -> Any:
-    """Return an image of libvips, whose header alone is read. Raises `pyvips.Error`."""
+    """Return an image of libvips, whose header alone is read. Raises `pyvips.Error`.
+
+    * `form`, `data`: the format and the bytes of the file.
+    * `fail_on`: how soon libvips gives up: at a "warning", an "error", or not at all, "none".
+    * `page`, `all_pages`: the page to be read, or all of them, one below the other.
+    * `streamed`: whether rows are decoded as they are read, once, from top to bottom.
+    """
     import pyvips
 
     pyvips.vips_lib.vips_error_clear()  # of what was overlooked before

@@ -136,8 +136,13 @@ def write(
 ) -> None:
     """Write a picture, the format by the suffix. A file under its final name is whole; nothing else is left behind.
 
-    Without `overwrite` a file that is there stays. `like`, what the system says of the file that it was made from,
-    gives it its permissions and, with `keep_time`, its times. Raises `RestorationError`.
+    Raises `RestorationError`.
+
+    * `picture`, `path`: what is written, and where.
+    * `quality`: that of JPEG, WebP and AVIF, 1 to 100, see `restoration.images.encode`.
+    * `overwrite`: whether it replaces a file that exists.
+    * `like`: what the system says of the file that it was made from, whose permissions it gets.
+    * `keep_time`: whether it also gets the times of that file.
     """
     path = Path(path)
     write_bytes(

@@ -171,7 +171,14 @@ def dressed(
     comments: Sequence[bytes],
     dpi: tuple[float, float] | None,
 ) -> bytes:
-    """Return a file of libvips with what belongs to the picture, and its resolution, in pixels an inch, or none."""
+    """Return a file that libvips wrote with further segments.
+
+    * `data`: the file.
+    * `exif`, `xmp`: blocks, None for none.
+    * `photoshop`: resources, one after the other.
+    * `comments`: those of people.
+    * `dpi`: the resolution in pixels an inch, across and down, None if unknown.
+    """
     place = 4 + int.from_bytes(data[4:6], "big") if data[2:4] == bytes([0xFF, APP0]) else 2
     density = (1, *(min(max(round(value), 1), 65535) for value in dpi)) if dpi else (0, 1, 1)
     start = bytes(data[:2]) + struct.pack(">BBH5sHBHHH", 0xFF, APP0, 16, b"JFIF\0", 0x0102, *density, 0)
