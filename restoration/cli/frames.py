@@ -90,18 +90,18 @@ def chosen_suffix(ctx: click.Context, parameter: click.Parameter, value: str | N
 def output_options(command: Any) -> Any:
     """Add the options of how files are read and written."""
     for option in (
-        click.option("--damaged", is_flag=True, help="Use what there is of damaged files, instead of refusing them."),
+        click.option("--damaged", is_flag=True, help="Restore damaged files as far as they can be decoded."),
         click.option(
             "--jpeg-quality",
             type=click.IntRange(1, 100),
-            help="Quality of results in JPEG, WebP and AVIF.  [default: about that of the picture]",
+            help="Quality of JPEG, WebP and AVIF results.  [default: about that of each picture]",
         ),
         click.option(
             "--format",
             "suffix",
             metavar="EXT",
             callback=chosen_suffix,
-            help="Format of results, such as png or webp.  [default: that of the picture]",
+            help="Format of the results, such as png or webp.  [default: that of each picture]",
         ),
     ):
         command = option(command)

@@ -33,12 +33,11 @@ def max_pixels() -> int:
 def check(name: str, width: int, height: int, frames: int, bytes_per_pixel: int, length: int) -> None:
     """Raise `BadPicture` if pictures of this size are not to be decoded here, or do not fit into memory.
 
-    Who sets the variable trusts files that hold next to nothing for their size.
-
-    * `name`: the file, for messages.
-    * `width`, `height`, `frames`: the size that its header gives, and how many pictures it holds.
-    * `bytes_per_pixel`: memory that decoding takes.
-    * `length`: bytes of the file.
+    * `name`: the file, for the error.
+    * `width`, `height`: the size in pixels of each of its pictures.
+    * `frames`: how many of them are decoded together.
+    * `bytes_per_pixel`: the memory that decoding takes.
+    * `length`: the bytes of the file. Whoever sets the variable trusts files that are tiny for their size in pixels.
     """
     limit, pixels = max_pixels(), width * height
     size = f"{width}x{height}" if frames == 1 else f"{frames} times {width}x{height}"

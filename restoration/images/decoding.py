@@ -29,11 +29,10 @@ def load(
 ) -> Any:
     """Return an image of libvips, whose header alone is read. Raises `pyvips.Error`.
 
-    * `form`: the format, with its loader.
-    * `data`: the bytes of the file.
-    * `fail_on`: the least damage that is an error, as libvips names it.
-    * `page`, `all_pages`: which page, or all of them below one another.
-    * `streamed`: whether pixels are read once, from top to bottom.
+    * `form`, `data`: the format and the bytes of the file.
+    * `fail_on`: how soon libvips gives up: at a "warning", an "error", or not at all, "none".
+    * `page`, `all_pages`: the page to be read, or all of them, one below the other.
+    * `streamed`: whether rows are decoded as they are read, once, from top to bottom.
     """
     import pyvips
 

@@ -136,13 +136,13 @@ def write(
 ) -> None:
     """Write a picture, the format by the suffix. A file under its final name is whole; nothing else is left behind.
 
-    * `picture`, `path`: what is written, and where.
-    * `quality`: of formats that lose something, 1 to 100; None for that of the picture's own file, or the usual one.
-    * `overwrite`: whether a file that is there is replaced.
-    * `like`: the status of the file that the picture was made from, whose permissions it gets.
-    * `keep_time`: whether it gets the times of that file too.
-
     Raises `RestorationError`.
+
+    * `picture`, `path`: what is written, and where.
+    * `quality`: that of JPEG, WebP and AVIF, 1 to 100, see `restoration.images.encode`.
+    * `overwrite`: whether it replaces a file that exists.
+    * `like`: what the system says of the file that it was made from, whose permissions it gets.
+    * `keep_time`: whether it also gets the times of that file.
     """
     path = Path(path)
     write_bytes(

@@ -171,12 +171,13 @@ def dressed(
     comments: Sequence[bytes],
     dpi: tuple[float, float] | None,
 ) -> bytes:
-    """Return a file of libvips with what belongs to the picture.
+    """Return a file that libvips wrote with further segments.
 
     * `data`: the file.
-    * `exif`, `xmp`, `photoshop`: blocks of metadata, empty or None for none.
-    * `comments`: comments of the file.
-    * `dpi`: resolution across and down, in pixels an inch, or None.
+    * `exif`, `xmp`: blocks, None for none.
+    * `photoshop`: resources, one after the other.
+    * `comments`: those of people.
+    * `dpi`: the resolution in pixels an inch, across and down, None if unknown.
     """
     place = 4 + int.from_bytes(data[4:6], "big") if data[2:4] == bytes([0xFF, APP0]) else 2
     density = (1, *(min(max(round(value), 1), 65535) for value in dpi)) if dpi else (0, 1, 1)

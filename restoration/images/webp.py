@@ -36,12 +36,11 @@ def lossless(data: bytes) -> bool:
 
 
 def dressed(data: bytes, exif: bytes | None, xmp: bytes | None, width: int, height: int, alpha: bool) -> bytes:
-    """Return a file of libvips with blocks of EXIF and XMP.
+    """Return a file that libvips wrote with further chunks.
 
     * `data`: the file.
-    * `exif`, `xmp`: the blocks, or None.
-    * `width`, `height`: size of the picture.
-    * `alpha`: whether it has transparency.
+    * `exif`, `xmp`: blocks, None for none.
+    * `width`, `height`, `alpha`: the size of the picture, and whether it has an alpha channel.
     """
     if not exif and not xmp:
         return data
