@@ -15,6 +15,7 @@ from restoration.training.settings import Training
 
 PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": ObjectiveCard, "sampler": SamplerCard}
 PLACE = click.Path(path_type=Path)
+SHARE = click.FloatRange(0, 1)
 PRECISIONS = click.Choice(["auto", "fp32", "bf16", "fp16"])
 
 
@@ -130,6 +131,12 @@ training_options = combine(
         ),
         setting("Pictures", "--held-out", click.IntRange(0), "Number of pictures held out for validation."),
         setting("Pictures", "--patch", click.IntRange(8), "Side of a patch, in pixels."),
+        setting("Pictures", "--shrink", SHARE, "Share of patches shown at half size: finer edges, no traces of JPEG."),
+        setting("Pictures", "--recolour", SHARE, "Share of patches with channels permuted, other hue and saturation."),
+        setting("Pictures", "--curves", SHARE, "Share of patches with a tone curve of its own for each channel."),
+        setting(
+            "Pictures", "--undamaged", SHARE, "Share of patches left undamaged, so that clean pictures stay clean."
+        ),
         setting(THE_STEPS, "--steps", click.IntRange(1), "Number of updates of the weights."),
         setting(THE_STEPS, "--batch", click.IntRange(1), "Patches in a step, of all processes together."),
         setting(THE_STEPS, "--lr", click.FloatRange(0, min_open=True), "Highest learning rate of AdamW."),

@@ -71,7 +71,7 @@ def train(
     pairs = pairs_in(data, degraded, clean_name=templates[0], degraded_name=templates[1])
     pairs, judges = split(pairs, settings.held_out, settings.seed)
     workers, cache = _shares(settings, processes.device)
-    patches = Patches(pairs, task, size=settings.patch, cache=cache, **seen)
+    patches = Patches(pairs, task, size=settings.patch, cache=cache, augmentation=settings.augmentation, **seen)
 
     header = checkpoint.header(recipe, settings, patches.fingerprint())
     processes.agree({"recipe": header["recipe"], "setting": header["settings"], "set of pictures": header["pictures"]})

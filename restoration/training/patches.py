@@ -13,7 +13,9 @@ from torch.nn import functional
 from restoration.errors import BadOption
 from restoration.images.shards import Member
 from restoration.randomness import keyed_generator
+from restoration.training.augmentation import Changes
 from restoration.training.pictures import Pictures
+from restoration.training.settings import Augmentation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +59,7 @@ class Patches:
     * `channels`: 1 for grey, or 3.
     * `working_size`: pictures are shrunk to `ZOOM` times it, and patches by a random factor once more; 0: they are not.
     * `cache`: bytes of decoded pictures that each process keeps in a file.
+    * `augmentation`: how often clean patches are changed before they are degraded.
 
     Large pictures are drawn more often, up to twice as often as those of a usual size: of two that are drawn evenly one
     is taken by chance, with its area as weight. So no size need be known before it is asked for. Raises `BadOption` if
@@ -72,8 +75,9 @@ class Patches:
         channels: int = 3,
         working_size: int = 0,
         cache: int = 0,
+        augmentation: Augmentation = Augmentation(),  # noqa: B008  # it cannot be changed
     ) -> None:
-        self.task, self.side = task, size
+        self.task, self.side, self.augmentation = task, size, augmentation
         self.shrunk_to = working_size * ZOOM
         self.pictures = Pictures(pairs, task, channels=channels, shrunk_to=self.shrunk_to, cache=cache)
         self._check()
@@ -99,13 +103,24 @@ class Patches:
         height, width = self.pictures.size(number)
         down, right, zoomed, *turns = torch.rand(6, generator=rng).tolist()
         side = self._window_side(min(height, width), zoomed)
+        colours, changes = self._changes(number, seed, step, row)
+        if changes.shrink:
+            side = min(2 * side, height, width)
         top, left = int(down * (height - side + 1)), int(right * (width - side + 1))
         x, y = self.pictures.window(number, slice(top, top + side), slice(left, left + side))
         turn = [draw < 0.5 for draw in turns]
-        clean = _as_float(_turned(self._shrunk(x), turn))
-        if y is None:
-            return clean, self.task(clean[None], rng)[0]
-        return clean, _as_float(_turned(self._shrunk(y), turn))
+        if y is not None:
+            return _as_float(_turned(self._shrunk(x), turn)), _as_float(_turned(self._shrunk(y), turn))
+        small = self._shrunk(_as_float(x)).clamp(0, 1) if changes.shrink else self._shrunk(x)
+        clean = changes.colours(_as_float(_turned(small, turn)), colours)
+        return clean, clean.clone() if changes.undamaged else self.task(clean[None], rng)[0]
+
+    def _changes(self, number: int, seed: int, step: int, row: int) -> tuple[Generator, Changes]:
+        """Draw what is done to a patch; none of it to one of a pair. The other draws of a row do not depend on it."""
+        rng = keyed_generator("augmentation", seed, step, row)
+        if self.pictures.pairs[number].degraded is not None or not self.augmentation.draws():
+            return rng, Changes()
+        return rng, Changes.drawn(self.augmentation, rng)
 
     def _check(self) -> None:
         """Read the sizes of pictures, of very many those of some, and say how many are too small."""

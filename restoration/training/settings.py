@@ -13,8 +13,30 @@ FREE = ("validate_every", "checkpoint_every", "log_every", "compile", "workers",
 """Settings that may differ where a training goes on, in silence: no step depends on them, but for rounding."""
 CHANGEABLE = ("steps", "lr", "warmup", "weight_decay", "ema", "clip", "precision")
 """Settings that may differ where a training goes on, and are then recorded: they shape the steps to come."""
-ABSENT: dict[str, Any] = {"blend": 0.0}
+AUGMENTATION = ("shrink", "recolour", "curves", "undamaged")
+"""Settings that say how clean patches are changed before they are degraded."""
+ABSENT: dict[str, Any] = {"blend": 0.0, **dict.fromkeys(AUGMENTATION, 0.0)}
 """What a setting is where a record was written before there was one."""
+
+
+class Augmentation(msgspec.Struct, frozen=True, kw_only=True):
+    """How often clean patches are changed, as shares of all; patches of pairs are never changed.
+
+    * `shrink`: they show the picture at half its size: finer edges, and neither blocks of JPEG nor blurred colours.
+      Of a picture that is not twice as large as a patch, as small as it can be.
+    * `recolour`: red, green and blue change places, the hue is turned, and half of them get another saturation.
+    * `curves`: each channel gets a tone curve of its own.
+    * `undamaged`: they are not degraded, so that what is not damaged is left as it is.
+    """
+
+    shrink: float = 0.0
+    recolour: float = 0.0
+    curves: float = 0.0
+    undamaged: float = 0.0
+
+    def draws(self) -> bool:
+        """Whether it draws random numbers at all."""
+        return any((self.shrink, self.recolour, self.curves, self.undamaged))
 
 
 class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -30,6 +52,7 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     * `clip`: the largest norm of the gradient; longer ones are scaled down to it.
     * `blend`: share of the initial weights in what is kept, which makes a network that was trained further more robust
       (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022); no step depends on it.
+    * `shrink`, `recolour`, `curves`, `undamaged`: shares of the patches that the task degrades, see `Augmentation`.
     * `seed`: of the initial weights, the patches and the noise.
     * `precision`: "auto", "fp32", "bf16" or "fp16", which comes with loss scaling.
     * `compile`: whether the network is compiled by torch.compile.
@@ -50,6 +73,10 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     ema: float = 0.999
     clip: float = 1.0
     blend: float = 0.0
+    shrink: float = 0.5
+    recolour: float = 0.0
+    curves: float = 0.0
+    undamaged: float = 0.0
     seed: int = 0
     precision: str = "auto"
     compile: bool = False
@@ -73,6 +100,14 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         for name in ("blend", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 0 and less than 1")
+        for name in AUGMENTATION:
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be from 0 to 1")
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """How often clean patches are changed before they are degraded."""
+        return Augmentation(**{name: getattr(self, name) for name in AUGMENTATION})
 
     @property
     def warmup_steps(self) -> int:

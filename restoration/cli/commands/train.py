@@ -206,9 +206,10 @@ def _settings(recipe: Recipe, chosen: dict[str, Any]) -> Training:
     """The settings that the recipe was trained with, if it was, and then what was chosen."""
     import msgspec
 
-    from restoration.training.settings import Training
+    from restoration.training.settings import ABSENT, Training
 
-    known = {name: value for name, value in recipe.training.items() if name in Training.__struct_fields__}
+    recorded = {**ABSENT, **recipe.training} if "steps" in recipe.training else recipe.training
+    known = {name: value for name, value in recorded.items() if name in Training.__struct_fields__}
     if known.get("warmup", 0) > chosen.get("steps", math.inf) / 10:
         del known["warmup"]  # it belongs to a longer training
     try:

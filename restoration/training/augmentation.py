@@ -1,0 +1,80 @@
+"""What is done to clean patches before the task degrades them, so that a network sees more than its photographs hold.
+
+Photographs are stored as JPEG with half of the colour's resolution, and seldom have saturated colours. A network that
+is trained on them as they are learns that colour has no fine edges, and blurs those of drawings and prints.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import msgspec
+import torch
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from restoration.training.settings import Augmentation
+
+LUMA = (0.299, 0.587, 0.114)
+"""The weights of red, green and blue in grey (ITU-R BT.601)."""
+SATURATION = (0.6, 2.5)
+"""The smallest and the largest factor of the saturation."""
+SATURATED = 0.5
+"""The share of recoloured patches whose saturation is changed."""
+GAMMA = 0.5
+"""The largest logarithm of the exponent of a tone curve, up or down."""
+INVERTED = 0.15
+"""The share of tone curves that fall, as those of a negative."""
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """What is done to one patch."""
+
+    shrink: bool = False
+    recolour: bool = False
+    curves: bool = False
+    undamaged: bool = False
+
+    @classmethod
+    def drawn(cls, shares: Augmentation, rng: Generator) -> Changes:
+        """Draw what is done; each is drawn apart from the others."""
+        shrink, recolour, curves, undamaged = torch.rand(4, generator=rng).tolist()
+        return cls(
+            shrink=shrink < shares.shrink,
+            recolour=recolour < shares.recolour,
+            curves=curves < shares.curves,
+            undamaged=undamaged < shares.undamaged,
+        )
+
+    def colours(self, patch: Tensor, rng: Generator) -> Tensor:
+        """Change the colours of a clean patch, `c h w` in [0, 1]; a grey one has no hue, and only gets a curve."""
+        if self.recolour and patch.shape[0] == 3:
+            patch = recoloured(patch, rng)
+        return curved(patch, rng) if self.curves else patch
+
+
+def recoloured(patch: Tensor, rng: Generator) -> Tensor:
+    """Permute the channels of `3 h w`, turn the hue around grey, and change the saturation of some."""
+    order = torch.randperm(3, generator=rng)
+    angle, saturated, amount = torch.rand(3, generator=rng).tolist()
+    low, high = SATURATION
+    factor = low * (high / low) ** amount if saturated < SATURATED else 1.0
+    grey = torch.tensor(LUMA).expand(3, 3)
+    matrix = grey + factor * (hue_rotation((angle - 0.5) * math.pi / 3) - grey)
+    return torch.einsum("dc, chw -> dhw", matrix[:, order], patch).clamp(0, 1)
+
+
+def hue_rotation(angle: float) -> Tensor:
+    """Return the matrix, 3 x 3, that turns colours around the axis of grey by an angle in radians (Rodrigues)."""
+    cosine, sine = math.cos(angle), math.sin(angle) / math.sqrt(3)
+    cross = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])
+    return cosine * torch.eye(3) + (1 - cosine) / 3 + sine * cross
+
+
+def curved(patch: Tensor, rng: Generator) -> Tensor:
+    """Raise each channel of `c h w` in [0, 1] to a power of its own, and invert some."""
+    exponent, inverted = torch.rand(2, patch.shape[0], 1, 1, generator=rng)
+    power = patch ** torch.exp((2 * exponent - 1) * GAMMA)
+    return torch.where(inverted < INVERTED, 1 - power, power)
