@@ -23,7 +23,7 @@ from restoration.training import checkpoint
 from restoration.training.loop import train
 from restoration.training.patches import Patches, split
 from restoration.training.records import CHECKPOINT, read_log
-from restoration.training.settings import FREE, Training
+from restoration.training.settings import ABSENT, FREE, Training
 from restoration.weights import CONFIG, MODEL, Folder, bundled, load
 
 QUICK = Training(
@@ -204,7 +204,7 @@ def test_the_recipe_beside_shipped_weights_says_all_that_a_training_asks_for(car
     recipe = folder.recipe()
     settings = {name: value for name, value in recipe.training.items() if name in Training.__struct_fields__}
     assert msgspec.to_builtins(msgspec.convert(settings, Training)).items() >= settings.items()
-    assert settings.keys() >= set(Training.__struct_fields__) - {*FREE, "blend"}  # 0 if not said
+    assert settings.keys() >= set(Training.__struct_fields__) - {*FREE, *ABSENT}
     origin = recipe.training.get("start")
     if origin is not None:
         assert origin.partition(" ")[0] in {other.name for other in registry().cards(WeightsCard)}
