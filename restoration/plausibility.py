@@ -1,0 +1,141 @@
+"""Is a result plausible? Finds what no restoration of a task explains: a black picture, a mosaic, parts out of place.
+
+It compares a degraded picture with its restoration, both `1 c h w` in [0, 1]. What a task may change is described by
+`Limits`, found with results of our own weights on photographs that they were not trained on: at most one in a hundred
+of them may be suspected.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
+
+from restoration.smoothing import blurred
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BLOCK = 32
+"""Side of the blocks whose mean brightness is compared, in pixels."""
+PART = 64
+"""Side of the parts whose structure is compared, in pixels."""
+FLAT = 0.35
+"""Largest share of neighbouring pixels that may become equal."""
+CLIPPED = 0.3
+"""Largest share of values that may become black or white."""
+BANDS = ((1.5, 6.0, 144), (3.0, 12.0, 36))
+"""Structure is compared between two Gaussian blurs of these standard deviations, in pixels; the third number is how
+many independent values of the band a part has."""
+PIXELS = 2_000_000
+"""Pictures of more pixels are compared in a smaller copy, but for the mosaic."""
+STRONG = 4 / 255
+"""Least standard deviation of the structure of a part that is compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a task may change about a picture.
+
+    * `darker`, `lighter`: levels of 255 by which the mean of a block may change beyond what its detail explains; None
+      for any number.
+    * `detail`: how much of the standard deviation of a block's detail explains a darker mean: rain adds light where
+      it adds detail.
+    * `structure`: the least share of the structure of a result that must be found in the degraded picture, 0 to 1.
+    """
+
+    darker: float | None = None
+    lighter: float | None = None
+    detail: float = 0.0
+    structure: float | None = None
+
+
+def find_faults(before: Tensor, after: Tensor, limits: Limits) -> list[str]:
+    """Return in words what is not plausible about the result `after` for the picture `before`, `1 c h w` in [0, 1].
+
+    A result of another size or number of channels is not judged, nor one that is smaller than a block.
+    """
+    if not bool(torch.isfinite(after).all()):
+        return ["it has values that are not numbers"]
+    if before.shape != after.shape or min(before.shape[-2:]) < BLOCK:
+        return []
+    levels_before, levels_after = (
+        image.float().clamp(0, 1).mul(255).round_().to(torch.uint8) for image in (before, after)
+    )
+    found = [_flattened(levels_before, levels_after), _clipped(levels_before, levels_after)]
+    scale = math.ceil(math.sqrt(before.shape[-1] * before.shape[-2] / PIXELS))
+    small_before, small_after = (functional.avg_pool2d(image.float(), scale) for image in (before, after))
+    found += [*_out_of_range(small_before, small_after, limits, scale)]
+    found.append(_out_of_place(small_before, small_after, limits, scale))
+    return [fault for fault in found if fault]
+
+
+def _flattened(before: Tensor, after: Tensor) -> str:
+    """A mosaic, a flat colour: neighbours that were different are equal, along rows and along columns."""
+    more = min(_equal_neighbours(after, dim) - _equal_neighbours(before, dim) for dim in (-1, -2))
+    return f"{more:.0%} of its pixels became equal to their neighbours, as in a mosaic" if more > FLAT else ""
+
+
+def _equal_neighbours(levels: Tensor, dim: int) -> float:
+    """The share of pixels, 8 bits, that are equal to the next along a dimension in all channels."""
+    length = levels.shape[dim] - 1
+    return float((levels.narrow(dim, 1, length) == levels.narrow(dim, 0, length)).all(dim=1).float().mean())
+
+
+def _clipped(before: Tensor, after: Tensor) -> str:
+    """A storm of values at the ends of the range."""
+    more = _at_the_ends(after) - _at_the_ends(before)
+    return f"{more:.0%} of its values became black or white" if more > CLIPPED else ""
+
+
+def _at_the_ends(levels: Tensor) -> float:
+    return float(((levels == 0) | (levels == 255)).float().mean())
+
+
+def _out_of_range(before: Tensor, after: Tensor, limits: Limits, scale: int) -> list[str]:
+    """Blocks that are darker or lighter than the detail of the degraded picture explains."""
+    change = functional.avg_pool2d(after - before, BLOCK) * 255
+    spread = functional.avg_pool2d((before - blurred(before, 8.0)).square(), BLOCK).sqrt() * 255
+    white, ends = (functional.avg_pool2d(part.float(), BLOCK) for part in (before >= 250 / 255, _ends(before)))
+    noise = 3 * spread / BLOCK + 1.5 * spread * ends  # of a mean; noise that is cut off at black and white shifts it
+    found = []
+    for name, limit, values in (
+        ("darker", limits.darker, -change - noise - limits.detail * spread - (limits.detail > 0) * 100 * white),
+        ("lighter", limits.lighter, change - noise),
+    ):
+        worst = float(values.max())
+        if limit is not None and worst > limit:
+            index = int(values.amax(dim=1).argmax())
+            y, x = (scale * BLOCK * place for place in divmod(index, values.shape[-1]))
+            found.append(f"a part at {x},{y} is {worst:.0f} of 255 levels {name} than the damage explains")
+    return found
+
+
+def _ends(image: Tensor) -> Tensor:
+    return (image <= 1 / 255) | (image >= 254 / 255)
+
+
+def _out_of_place(before: Tensor, after: Tensor, limits: Limits, scale: int) -> str:
+    """Parts whose structure is not that of the degraded picture: regression of the one on the other, per part.
+
+    Noise and rain do not change the slope, for they know nothing of the structure; a part that was moved or invented
+    has a slope near 0. Suspected is what stays below the limit with two standard errors.
+    """
+    if limits.structure is None or min(before.shape[-2:]) < PART:
+        return ""
+    grey_before, grey_after = before.mean(dim=1, keepdim=True), after.mean(dim=1, keepdim=True)
+    for fine, coarse, independent in BANDS:
+        old, new = (blurred(grey, fine) - blurred(grey, coarse) for grey in (grey_before, grey_after))
+        shared, energy, total = (
+            functional.avg_pool2d(product, PART, PART // 2) for product in (old * new, new * new, old * old)
+        )
+        slope = shared / energy.clamp(min=1e-12)
+        error = ((total - slope * shared).clamp(min=0) / energy.clamp(min=1e-12) / independent).sqrt()
+        most = torch.where(energy.sqrt() > STRONG, slope + 2 * error, 1.0)
+        if float(most.min()) < limits.structure:
+            y, x = (scale * PART // 2 * place for place in divmod(int(most.argmin()), most.shape[-1]))
+            return f"a part at {x},{y} shows what the degraded picture does not have there"
+    return ""
