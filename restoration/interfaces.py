@@ -216,11 +216,29 @@ class Observation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a task may change about a picture; results that go beyond it are not plausible, see `plausibility`.
+
+    * `darker`, `lighter`: levels of 255 by which the mean of a block may change beyond what its detail explains; None
+      for any number.
+    * `detail`: how much of the standard deviation of a block's detail explains a darker mean: rain adds light where
+      it adds detail.
+    * `structure`: the least share of the structure of a result that must be found in the degraded picture, 0 to 1.
+    """
+
+    darker: float | None = None
+    lighter: float | None = None
+    detail: float = 0.0
+    structure: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """A restored picture and how it came about; `tile` is the window that was used, 0 for the whole picture.
 
     `ended` is "done", or "time limit" or "Ctrl-C" if it was cut short; `told` what the method says about its work.
-    `frames` counts the pictures of the file, of which `picture` is the first.
+    `frames` counts the pictures of the file, of which `picture` is the first; `doubts` are the reasons why
+    `restore run` does not find it plausible.
     """
 
     picture: Picture
@@ -236,6 +254,7 @@ class Result:
     ended: str = "done"
     frames: int = 1
     told: Mapping[str, Any] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """Return all but the picture, as plain data, with its size as `[width, height]`."""

@@ -8,7 +8,6 @@ of them may be suspected.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,6 +18,8 @@ from restoration.smoothing import blurred
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from restoration.interfaces import Limits
+
 BLOCK = 32
 """Side of the blocks whose mean brightness is compared, in pixels."""
 PART = 64
@@ -27,30 +28,14 @@ FLAT = 0.35
 """Largest share of neighbouring pixels that may become equal."""
 CLIPPED = 0.3
 """Largest share of values that may become black or white."""
-BANDS = ((1.5, 6.0, 144), (3.0, 12.0, 36))
-"""Structure is compared between two Gaussian blurs of these standard deviations, in pixels; the third number is how
-many independent values of the band a part has."""
-PIXELS = 2_000_000
+FINE, COARSE = 1.5, 6.0
+"""Structure is compared between Gaussian blurs of these standard deviations, in pixels, and once more at half size."""
+INDEPENDENT = 144
+"""So many independent values of this band a part has."""
+PIXELS = 1_200_000
 """Pictures of more pixels are compared in a smaller copy, but for the mosaic."""
 STRONG = 4 / 255
 """Least standard deviation of the structure of a part that is compared."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What a task may change about a picture.
-
-    * `darker`, `lighter`: levels of 255 by which the mean of a block may change beyond what its detail explains; None
-      for any number.
-    * `detail`: how much of the standard deviation of a block's detail explains a darker mean: rain adds light where
-      it adds detail.
-    * `structure`: the least share of the structure of a result that must be found in the degraded picture, 0 to 1.
-    """
-
-    darker: float | None = None
-    lighter: float | None = None
-    detail: float = 0.0
-    structure: float | None = None
 
 
 def find_faults(before: Tensor, after: Tensor, limits: Limits) -> list[str]:
@@ -65,12 +50,19 @@ def find_faults(before: Tensor, after: Tensor, limits: Limits) -> list[str]:
     levels_before, levels_after = (
         image.float().clamp(0, 1).mul(255).round_().to(torch.uint8) for image in (before, after)
     )
+    if torch.equal(levels_before, levels_after) and _has_detail(levels_before):
+        return ["it is the picture itself: nothing was changed"]
     found = [_flattened(levels_before, levels_after), _clipped(levels_before, levels_after)]
     scale = math.ceil(math.sqrt(before.shape[-1] * before.shape[-2] / PIXELS))
-    small_before, small_after = (functional.avg_pool2d(image.float(), scale) for image in (before, after))
+    small_before, small_after = (_pooled(image.float(), scale) for image in (before, after))
     found += [*_out_of_range(small_before, small_after, limits, scale)]
     found.append(_out_of_place(small_before, small_after, limits, scale))
     return [fault for fault in found if fault]
+
+
+def _has_detail(levels: Tensor) -> bool:
+    """Whether a picture, 8 bits, is more than one colour: that comes back as it is from many a method."""
+    return bool((levels != levels[..., :1, :1]).any())
 
 
 def _flattened(before: Tensor, after: Tensor) -> str:
@@ -127,15 +119,21 @@ def _out_of_place(before: Tensor, after: Tensor, limits: Limits, scale: int) -> 
     if limits.structure is None or min(before.shape[-2:]) < PART:
         return ""
     grey_before, grey_after = before.mean(dim=1, keepdim=True), after.mean(dim=1, keepdim=True)
-    for fine, coarse, independent in BANDS:
-        old, new = (blurred(grey, fine) - blurred(grey, coarse) for grey in (grey_before, grey_after))
-        shared, energy, total = (
-            functional.avg_pool2d(product, PART, PART // 2) for product in (old * new, new * new, old * old)
-        )
+    for half in (1, 2):
+        old, new = (blurred(grey, FINE) - blurred(grey, COARSE) for grey in (grey_before, grey_after))
+        side, step = PART // half, PART // half // 2
+        shared, energy, total = (functional.avg_pool2d(part, side, step) for part in (old * new, new * new, old * old))
         slope = shared / energy.clamp(min=1e-12)
+        independent = INDEPENDENT / half**2
         error = ((total - slope * shared).clamp(min=0) / energy.clamp(min=1e-12) / independent).sqrt()
         most = torch.where(energy.sqrt() > STRONG, slope + 2 * error, 1.0)
         if float(most.min()) < limits.structure:
             y, x = (scale * PART // 2 * place for place in divmod(int(most.argmin()), most.shape[-1]))
             return f"a part at {x},{y} shows what the degraded picture does not have there"
+        grey_before, grey_after = _pooled(grey_before, 2), _pooled(grey_after, 2)
     return ""
+
+
+def _pooled(image: Tensor, scale: int) -> Tensor:
+    """Shrink `b c h w` by a whole number, by means."""
+    return image if scale == 1 else functional.avg_pool2d(image, scale)

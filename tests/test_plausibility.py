@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from restoration.plausibility import Limits, find_faults
+from restoration.interfaces import Limits
+from restoration.plausibility import find_faults
 from restoration.smoothing import blurred
 from restoration.testing import scene
 

@@ -71,6 +71,7 @@ def _together(results: list[Result]) -> Result:
         seconds=round(sum(result.seconds for result in results), 3),
         ended=ended,
         frames=len(results),
+        doubts=tuple(f"picture {place}: {doubt}" for place, one in enumerate(results, 1) for doubt in one.doubts),
     )
 
 

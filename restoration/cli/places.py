@@ -21,6 +21,9 @@ FIELDS = ("folder", "name", "ext", "method", "task")
 BESIDE = "{folder}/{name}.restored{ext}"
 """Where results go if nobody says anything else."""
 
+DOUBTFUL = ".doubtful"
+"""What stands before the suffix in the name of a result that is not plausible."""
+
 
 class Places:
     """Names the result of every picture, as `-o` says: a file, a folder (`DIR/` or one that exists), "-", a template.
@@ -86,6 +89,12 @@ class Places:
         folder = self.folder or _fixed(self.output or "") or "out"
         folder = folder.rstrip("/").replace("{", "{{").replace("}", "}}")
         return [f"{folder}/{{name}}{{ext}}", f"{folder}/{{folder}}/{{name}}{{ext}}"]
+
+
+def doubtful_name(target: str) -> str:
+    """Return the path that a result has if it is not plausible."""
+    stem, suffix = os.path.splitext(target)
+    return stem + DOUBTFUL + suffix
 
 
 def _is_folder(output: str) -> bool:

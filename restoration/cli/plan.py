@@ -13,7 +13,7 @@ import click
 
 from restoration.cli.inputs import STREAM, Inputs, Source, counted, file_key, find
 from restoration.cli.originals import Originals
-from restoration.cli.places import Places
+from restoration.cli.places import Places, doubtful_name
 from restoration.cli.preview import PREVIEW, is_preview
 from restoration.images import can_write, writable
 from restoration.images.parts import clear_parts
@@ -150,6 +150,7 @@ def _own_results(sources: list[Source], targets: list[str | None], places: Place
     results = {goal for key, goal in goals.items() if goal is not None and goal != key}
     for others in places.variants:
         results |= {file_key(target) for target in map(others.of, sources) if target is not None}
+    results |= {doubtful_name(result) for result in results}
     own = {key for key, goal in goals.items() if key in results and goal != key}
     for source in sources:
         if source.path.endswith(PREVIEW):

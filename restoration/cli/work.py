@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from restoration.cli.doubtful import examined, refusal
 from restoration.cli.frames import Done, restored
+from restoration.cli.places import doubtful_name
 from restoration.console import answers_apart
 from restoration.errors import BadPicture, RestorationError
 from restoration.images import make_folder, read_all, read_stream, write_bytes
 from restoration.images.limits import check_size
+from restoration.images.parts import AlreadyThere
 from restoration.tasks import options_of
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ class Work:
     """What is done to every picture: `restoration`, and how its result is written.
 
     `quality` is that of JPEG and the like, `suffix` that of results which go to stdout, None for the picture's own.
+    `accept` takes results that are not plausible.
     """
 
     restoration: Restoration
@@ -50,11 +54,13 @@ class Work:
     preview: bool
     quality: int | None = None
     suffix: str | None = None
+    accept: bool = False
 
     def __call__(self, job: Job, taken: Taken, observe: Callable[[Tensor], None]) -> Done:
         """Do a job and return what came of it. `observe` sees every estimate, `1 c h w`.
 
-        Raises `RestorationError`, before the work for what can be known before it.
+        Raises `RestorationError`, before the work for what can be known before it, and `Doubtful` for a result that is
+        not plausible, which is then kept under another name.
         """
         target = None if job.target is None else Path(job.target)
         suffix = target.suffix.lower() if target is not None else self.suffix or taken.pictures.suffix
@@ -63,10 +69,17 @@ class Work:
         with self._shown(target, observe) as see:
             restore = partial(self._restore, job, target or Path(f"stdin{suffix}"), see)
             done = restored(taken.pictures, suffix, restore, self.quality)
+        refused = bool(done.result.doubts) and not self.accept
         if target is None:
+            if refused:
+                raise refusal(done.result, None)
             _put_out(done.data)
-        else:
-            write_bytes(done.data, target, overwrite=self.overwrite, like=taken.status, keep_time=self.keep_time)
+            return done
+        place = Path(doubtful_name(str(target))) if refused else target
+        with suppress(*([AlreadyThere] if refused else [])):  # it was kept before
+            write_bytes(done.data, place, overwrite=self.overwrite, like=taken.status, keep_time=self.keep_time)
+        if refused:
+            raise refusal(done.result, place)
         return done
 
     def _restore(self, job: Job, target: Path, see: Callable[[Tensor], None], picture: Picture) -> Result:
@@ -76,7 +89,8 @@ class Work:
         observation = self.restoration.describe(picture, options)
         check_size(target, *observation.y.shape[-2:])
         with answers_apart():
-            return self.restoration(picture, seed=self.seed, observation=observation, observe=see)
+            result = self.restoration(picture, seed=self.seed, observation=observation, observe=see)
+        return examined(observation, result)
 
     def _shown(
         self, target: Path | None, observe: Callable[[Tensor], None]
@@ -92,7 +106,8 @@ class Work:
 def told(result: Result) -> str:
     """Return what a method says about its work, and how it ended if not by itself, in a line; "" if nothing."""
     facts = [f"{name} {value}" for name, value in result.told.items()]
-    return ", ".join(facts + ([] if result.ended == "done" else [f"ended by {result.ended}"]))
+    ended = [] if result.ended == "done" else [f"ended by {result.ended}"]
+    return ", ".join([*facts, *ended, *(f"accepted, though {doubt}" for doubt in result.doubts)])
 
 
 def facts(job: Job, result: Result) -> dict[str, Any]:

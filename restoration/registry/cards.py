@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 from restoration.errors import BadOption, BadPlugin, did_you_mean, one_line
+from restoration.interfaces import Limits
 from restoration.registry.guard import guarded
 from restoration.registry.options import converted
 
@@ -158,13 +159,14 @@ class TaskCard(Card):
 
     Damage that varies slowly is best judged in a copy of `working_size` squared pixels, see
     `restoration.engine.shrinking`. `lossy` says that the damage is that of a compressed file, as which results are not
-    to be written again.
+    to be written again. `limits` is how much of a picture it may change.
     """
 
     kind: ClassVar[str] = "task"
     linear: bool = False
     lossy: bool = False
     working_size: int = 0
+    limits: Limits = field(default_factory=Limits)
     asks: tuple[CommandOption, ...] = ()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import types
 import typing
@@ -11,12 +12,12 @@ from functools import cache
 from typing import Any, TypeVar
 
 from restoration.errors import BadPlugin
-from restoration.registry.cards import Card, CommandCard, CommandOption, MetricCard, NetworkCard, WeightsCard
+from restoration.registry.cards import Card, CommandCard, CommandOption, MetricCard, NetworkCard, TaskCard, WeightsCard
 
 C = TypeVar("C", bound=Card)
 NAME, COMMAND, OPTION = r"\w[\w./+-]*", r"[a-z][a-z0-9-]*", r"[a-z][a-z0-9_]*"
 """What cards, commands and options may be called: no spaces, and no signs that `@`, `,`, `=` and `:` are elsewhere."""
-WORDS = {str: "a text", int: "a whole number", bool: "True or False"}
+WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "True or False"}
 VALUES = ("number", "whole", "file")
 
 
@@ -66,13 +67,16 @@ def _is_like(value: Any, hint: Any) -> bool:
     origin = typing.get_origin(hint) or hint
     if origin is tuple:
         return isinstance(value, (tuple, list))
-    return isinstance(value, origin) and (origin is bool or not isinstance(value, bool))
+    number = (int, float) if origin is float else origin
+    return isinstance(value, number) and (origin is bool or not isinstance(value, bool))
 
 
 def _words(hint: Any) -> str:
     origin, inner = typing.get_origin(hint) or hint, typing.get_args(hint)
     if origin is tuple:
         return f"a tuple, each of them {_words(inner[0])}"
+    if origin in (typing.Union, types.UnionType):
+        return _words(inner[0])
     return WORDS.get(origin) or ("a dict" if origin is Mapping else f"a {origin.__name__}")
 
 
@@ -112,6 +116,10 @@ def _problems(card: Card) -> Iterator[str]:
         yield f"what it takes beside x is y, t or both, not {', '.join(card.takes)}"
     if isinstance(card, WeightsCard) and (".." in attribute.split("/") or attribute.startswith("/")):
         yield f"its folder must lie in its package, not at {attribute!r}"
+    limits = vars(card.limits) if isinstance(card, TaskCard) else {}
+    yield from (
+        f"its limits {name} cannot be {x}" for name, x in limits.items() if x is not None and not 0 <= x < math.inf
+    )
     for option in getattr(card, "asks", ()):
         yield from _problems_of_option(option)
 

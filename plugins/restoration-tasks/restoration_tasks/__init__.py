@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from restoration import CommandOption, TaskCard, hookimpl
+from restoration import CommandOption, Limits, TaskCard, hookimpl
 
 
 @hookimpl
@@ -15,6 +15,7 @@ def register_tasks() -> Iterable[TaskCard]:
         factory="restoration_tasks.rain:Rain",
         summary="remove rain: streaks of several directions, lengths and widths, mist, drops on the glass",
         source="Yang et al. 2017, equation 3",
+        limits=Limits(darker=8, lighter=8, detail=5, structure=0.15),
         asks=(
             CommandOption(name="kind", help="kind of rain that is drawn", values=("streaks", "drops", "mixed")),
             CommandOption(name="strength", help="mean brightness of the streaks, drawn from 0.02 to 0.45 by default"),
@@ -25,6 +26,7 @@ def register_tasks() -> Iterable[TaskCard]:
         factory="restoration_tasks.blur:Blur",
         summary="sharpen pictures blurred by a shaken camera or a lens out of focus",
         linear=True,
+        limits=Limits(darker=12, lighter=12, structure=0.2),
         asks=(
             CommandOption(
                 name="kernel",
@@ -41,6 +43,7 @@ def register_tasks() -> Iterable[TaskCard]:
         factory="restoration_tasks.noise:Noise",
         summary="remove noise: Gaussian, of a sensor, as cameras store it, or impulses",
         linear=True,
+        limits=Limits(darker=8, lighter=8, structure=0.5),
         asks=(
             CommandOption(name="sigma", help="standard deviation of the noise, in levels of 255", describes=True),
             CommandOption(
@@ -55,6 +58,7 @@ def register_tasks() -> Iterable[TaskCard]:
         factory="restoration_tasks.resolution:LowResolution",
         summary="enlarge a small picture 2, 3 or 4 times",
         linear=True,
+        limits=Limits(darker=10, lighter=10, structure=0.25),
         asks=(
             CommandOption(
                 name="scale", help="how many times larger the result is; 4 by default", values="whole", describes=True
@@ -92,6 +96,7 @@ def register_tasks() -> Iterable[TaskCard]:
         summary="remove haze and fog",
         source="Narasimhan and Nayar 2002",
         working_size=192,
+        limits=Limits(lighter=25, structure=0.05),
         asks=(CommandOption(name="thickness", help="optical depth of the haze, 0 to 10"),),
     )
     yield TaskCard(
@@ -99,5 +104,6 @@ def register_tasks() -> Iterable[TaskCard]:
         factory="restoration_tasks.jpeg:JPEG",
         summary="remove the blocks and ringing of strong JPEG compression",
         lossy=True,
+        limits=Limits(darker=8, lighter=8, structure=0.25),
         asks=(CommandOption(name="quality", help="quality of the JPEG encoder, drawn from 5 to 60 by default"),),
     )

@@ -53,6 +53,9 @@ results = under("Results")
 )
 @results("--overwrite", is_flag=True, help="Overwrite results that exist, but never a picture that is read.")
 @results("--skip-existing", is_flag=True, help="Skip pictures of which the result exists.")
+@results(
+    "--accept", is_flag=True, help="Take results that are not plausible, instead of keeping them as NAME.doubtful.EXT."
+)
 @results("--keep-time", is_flag=True, help="Give each result the modification time of its picture.")
 @output_options
 @how_to_restore
@@ -73,6 +76,7 @@ def run(
     output: str | None,
     overwrite: bool,
     skip_existing: bool,
+    accept: bool,
     keep_time: bool,
     damaged: bool,
     jpeg_quality: int | None,
@@ -128,6 +132,7 @@ def run(
         seed=seed,
         overwrite=overwrite,
         keep_time=keep_time,
+        accept=accept,
         preview=preview,
         quality=jpeg_quality,
         suffix=suffix,
