@@ -95,7 +95,7 @@ def _out_of_range(before: Tensor, after: Tensor, limits: Limits, scale: int) -> 
     noise = 3 * spread / BLOCK + 1.5 * spread * ends  # of a mean; noise that is cut off at black and white shifts it
     found = []
     for name, limit, values in (
-        ("darker", limits.darker, -change - noise - limits.detail * spread - (limits.detail > 0) * 100 * white),
+        ("darker", limits.darker, -change - noise - limits.detail * spread - (limits.detail > 0) * 50 * white),
         ("lighter", limits.lighter, change - noise),
     ):
         worst = float(values.max())

@@ -105,7 +105,7 @@ def test_the_command_line_refuses_a_damaged_file_or_uses_it_and_says_so(restore,
     assert refused.returncode == 1 and refused.stdout == ""
     assert "half.png is damaged and cannot be read whole" in refused.stderr and "--damaged" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
-    used = restore(*run, "--damaged")
+    used = restore(*run, "--damaged", "--accept")
     assert used.returncode == 0
     assert f"warning: {tmp_path}/half.png is damaged (" in used.stderr
     assert read(tmp_path / "half.restored.png").pixels.shape == (1, 3, 120, 160)

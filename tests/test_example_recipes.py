@@ -121,6 +121,6 @@ def test_latent_refusion_is_trained_in_two_stages_from_the_command_line(
     assert {name for name in weights["denoiser"] if name.startswith("autoencoder.")} <= same
     assert not all(name in same for name in weights["denoiser"])
     given = ["--weights", tmp_path / "denoiser", "--device", "cpu", "-o", tmp_path / "clear.png"]
-    done = restore("run", "--method", "latent-ir-sde", "--task", "dehaze", *given, pictures / "0.png")
+    done = restore("run", "--method", "latent-ir-sde", "--task", "dehaze", *given, "--accept", pictures / "0.png")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "clear.png").exists()

@@ -91,7 +91,7 @@ def register_restorers():
 def test_damage_by_compression_is_not_done_again(restore, tmp_path, task, quality):
     (tmp_path / "echo.py").write_text(ECHO)
     (tmp_path / "coarse.jpg").write_bytes(made.jpeg(NOISY, Q=60))
-    done = restore("--plugin", tmp_path / "echo.py", "run", tmp_path / "coarse.jpg", "-m", "echo", "-t", task)
+    done = restore("--plugin", tmp_path / "echo.py", "run", tmp_path / "coarse.jpg", "-m", "echo", "-t", task, "--accept")
     assert done.returncode == 0, done.stderr
     assert read(tmp_path / "coarse.restored.jpg").compression.quality == quality
 
@@ -99,7 +99,7 @@ def test_damage_by_compression_is_not_done_again(restore, tmp_path, task, qualit
 @pytest.fixture
 def quick(restore, weights):
     def run(*arguments, **keywords):
-        how = ("-m", "ir-sde", "-t", "derain", "--weights", weights, "--steps", 1)
+        how = ("-m", "ir-sde", "-t", "derain", "--weights", weights, "--steps", 1, "--accept")
         return restore("run", *arguments, *how, **keywords)
 
     return run

@@ -95,7 +95,7 @@ def loud(quick, plugin, tmp_path):
     write(picture(21, 30), tmp_path / "photo.png")
 
     def run(task, *arguments, images=("photo.png",), output="out.png"):
-        how = ("run", *images, "-m", "loud", "-t", task, "-o", output, "--overwrite")
+        how = ("run", *images, "-m", "loud", "-t", task, "-o", output, "--overwrite", "--accept")
         return quick("--plugin", plugin, *how, *arguments, cwd=tmp_path)
 
     return run

@@ -114,7 +114,7 @@ def test_a_small_picture_is_made_larger(restore: Run, folder: Path) -> None:
         "--set",
         "downsampling=lanczos2",
     )
-    assert restore(*how, *TINY, cwd=folder).returncode == 0
+    assert restore(*how, *TINY, "--accept", cwd=folder).returncode == 0
     assert read(folder / "photo.restored.png").pixels.shape == (1, 3, 40, 48)
 
 
