@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from restoration.images import write
 from restoration.images.folders import Pair, pairs_in
 from restoration.picture import Picture
-from restoration.training.augmentation import Changes, curved, hue_rotation, recoloured
+from restoration.training.augmentation import Changes, curved, flat_like, hue_rotation, recoloured
 from restoration.training.patches import Patches
 from restoration.training.settings import AUGMENTATION, Augmentation, Training
 
@@ -115,6 +115,16 @@ def test_a_curve_keeps_black_and_white_or_exchanges_them() -> None:
             assert {float(channel[0, 0]), float(channel[0, -1])} == {0.0, 1.0}
             falling += bool(steps[0] < 0)
     assert 20 < falling < 80
+
+
+def test_flat_patches_vary_slowly_and_have_every_colour() -> None:
+    drawn = [flat_like(torch.rand(3, 24, 32), Generator().manual_seed(seed)) for seed in range(200)]
+    assert all(x.shape == (3, 24, 32) and float(x.min()) >= 0 and float(x.max()) <= 1 for x in drawn)
+    spread = torch.stack([x.std(dim=(1, 2)).amax() for x in drawn])
+    assert float(spread.amax()) < 0.12 and 10 < int((spread < 1e-6).sum()) < 100, "some are one colour"
+    means = torch.stack([x.mean(dim=(1, 2)) for x in drawn])
+    grey = (means.amax(dim=1) - means.amin(dim=1)) < 0.02
+    assert 60 < int(grey.sum()) < 140 and float(means.min()) < 0.1 and float(means.max()) > 0.9
 
 
 def test_a_grey_patch_is_never_recoloured() -> None:

@@ -91,7 +91,9 @@ def register_restorers():
 def test_damage_by_compression_is_not_done_again(restore, tmp_path, task, quality):
     (tmp_path / "echo.py").write_text(ECHO)
     (tmp_path / "coarse.jpg").write_bytes(made.jpeg(NOISY, Q=60))
-    done = restore("--plugin", tmp_path / "echo.py", "run", tmp_path / "coarse.jpg", "-m", "echo", "-t", task, "--accept")
+    done = restore(
+        "--plugin", tmp_path / "echo.py", "run", tmp_path / "coarse.jpg", "-m", "echo", "-t", task, "--accept"
+    )
     assert done.returncode == 0, done.stderr
     assert read(tmp_path / "coarse.restored.jpg").compression.quality == quality
 

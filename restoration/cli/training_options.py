@@ -134,6 +134,7 @@ training_options = combine(
         setting("Pictures", "--shrink", SHARE, "Share of patches shown at half size: finer edges, no traces of JPEG."),
         setting("Pictures", "--recolour", SHARE, "Share of patches with channels permuted, other hue and saturation."),
         setting("Pictures", "--curves", SHARE, "Share of patches with a tone curve of its own for each channel."),
+        setting("Pictures", "--flat", SHARE, "Share of patches that are one colour, or a gradient: skies, walls."),
         setting(
             "Pictures", "--undamaged", SHARE, "Share of patches left undamaged, so that clean pictures stay clean."
         ),

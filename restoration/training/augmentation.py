@@ -25,6 +25,10 @@ SATURATED = 0.5
 """The share of recoloured patches whose saturation is changed."""
 GAMMA = 0.5
 """The largest logarithm of the exponent of a tone curve, up or down."""
+GRADIENT = 0.5
+"""The largest difference between the sides of flat patches is half of this."""
+GRAIN = 6 / 255
+"""The largest standard deviation of the grain of flat patches is half of this."""
 INVERTED = 0.15
 """The share of tone curves that fall, as those of a negative."""
 
@@ -35,24 +39,40 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     shrink: bool = False
     recolour: bool = False
     curves: bool = False
+    flat: bool = False
     undamaged: bool = False
 
     @classmethod
     def drawn(cls, shares: Augmentation, rng: Generator) -> Changes:
         """Draw what is done; each is drawn apart from the others."""
-        shrink, recolour, curves, undamaged = torch.rand(4, generator=rng).tolist()
+        shrink, recolour, curves, undamaged, flat = torch.rand(5, generator=rng).tolist()
         return cls(
             shrink=shrink < shares.shrink,
             recolour=recolour < shares.recolour,
             curves=curves < shares.curves,
+            flat=flat < shares.flat,
             undamaged=undamaged < shares.undamaged,
         )
 
     def colours(self, patch: Tensor, rng: Generator) -> Tensor:
         """Change the colours of a clean patch, `c h w` in [0, 1]; a grey one has no hue, and only gets a curve."""
+        if self.flat:
+            patch = flat_like(patch, rng)
         if self.recolour and patch.shape[0] == 3:
             patch = recoloured(patch, rng)
         return curved(patch, rng) if self.curves else patch
+
+
+def flat_like(patch: Tensor, rng: Generator) -> Tensor:
+    """Return a patch of one colour, half of them grey, in the size of `c h w`; some have a gradient or grain."""
+    channels, height, width = patch.shape
+    level, grey, slope, grain, angle = torch.rand(5, generator=rng).tolist()
+    colour = level + (grey < 0.5) * (torch.rand(channels, 1, 1, generator=rng) - 0.5)
+    down, right = (torch.linspace(-0.5, 0.5, length) for length in (height, width))
+    ramp = math.cos(2 * math.pi * angle) * down[:, None] + math.sin(2 * math.pi * angle) * right
+    noise = torch.randn(channels, height, width, generator=rng)
+    flat: Tensor = colour + max(0.0, slope - 0.5) * GRADIENT * ramp + max(0.0, grain - 0.5) * GRAIN * noise
+    return flat.clamp(0, 1)
 
 
 def recoloured(patch: Tensor, rng: Generator) -> Tensor:

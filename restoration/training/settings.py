@@ -13,7 +13,7 @@ FREE = ("validate_every", "checkpoint_every", "log_every", "compile", "workers",
 """Settings that may differ where a training goes on, in silence: no step depends on them, but for rounding."""
 CHANGEABLE = ("steps", "lr", "warmup", "weight_decay", "ema", "clip", "precision")
 """Settings that may differ where a training goes on, and are then recorded: they shape the steps to come."""
-AUGMENTATION = ("shrink", "recolour", "curves", "undamaged")
+AUGMENTATION = ("shrink", "recolour", "curves", "flat", "undamaged")
 """Settings that say how clean patches are changed before they are degraded."""
 ABSENT: dict[str, Any] = {"blend": 0.0, **dict.fromkeys(AUGMENTATION, 0.0)}
 """What a setting is where a record was written before there was one."""
@@ -26,17 +26,19 @@ class Augmentation(msgspec.Struct, frozen=True, kw_only=True):
       Of a picture that is not twice as large as a patch, as small as it can be.
     * `recolour`: red, green and blue change places, the hue is turned, and half of them get another saturation.
     * `curves`: each channel gets a tone curve of its own.
+    * `flat`: they are one colour instead, or a slow gradient, some with a little grain: skies, walls.
     * `undamaged`: they are not degraded, so that what is not damaged is left as it is.
     """
 
     shrink: float = 0.0
     recolour: float = 0.0
     curves: float = 0.0
+    flat: float = 0.0
     undamaged: float = 0.0
 
     def draws(self) -> bool:
         """Whether it draws random numbers at all."""
-        return any((self.shrink, self.recolour, self.curves, self.undamaged))
+        return any((self.shrink, self.recolour, self.curves, self.flat, self.undamaged))
 
 
 class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -52,7 +54,7 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     * `clip`: the largest norm of the gradient; longer ones are scaled down to it.
     * `blend`: share of the initial weights in what is kept, which makes a network that was trained further more robust
       (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022); no step depends on it.
-    * `shrink`, `recolour`, `curves`, `undamaged`: shares of the patches that the task degrades, see `Augmentation`.
+    * `shrink`, `recolour`, `curves`, `flat`, `undamaged`: shares of clean patches, see `Augmentation`.
     * `seed`: of the initial weights, the patches and the noise.
     * `precision`: "auto", "fp32", "bf16" or "fp16", which comes with loss scaling.
     * `compile`: whether the network is compiled by torch.compile.
@@ -76,6 +78,7 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     shrink: float = 0.5
     recolour: float = 0.0
     curves: float = 0.0
+    flat: float = 0.0
     undamaged: float = 0.0
     seed: int = 0
     precision: str = "auto"
