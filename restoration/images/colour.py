@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from restoration.errors import BadPicture
-from restoration.images.remarks import remark
+from restoration.images.remarks import once, remark
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +32,8 @@ def plain(image: Any, name: str, *, linear: bool = False) -> tuple[Any, bool]:
     if linear:
         image = image.rad2float() if image.coding == "rad" else image
         return _from_light(image.extract_band(0, n=3).copy(interpretation="scrgb"), name), False
+    if kind == "cmyk" or kind in CONVERTED:
+        once(f"pictures in {kind.upper()} are restored in sRGB, and so are their results")
     if kind == "cmyk":
         return _from_inks(image, name), False
     if kind in CONVERTED:
