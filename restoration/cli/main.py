@@ -166,6 +166,9 @@ def _one_line(error: click.ClickException) -> str:
 
 def leave(code: int) -> NoReturn:
     """Exit at once after flushing: taking torch apart costs a third of a second, and threads may never end."""
+    sharing = sys.modules.get("multiprocessing.util")
+    if sharing is not None:
+        sharing._run_finalizers(0)  # as Python does when it exits: what workers shared is given back, not reported
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None and not stream.closed:
