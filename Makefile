@@ -13,6 +13,9 @@ EDITABLE = $(wildcard .venv/lib/*/site-packages/*restoration_toolbox.pth)
 EMPTY :=
 HERE := .$(subst $(EMPTY) $(EMPTY),,$(patsubst %,:%,$(wildcard plugins/*)))
 
+# Tests start many processes: modules are compiled by the first that imports them, whatever the user's shell has set.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test check slow format develop dist clean
 
 demo: .venv/installed
@@ -27,7 +30,7 @@ test: .venv/installed .venv/developing
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/lint-imports
-	OMP_NUM_THREADS=1 $(BIN)/pytest $(TESTS) -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(TESTS) -m "not slow" -n auto --dist worksteal
 
 # The working tree as it is, whatever is installed.
 check: $(if $(wildcard .venv/installed)$(EDITABLE),,.venv/installed) .venv/developing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # shells start background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # and nohup so
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+MOST_WORKERS = 4
+"""The most processes that `-n auto` shares the tests among."""
+MEMORY = 3 * 2**30
+"""The bytes of memory that each of them may come to need, with those that its tests start."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes `-n auto` is: as many as there are processors for this one, if memory suffices."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(MOST_WORKERS, processors, memory // MEMORY))
 
 
 @pytest.fixture(autouse=True)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 
 import click
 import pytest
 import torch
-from forking import commands
+from forking import commands, start
 from small import SMALL, picture
 
 import restoration.cli.preview
@@ -24,6 +23,7 @@ from restoration.registry import registry
 from restoration.registry.cards import NetworkCard, RestorerCard
 
 PLUGIN = '''
+import sys
 import time
 from typing import Literal
 
@@ -379,15 +379,8 @@ def test_with_a_preview_only_the_result_is_left(run, rainy):
 
 def interrupted(plugin, folder, method, *arguments, ready):
     """Press Ctrl-C once `ready` exists; return the code, stdout and the lines of stderr."""
-    command = [sys.executable, "-m", "restoration", "--plugin", str(plugin), "run", *arguments]
-    process = subprocess.Popen(
-        [*command, "-m", method, "-t", "denoise", "--steps", "1000000", "--set", "pause=0.01", "--preview"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    command = ["-m", "restoration", "--plugin", plugin, "run", *arguments, "-m", method, "-t", "denoise"]
+    process = start(*command, "--steps", "1000000", "--set", "pause=0.01", "--preview", cwd=folder)
     end = time.monotonic() + 120
     while not (folder / ready).exists():
         assert process.poll() is None, process.communicate()

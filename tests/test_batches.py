@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import forking
 import psutil
 import pytest
 import torch
+from forking import Process
 from slowness import Slow
 from small import picture
 from torch import Tensor
@@ -183,17 +183,15 @@ def test_a_training_on_a_cpu_draws_itself_and_one_on_a_gpu_has_workers() -> None
 
 
 @pytest.fixture
-def start(pictures: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def start(pictures: Path, tmp_path: Path) -> Iterator[Callable[..., Process]]:
     """Start a training with a plugin of one file, as a process with a group of its own."""
     (tmp_path / "shading.py").write_text(PLUGIN, encoding="utf-8")
     started = []
 
-    def run(*arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "restoration", "--plugin", str(tmp_path / "shading.py"), *TRAIN, *QUICK]
-        command += ["--task", "shaded", "--data", str(pictures), *arguments]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    def run(*arguments: str) -> Process:
+        command = ["-m", "restoration", "--plugin", tmp_path / "shading.py", *TRAIN, *QUICK, "--task", "shaded"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path)}
-        started.append(subprocess.Popen(command, env=environment, start_new_session=True, **pipes))
+        started.append(forking.start(*command, "--data", pictures, *arguments, env=environment, session=True))
         return started[-1]
 
     yield run
@@ -204,7 +202,7 @@ def start(pictures: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.P
 
 
 def test_a_task_of_one_file_works_in_workers_and_its_errors_are_one_line(
-    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+    start: Callable[..., Process], tmp_path: Path
 ) -> None:
     how = ("--workers", "1", "--steps", "3")
     runs = [start(*how, "--out", str(tmp_path / fails), "--set", f"task.fails={fails}") for fails in ("false", "true")]
@@ -216,9 +214,7 @@ def test_a_task_of_one_file_works_in_workers_and_its_errors_are_one_line(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_no_worker_outlives_its_training(
-    start: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: signal.Signals
-) -> None:
+def test_no_worker_outlives_its_training(start: Callable[..., Process], tmp_path: Path, number: signal.Signals) -> None:
     process = start("--workers", "2", "--steps", "100000", "--out", str(tmp_path / "out"))
     until = time.monotonic() + 200
     while not (tmp_path / "out" / "log.jsonl").exists() and time.monotonic() < until:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from forking import python
 from torch import Tensor
 
 from restoration.training.cache import PREFIX, PixelCache, usual_limit
@@ -46,16 +47,17 @@ def test_windows_are_those_of_the_picture() -> None:
     assert cache.window(1, slice(0, 1), slice(0, 1)) is None
 
 
-def test_another_process_finds_what_was_put_and_adds_to_it() -> None:
+def test_another_process_finds_what_was_put_and_adds_to_it(tmp_path: Path) -> None:
     cache = PixelCache(3, 10**6)
     cache.put(0, levels(20, 30))
-    code = (
+    (tmp_path / "other.py").write_text(
         "import pickle, sys, torch\n"
         "cache = pickle.loads(bytes.fromhex(sys.argv[1]))\n"
         "assert cache.size(0) == (20, 30) and cache.size(1) is None\n"
         "cache.put(1, torch.full((4, 5, 3), 7, dtype=torch.uint8))\n"
     )
-    subprocess.run([sys.executable, "-c", code, pickle.dumps(cache).hex()], check=True)
+    done = python(tmp_path / "other.py", pickle.dumps(cache).hex())
+    assert done.returncode == 0, done.stderr
     window = cache.window(1, slice(1, 3), slice(0, 5))
     assert window is not None and window.tolist() == [[[7] * 3] * 5] * 2, "the other's files outlive it"
     assert Path(cache.folder).exists()

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 import torch
+from forking import LITTLE_SPACE, start
 from small import picture
 
 from restoration.images import read, write
 from restoration.picture import Picture
 
-COMPILED = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
 """For processes that cannot write whole files: what they compiled would be cut, and break those after them."""
 HOW = ("--method", "ir-sde", "--task", "derain")
 
@@ -228,15 +226,8 @@ def test_a_folder_that_cannot_be_made_fails_that_picture_only(restore, weights, 
 
 
 def test_a_full_disk_is_one_line_and_leaves_no_part_of_a_file(restore, weights, tmp_path):
-    import resource
-
     write(picture(128, 128), tmp_path / "in.png")
-
-    def little_space() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
-
-    done = restore("run", tmp_path / "in.png", *HOW, "--weights", weights, preexec_fn=little_space, env=COMPILED)
+    done = restore("run", tmp_path / "in.png", *HOW, "--weights", weights, first=LITTLE_SPACE)
     assert done.returncode == 1
     assert "cannot write" in one_line(done.stderr)
     assert os.listdir(tmp_path) == ["in.png"]
@@ -245,14 +236,8 @@ def test_a_full_disk_is_one_line_and_leaves_no_part_of_a_file(restore, weights, 
 def test_ctrl_c_in_a_batch_keeps_what_is_done_and_exits_with_130(weights, tmp_path):
     for index in range(30):
         write(picture(96, 96, index), tmp_path / f"{index:02}.png")
-    command = [sys.executable, "-m", "restoration", "run", str(tmp_path), *HOW, "--weights", str(weights)]
-    process = subprocess.Popen(
-        [*command, "--steps", "50", "-o", f"{tmp_path}/out/"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    command = ["-m", "restoration", "run", tmp_path, *HOW, "--weights", weights]
+    process = start(*command, "--steps", "50", "-o", f"{tmp_path}/out/")
     assert process.stdout is not None
     first = process.stdout.readline().strip()
     process.send_signal(signal.SIGINT)

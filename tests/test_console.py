@@ -140,3 +140,8 @@ def test_what_the_page_on_plugins_names_is_there() -> None:
     names = [name for row in rows for name in re.findall(r"`(\w+)", row.split("|")[1])]
     assert {"common_options", "tracked", "echo_json"} <= set(names)
     assert [name for name in names if not hasattr(console, name)] == []
+
+
+def test_what_workers_shared_is_given_back_without_a_word() -> None:
+    code = "import multiprocessing\nkept = multiprocessing.get_context('spawn').Queue()\n"
+    assert in_process(f"{code}from restoration.cli.main import leave\nleave(0)").stderr == ""

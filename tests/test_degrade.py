@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from fractions import Fraction
 from hashlib import sha256
 
 import pytest
 import torch
-from forking import commands
+from forking import LITTLE_SPACE, commands
 from small import picture
 
 from restoration.degradation import Degradation
@@ -21,7 +20,6 @@ from restoration.registry import registry
 from restoration.registry.cards import TaskCard
 from restoration.tasks import make_task
 
-COMPILED = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
 """For processes that cannot write whole files: what they compiled would be cut, and break those after them."""
 TASKS = ("deblur", "dehaze", "denoise", "derain", "inpaint", "jpeg", "sr")
 OPTIONS = {
@@ -344,17 +342,8 @@ def test_a_folder_for_masks_that_cannot_be_made_is_one_line_and_nothing_is_writt
 
 
 def test_a_full_disk_is_one_line_and_leaves_no_part_of_a_file(restore, tmp_path):
-    import resource
-
     write(picture(128, 128), tmp_path / "in.png")
-
-    def little_space() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
-
-    done = restore(
-        "degrade", "-t", "denoise", tmp_path / "in.png", "-o", tmp_path / "out", preexec_fn=little_space, env=COMPILED
-    )
+    done = restore("degrade", "-t", "denoise", tmp_path / "in.png", "-o", tmp_path / "out", first=LITTLE_SPACE)
     assert done.returncode == 1
     assert "cannot write" in one_line(done.stderr)
     assert os.listdir(tmp_path / "out") == []

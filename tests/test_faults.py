@@ -250,8 +250,8 @@ DISTRIBUTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "bad requirement": ({"metadata": "Metadata-Version: 2.1\nName: x\nVersion: 1\nRequires-Dist: ???\n"}, "InvalidReq"),
     "missing module": ({"entries": "[restoration]\nevil = nothing_there\n"}, "No module named 'nothing_there'"),
     "missing attribute": ({"entries": "[restoration]\nevil = fault_evil:x.y\n"}, "AttributeError"),
-    "no reference": ({"entries": "[restoration]\nevil = ???\n"}, "AttributeError"),
-    "empty": ({"entries": "[restoration]\nevil =\n"}, "AttributeError"),
+    "no reference": ({"entries": "[restoration]\nevil = ???\n"}, "its entry point is '???', not a module"),
+    "empty": ({"entries": "[restoration]\nevil =\n"}, "its entry point is '', not a module"),
 }
 
 

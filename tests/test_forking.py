@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 
 import pytest
+from forking import start
 
 PLUGIN = """
 import json, os, signal, sys, time
@@ -61,3 +63,41 @@ def test_how_a_command_ended_is_told(word):
     assert word("fail").returncode == word("fail", start_new_session=False).returncode != 0
     with pytest.raises(subprocess.TimeoutExpired):
         word("sleep", timeout=0.2)
+
+
+def test_what_it_begins_with_may_close_its_streams(word, tmp_path):
+    done = word("x", env={**os.environ, "PLACE": ""}, first="import os; os.close(1)")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "") and (tmp_path / "told.json").exists()
+
+
+WAITS = """
+import os, sys, time
+try:
+    print(os.getsid(0) == os.getpid(), flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("x" * 200_000, file=sys.stderr)
+    sys.exit(5)
+"""
+
+
+@pytest.mark.parametrize("new", [False, True])
+@pytest.mark.parametrize("session", [False, True])
+def test_one_that_is_started_can_be_watched_and_ended(tmp_path, session, new):
+    (tmp_path / "waits.py").write_text(WAITS)
+    environment = {**os.environ, "PYTHONUTF8": "1"} if new else None
+    process = start("waits.py", cwd=tmp_path, env=environment, session=session)
+    assert process.stdout is not None and process.stdout.readline() == f"{session}\n"
+    assert process.poll() is None
+    (os.killpg if session else os.kill)(process.pid, signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    assert (out, len(errors), process.returncode, process.poll()) == ("", 200_001, 5, 5)
+
+
+def test_a_stream_of_ours_is_written_to_and_let_go(tmp_path):
+    readable, writable = os.pipe()
+    process = start("-m", "restoration", "--version", stdout=writable)
+    os.close(writable)
+    with open(readable) as told:
+        assert told.read().startswith("restore, version")
+    assert process.communicate(60) == ("", "") and process.returncode == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -18,33 +19,49 @@ from restoration.registry.cards import CommandCard
 ROOT = Path(__file__).parents[1]
 HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "restoration_spec")]
 HEAVY = ("torch", "numpy", "rich", "timm", "einops", "pyvips", "msgspec", "safetensors", "huggingface_hub")
+SLOW = ("importlib.metadata", "tempfile", "tomllib", "pathlib", "restoration.cli.faults")
+"""Modules that only cost time where help is all that is wanted: together a third of it."""
 
 
-def imported_by(*arguments: str) -> set[str]:
-    """Return the heavy modules that a command imports, in a process of its own."""
-    code = (
-        "import sys\nfrom restoration.cli.main import cli\n"
-        f"try:\n    cli.main({list(arguments)!r}, standalone_mode=False)\nexcept SystemExit:\n    pass\n"
-        f"print('IMPORTED', *[name for name in {HEAVY!r} if name in sys.modules])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return set(done.stdout.splitlines()[-1].split()[1:])
+FOLLOW = f"""
+import contextlib, io, json, os, sys
+from restoration.cli.main import cli
+
+for line in sys.argv[1:]:
+    if os.fork():
+        os.wait()
+        continue
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        cli.main(line.split(), standalone_mode=False)
+    print(json.dumps([line, [name for name in {HEAVY + SLOW!r} if name in sys.modules]]), flush=True)
+    os._exit(0)
+"""
+"""Follows command lines, each in a process of its own; prints what of the modules above it has imported."""
+LISTS = ("methods", "tasks", "networks", "schedules", "objectives", "samplers", "metrics")
 
 
-def test_help_imports_nothing_heavy_and_plugins_only_when_it_is_asked_for():
-    assert imported_by("--help") == set()
+@pytest.fixture(scope="module")
+def imported() -> dict[str, set[str]]:
+    """The heavy modules that commands import."""
+    lines = ("--help", *LISTS, *(f"{command} --help" for command in COMMANDS))
+    done = subprocess.run([sys.executable, "-c", FOLLOW, *lines], capture_output=True, text=True, check=True)
+    return {line: set(names) for line, names in map(json.loads, done.stdout.splitlines())}
+
+
+def test_help_imports_nothing_heavy_and_plugins_only_when_it_is_asked_for(imported):
+    assert imported["--help"] == set()
     code = "import sys; import restoration.cli.main; print([n for n in sys.modules if n.startswith('restoration_')])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-@pytest.mark.parametrize("command", ["methods", "tasks", "networks", "schedules", "objectives", "samplers", "metrics"])
-def test_lists_read_cards_alone(command):
-    assert imported_by(command) & {"torch", "numpy", "timm", "einops", "pyvips"} == set()
+@pytest.mark.parametrize("command", LISTS)
+def test_lists_read_cards_alone(command, imported):
+    assert imported[command] & {"torch", "numpy", "timm", "einops", "pyvips"} == set()
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
-def test_the_help_of_every_command_needs_no_torch(command):
-    assert imported_by(command, "--help") & {"torch", "numpy", "timm", "pyvips"} == set()
+def test_the_help_of_every_command_needs_no_torch(command, imported):
+    assert imported[f"{command} --help"] & {"torch", "numpy", "timm", "pyvips"} == set()
 
 
 def options_without_help(command: click.Command) -> list[str]:

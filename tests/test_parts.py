@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
+from forking import start
 
 from restoration.errors import RestorationError
 from restoration.images import write_bytes
@@ -91,17 +90,19 @@ def test_a_folder_that_is_not_there_is_one_line(tmp_path):
 
 
 def test_what_a_killed_process_left_is_cleared_and_what_a_running_one_writes_stays(tmp_path):
-    code = (
+    (tmp_path / "writes.py").write_text(
         "import pathlib, sys, time\nfrom restoration.images.parts import Part\n"
         "part = Part(pathlib.Path(sys.argv[1]) / 'a')\npart.write(b'x')\nprint('ready', flush=True)\ntime.sleep(60)\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    process = start(tmp_path / "writes.py", folder)
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
-    (tmp_path / ".restore-mine.part").write_bytes(b"a user's")
-    assert clear_parts(tmp_path) == 0
-    assert len(os.listdir(tmp_path)) == 2
+    (folder / ".restore-mine.part").write_bytes(b"a user's")
+    assert clear_parts(folder) == 0
+    assert len(os.listdir(folder)) == 2
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert clear_parts(tmp_path) == 1
-    assert os.listdir(tmp_path) == [".restore-mine.part"]
-    assert clear_parts(tmp_path / "no folder") == 0
+    assert clear_parts(folder) == 1
+    assert os.listdir(folder) == [".restore-mine.part"]
+    assert clear_parts(folder / "no folder") == 0

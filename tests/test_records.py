@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
+from forking import start
 from msgspec.structs import replace
 from small import SMALL
 
@@ -159,8 +160,8 @@ def test_watching_on_a_terminal_shows_curves_and_numbers(pictures, tmp_path):
 
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "110", "LINES": "40"}
-    command = [sys.executable, "-m", "restoration", *watched(pictures, tmp_path / "out")]
-    process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
+    command = ["-m", "restoration", *watched(pictures, tmp_path / "out")]
+    process = start(*command, stdin=theirs, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
     os.close(theirs)
     seen = b""
     while chunk := read_some(ours):

@@ -7,14 +7,14 @@ import os
 import random
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import forking
 import pytest
 import torch
+from forking import Process
 from small import picture
 
 from restoration.errors import RestorationError
@@ -56,16 +56,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def start(place: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def start(place: Path) -> Iterator[Callable[..., Process]]:
     """Start a training into a folder; what runs after the test is killed."""
     started = []
 
-    def run(out: Path, *arguments: str, launcher: Sequence[str] = ()) -> subprocess.Popen[str]:
-        command = [sys.executable, *launcher, "-m", "restoration", "--plugin", str(place / "dropping.py"), *TRAIN]
-        command += ["--data", str(place / "pictures"), "--out", str(out), *arguments]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        started.append(subprocess.Popen(command, env=environment, start_new_session=True, **pipes))
+    def run(out: Path, *arguments: str, launcher: Sequence[str] = ()) -> Process:
+        command = [*launcher, "-m", "restoration", "--plugin", place / "dropping.py", *TRAIN]
+        command += ["--data", place / "pictures", "--out", out, *arguments]
+        started.append(forking.start(*command, env={**os.environ, "OMP_NUM_THREADS": "1"}, session=True))
         return started[-1]
 
     yield run
@@ -75,7 +73,7 @@ def start(place: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
             process.communicate()
 
 
-def reach(process: subprocess.Popen[str], out: Path, step: int) -> int:
+def reach(process: Process, out: Path, step: int) -> int:
     """Wait until the log has come to a step, and return where it is."""
     until = time.monotonic() + 200
     while time.monotonic() < until:
@@ -87,7 +85,7 @@ def reach(process: subprocess.Popen[str], out: Path, step: int) -> int:
     raise AssertionError(f"step {step} was not reached: {read_log(out)[-1:]}")
 
 
-def finish(process: subprocess.Popen[str]) -> None:
+def finish(process: Process) -> None:
     said = process.communicate(timeout=300)
     assert process.returncode == 0, said
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -266,16 +265,16 @@ def test_where_a_picture_goes_to_stdout_all_else_goes_to_stderr(run, tmp_path):
 
 def test_closed_streams_stop_no_work(run, tmp_path):
     draw(tmp_path, a=17, b=18)
-    done = run("a.png", "b.png", "-o", "out/", preexec_fn=lambda: [os.close(number) for number in (0, 1, 2)])
+    done = run("a.png", "b.png", "-o", "out/", first="import os; [os.close(number) for number in (0, 1, 2)]")
     assert done.returncode == 0 and names(tmp_path / "out") == ["a.png", "b.png"]
-    done = run("-", "-o", "c.png", preexec_fn=lambda: os.close(0))
+    done = run("-", "-o", "c.png", first="import os; os.close(0)")
     assert done.returncode == 1 and done.stderr == "error: stdin is empty\n"
 
 
 def test_full_streams_are_told_once_and_stop_no_work(run, tmp_path):
     draw(tmp_path, a=17, b=18)
     with open("/dev/full", "w") as full:
-        piped = {"capture_output": False, "stdout": full, "stderr": subprocess.PIPE}
+        piped = {"stdout": full}
         done = run("a.png", "b.png", "-o", "out/", **piped)
         assert done.returncode == 1 and names(tmp_path / "out") == ["a.png", "b.png"]
         assert done.stderr.splitlines() == [
@@ -284,13 +283,13 @@ def test_full_streams_are_told_once_and_stop_no_work(run, tmp_path):
         done = run("a.png", "-o", "-", **piped)
         assert done.returncode == 1
         assert done.stderr == "error: a.png: cannot write to stdout: No space left on device\n"
-        done = run("a.png", "b.png", "-o", "new/", capture_output=False, stdout=subprocess.PIPE, stderr=full)
+        done = run("a.png", "b.png", "-o", "new/", stderr=full)
         assert done.returncode == 0 and done.stdout == "new/a.png\nnew/b.png\n"
 
 
 def test_other_commands_tell_of_a_full_stdout_too(restore):
     with open("/dev/full", "w") as full:
-        done = restore("methods", "--json", capture_output=False, stdout=full, stderr=subprocess.PIPE)
+        done = restore("methods", "--json", stdout=full)
     assert (done.returncode, done.stderr) == (1, "error: No space left on device\n")
 
 
@@ -298,7 +297,7 @@ def test_a_reader_that_has_enough_ends_a_batch_without_a_word_about_it(run, plug
     draw(tmp_path, a=17, b=18, c=19)
     readable, writable = os.pipe()
     os.close(readable)
-    done = run("a.png", "b.png", "c.png", "-o", "out/", capture_output=False, stdout=writable, stderr=subprocess.PIPE)
+    done = run("a.png", "b.png", "c.png", "-o", "out/", stdout=writable)
     os.close(writable)
     assert done.returncode == 1
     assert done.stderr == "done 0, skipped 0, failed 0, left 3\n"
@@ -308,7 +307,7 @@ def test_a_reader_that_has_enough_ends_a_batch_without_a_word_about_it(run, plug
 def test_a_picture_is_not_written_to_a_terminal(run, tmp_path):
     draw(tmp_path, a=17)
     terminal, other = os.openpty()
-    done = run("a.png", "-o", "-", capture_output=False, stdout=other, stderr=subprocess.PIPE)
+    done = run("a.png", "-o", "-", stdout=other)
     os.close(terminal)
     os.close(other)
     assert done.returncode == 2 and "the picture would go to the terminal" in done.stderr

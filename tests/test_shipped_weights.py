@@ -51,7 +51,7 @@ def crop(picture: Picture, side: int) -> Picture:
 @pytest.mark.parametrize("name", ["hopper", "bridge"])
 @pytest.mark.parametrize("method", METHODS)
 def test_rain_goes_away(method, name):
-    rainy, clean = (crop(one, 320) for one in pair(name))
+    rainy, clean = (crop(one, 224) for one in pair(name))
     result = Restoration(method, "derain", device="cpu")(rainy)
     before, after = (psnr(image.pixels, clean.pixels, space="y") for image in (rainy, result.picture))
     assert after > before + 9, f"PSNR-Y (border 0) {before:.2f} -> {after:.2f} dB"
@@ -80,7 +80,7 @@ def test_after_a_whole_walk_windows_of_a_larger_picture_agree_too(precision):
 
 
 def test_one_evaluation_of_the_walk_is_what_regression_answers():
-    rainy, clean = crop(pair("hopper")[0], 320), crop(pair("hopper")[1], 320).pixels
+    rainy, clean = crop(pair("hopper")[0], 224), crop(pair("hopper")[1], 224).pixels
     walk = Restoration("ir-sde", "derain", device="cpu", steps=1)(rainy).picture.pixels
     direct = Restoration("regression", "derain", device="cpu")(rainy).picture.pixels
     assert abs(psnr(walk, clean) - psnr(direct, clean)) < 1.5
@@ -106,7 +106,7 @@ def test_small_grey_and_odd_pictures_are_restored(method):
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
 def test_every_set_of_weights_mends_the_damage_of_its_task(card):
     gain, options = GAINS[card.task]
-    clean = crop(pair("hopper")[1], 256).pixels
+    clean = crop(pair("hopper")[1], 192).pixels
     observed = observe(make_task(card.task, options), clean, torch.Generator().manual_seed(1))
     restored = Restoration(card.method, card.task, task_options=options, device="cpu")(observed).picture.pixels
     before, after = psnr(observed.y.clamp(0, 1), clean), psnr(restored, clean)
@@ -130,7 +130,7 @@ def test_noise_that_a_file_cut_off_at_black_takes_most_of_its_brightness_with_it
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_noise_of_a_camera_goes_too(method):
-    clean = crop(pair("hopper")[1], 256).pixels
+    clean = crop(pair("hopper")[1], 192).pixels
     noisy = make_task("denoise", {"kind": "camera", "camera_gain": 0.01})(clean, torch.Generator().manual_seed(3))
     restored = Restoration(method, "denoise", device="cpu")(Picture(pixels=noisy)).picture.pixels
     assert psnr(restored, clean) > psnr(noisy, clean) + 2.4

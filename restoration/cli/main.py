@@ -7,12 +7,10 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from restoration.cli.faults import explained
 from restoration.cli.lazy import Lazy
 from restoration.console import Ended, debug_option, open_streams, say
 from restoration.errors import RestorationError, one_line, plain
@@ -87,11 +85,12 @@ for _card in COMMANDS.values():
 
 def settings() -> dict[str, Any]:
     """Return the defaults of the user's configuration file, `config.toml`, by command."""
-    import tomllib
-
-    path = Path(os.environ.get("RESTORE_CONFIG", Path(click.get_app_dir("restoration")) / "config.toml"))
+    path = os.environ.get("RESTORE_CONFIG", os.path.join(click.get_app_dir("restoration"), "config.toml"))
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        with open(path, "rb") as file:
+            import tomllib
+
+            found = tomllib.load(file)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
@@ -145,6 +144,8 @@ def _call(arguments: list[str]) -> int:
 
 def _failed(error: BaseException) -> int:
     """Tell in one line what went wrong; return the exit code."""
+    from restoration.cli.faults import explained
+
     if isinstance(error, SystemExit):  # a command's own way to end
         if isinstance(error.code, str):
             say(plain(error.code))
@@ -165,6 +166,9 @@ def _one_line(error: click.ClickException) -> str:
 
 def leave(code: int) -> NoReturn:
     """Exit at once after flushing: taking torch apart costs a third of a second, and threads may never end."""
+    sharing = sys.modules.get("multiprocessing.util")
+    if sharing is not None:
+        sharing._run_finalizers(0)  # as Python does when it exits: what workers shared is given back, not reported
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None and not stream.closed:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
-from importlib import metadata
-from pathlib import Path
 
 from restoration.errors import one_line
 from restoration.registry.cards import Card
-from restoration.registry.distributions import about, belonging, canonical, version
+from restoration.registry.distributions import belonging, version
+from restoration.registry.metadata import Distribution, canonical, distributions, entry_points, headers
 
 GROUP = "restoration"
 """The group of entry points that plugins declare."""
@@ -39,31 +39,31 @@ class Plugin:
     @property
     def package(self) -> str:
         """The name that Python knows its code by, without what follows the first dot."""
-        return re.split("[.:]", Path(self.module).name)[0]
+        return re.split("[.:]", os.path.basename(self.module))[0]
 
 
 def installed() -> list[Plugin]:
     """Return the plugins that are installed, not loaded yet, in their order."""
     found: dict[str, list[Plugin]] = {}
-    for distribution in metadata.distributions():
+    for distribution in distributions():
         try:
             text = distribution.read_text("entry_points.txt") or ""
         except Exception:
             continue  # no text, so nobody knows for whom it would have been
         if re.search(rf"^\s*\[\s*{GROUP}\s*\]", text, re.MULTILINE):
-            mine = _plugins(distribution)
+            mine = _plugins(distribution, text)
             found.setdefault(canonical(mine[0].distribution), mine)  # as of modules, the first on the path counts
     return sorted((plugin for mine in found.values() for plugin in mine), key=lambda plugin: plugin.order)
 
 
-def _plugins(distribution: metadata.Distribution) -> list[Plugin]:
+def _plugins(distribution: Distribution, text: str) -> list[Plugin]:
     """Return the plugins of a distribution, at least one: where it cannot be read that one says why."""
     name = number = ""
     try:
-        told = about(distribution)
-        name, number = told["Name"] or "", told["Version"] or ""
-        requires = told.get_all("Requires-Dist", [])
-        points = list(distribution.entry_points.select(group=GROUP))
+        told = headers(distribution)
+        name, number = (told.get(one, [""])[0] for one in ("Name", "Version"))
+        requires = told.get("Requires-Dist", [])
+        points = list(entry_points(text, GROUP))
         why = f"it has no entry point in the group {GROUP!r}"
     except Exception as error:
         requires, points, why = [], [], f"its metadata cannot be read: {one_line(error)}"
@@ -71,14 +71,14 @@ def _plugins(distribution: metadata.Distribution) -> list[Plugin]:
     order = (not own, 0.0 if own else _since(distribution, name, number))
     return [
         Plugin(
-            name=point.name,
+            name=point,
             distribution=name,
             version=number,
-            module=point.value,
+            module=module,
             requires=requires,
-            order=(*order, point.name),
+            order=(*order, point),
         )
-        for point in points
+        for point, module in points
     ] or [Plugin(name=name or "?", distribution=name, version=number, error=why, order=(*order, name))]
 
 
@@ -121,10 +121,10 @@ def _numbers(text: str) -> list[int]:
     return numbers
 
 
-def _since(distribution: metadata.Distribution, name: str, number: str) -> float:
+def _since(distribution: Distribution, name: str, number: str) -> float:
     """Return when a distribution was installed, as the folder of its metadata says, or infinity."""
     folder = f"{canonical(name).replace('-', '_')}-{number}.dist-info"
     try:
-        return Path(str(distribution.locate_file(folder))).stat().st_mtime
+        return os.stat(str(distribution.locate_file(folder))).st_mtime
     except (OSError, ValueError, NotImplementedError):
         return UNKNOWN

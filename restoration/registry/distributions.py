@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from email.message import Message
-from email.parser import HeaderParser
 from functools import cache
-from importlib import metadata
+
+from restoration.registry.metadata import canonical, distributions, headers
 
 TOOLBOX = "restoration-toolbox"
 """The distribution of the core."""
@@ -23,7 +22,7 @@ PREFIX = "restoration-"
 def belonging() -> frozenset[str]:
     """Return the distributions of the toolbox's own plugins, as its extra names them."""
     try:
-        requires = about(metadata.distribution(TOOLBOX)).get_all("Requires-Dist", [])
+        requires = headers(next(distributions(TOOLBOX))).get("Requires-Dist", [])
     except Exception:  # run from a folder of sources, or the metadata are damaged
         return frozenset()
     wanted = re.compile(rf"extra\s*==\s*['\"]{EXTRA}['\"]")
@@ -39,21 +38,10 @@ def advice(name: str, lacking: Iterable[str]) -> str:
     return f"pip install '{TOOLBOX}[{EXTRA}]'" if lacking else ""
 
 
-def about(distribution: metadata.Distribution) -> Message:
-    """Return the headers of a distribution's metadata; its description, often a whole page, is not looked at."""
-    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
-    return HeaderParser().parsestr(text.replace("\r\n", "\n").partition("\n\n")[0])
-
-
 @cache
 def version(distribution: str) -> str:
     """Return the version of a distribution that is installed, "" if it is not, or does not say it."""
     try:
-        return about(metadata.distribution(distribution))["Version"] or ""
+        return headers(next(distributions(distribution)))["Version"][0]
     except Exception:
         return ""
-
-
-def canonical(name: str) -> str:
-    """Return the name of a distribution as indexes compare it."""
-    return re.sub(r"[-_.]+", "-", name).lower()

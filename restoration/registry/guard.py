@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn, TextIO
+from typing import BinaryIO, NoReturn, TextIO
 
 from restoration.errors import BadPlugin, one_line, plain
 
@@ -63,7 +62,7 @@ def diverted(target: int) -> Iterator[None]:
 
 @contextmanager
 def _stdout_kept_clean(remark: Callable[[str], None]) -> Iterator[None]:
-    with tempfile.TemporaryFile() as file:
+    with _scratch() as file:
         try:
             with diverted(file.fileno()):
                 yield
@@ -72,6 +71,15 @@ def _stdout_kept_clean(remark: Callable[[str], None]) -> Iterator[None]:
             text = plain(file.read(1000).decode(errors="replace"))
             if text:
                 remark(f"wrote to stdout while it was loaded: {text[:QUOTED]!r}")
+
+
+def _scratch() -> BinaryIO:
+    """Return a file without a name: in memory where the system has such, which no full disk and no import hinders."""
+    if hasattr(os, "memfd_create"):
+        return open(os.memfd_create("stdout"), "w+b")
+    import tempfile
+
+    return tempfile.TemporaryFile()
 
 
 @contextmanager

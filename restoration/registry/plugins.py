@@ -8,10 +8,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
-from importlib import metadata
-from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 from pluggy import HookImpl
@@ -31,9 +29,13 @@ from restoration.registry.cards import (
     WeightsCard,
 )
 from restoration.registry.discovery import GROUP, Plugin, installed, unmet_requirement
-from restoration.registry.distributions import TOOLBOX, advice, belonging, canonical, version
+from restoration.registry.distributions import TOOLBOX, advice, belonging, version
 from restoration.registry.guard import guarded
+from restoration.registry.metadata import canonical, load
 from restoration.registry.validation import checked
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HOOKS: dict[type[Card], str] = {
     NetworkCard: "register_networks",
@@ -77,6 +79,8 @@ class Registry:
 
     def add_file(self, file: str | Path) -> None:
         """Load a plugin that is a single Python file. Raises `BadPlugin`: it was asked for by name."""
+        from pathlib import Path
+
         path = Path(file)
         plugin = Plugin(name=path.stem, module=str(path))
         spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -152,7 +156,7 @@ class Registry:
         try:
             with guarded(plugin.remarks.append):
                 plugin.error = plugin.error or unmet_requirement(plugin.requires)
-                module = None if plugin.error else metadata.EntryPoint(plugin.name, plugin.module, GROUP).load()
+                module = None if plugin.error else load(plugin.module)
         except BadPlugin as error:
             plugin.error, module = str(error), None
         if module is None:
@@ -229,7 +233,7 @@ def _is_module(path: Path) -> bool:
         spec = loaded.__spec__ if loaded else importlib.util.find_spec(path.stem.partition(".")[0])
         if spec is None or spec.origin is None:
             return loaded is not None
-        return not Path(spec.origin).samefile(path)
+        return not path.samefile(spec.origin)
     except (OSError, ValueError):
         return True
 

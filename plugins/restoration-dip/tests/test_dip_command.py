@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from forking import Run, commands
+from forking import Process, Run, commands, start
 
 from restoration import Picture, read, write
 from restoration.testing import scene
@@ -145,7 +143,7 @@ def test_what_is_wrong_is_one_line_each_and_nothing_is_written(restore: Run, fol
         assert names(folder) == before, arguments
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_for(condition: Callable[[], bool], process: Process) -> None:
     end = time.monotonic() + 120
     while not condition():
         assert process.poll() is None, process.communicate()
@@ -155,15 +153,8 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
 
 def test_ctrl_c_keeps_the_best_picture_so_far_and_leaves_no_preview(folder: Path) -> None:
     write(Picture(pixels=scene(20, 24, seed=1)), folder / "second.png")
-    command = [sys.executable, "-m", "restoration", *DENOISE, "second.png", "--preview", "--steps", "10000000"]
-    process = subprocess.Popen(
-        [*command, "--stop", "none", *TINY],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    command = ["-m", "restoration", *DENOISE, "second.png", "--preview", "--steps", "10000000"]
+    process = start(*command, "--stop", "none", *TINY, cwd=folder)
     preview = folder / "photo.restored.preview.png"
     wait_for(preview.exists, process)
     assert read(preview).pixels.shape == (1, 3, 20, 24), "the preview can be looked at while it works"
