@@ -15,6 +15,7 @@ import click
 from restoration.cli.faults import explained
 from restoration.cli.lazy import Lazy
 from restoration.console import Ended, debug_option, open_streams, say
+from restoration.documents import read_document
 from restoration.errors import RestorationError, one_line, plain
 from restoration.registry import builtin
 from restoration.registry.cards import CommandCard
@@ -91,11 +92,14 @@ def settings() -> dict[str, Any]:
 
     path = Path(os.environ.get("RESTORE_CONFIG", Path(click.get_app_dir("restoration")) / "config.toml"))
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(read_document(path).decode())
     except FileNotFoundError:
         return {}
+    except RecursionError as error:
+        raise RestorationError(f"the configuration {path} cannot be read: it is nested too deeply") from error
     except (OSError, ValueError) as error:
-        raise RestorationError(f"the configuration {path} cannot be read: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise RestorationError(f"the configuration {path} cannot be read: {why}") from error
     for name in found.keys() - {parameter.name for parameter in cli.params}:
         if not isinstance(found[name], dict):
             raise RestorationError(f"the configuration {path} has {name} = {found[name]!r}; put it under a [command]")
