@@ -44,6 +44,7 @@ def train(
     out: Path,
     recipe: Path | None,
     start: str | None,
+    license: str,
     options: dict[str, Any],
     working_size: int | None,
     device: str,
@@ -108,6 +109,7 @@ def train(
                 validation=validation,
                 device=device,
                 start=initial,
+                license=license,
                 observe=observe,
             )
     if rank == 0:
