@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 REQUIRED = Parameter.empty
 """The default of a parameter that has none."""
-LARGEST = 1_000_000
+LARGEST = 10_000_000
 """The largest whole number that an option of a part can be: with larger ones a recipe could take the whole machine."""
 TRAINED = ("network", "schedule", "objective", "channels", "working_size")
 """The fields that belong to the weights: with another value the same weights would mean something else."""

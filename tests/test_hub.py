@@ -156,6 +156,12 @@ def test_a_revision_that_could_leave_the_cache_is_refused(revision):
         Repository(name="owner/x", revision=revision)
 
 
+@pytest.mark.parametrize("name", ["owner/a--b", "owner/a..b", "owner/x.git", "-/x"])
+def test_a_name_that_no_repository_can_have_is_refused(name):
+    with pytest.raises(BadWeights, match="cannot be a repository on the Hub"):
+        Repository(name=name)
+
+
 def test_revisions_of_all_kinds_are_taken():
     for revision in ("main", "v1.0", "refs/pr/12", "feature/new-net", COMMIT, "1.0.0+cpu"):
         assert Repository(name="owner/x", revision=revision).revision == revision

@@ -65,13 +65,17 @@ def test_a_finished_training_is_not_rewritten_by_the_same_command_with_other_dat
     before, times = contents(out), {path: path.stat().st_mtime_ns for path in out.iterdir()}
     other = others(tmp_path / "other")
     for data, settings, more, why in (
-        (other, QUICK, {}, "finished without other pictures; ask for more --steps, or another --out"),
-        (pictures, replace(QUICK, lr=1e-5), {}, "finished without --lr 1e-05"),
+        (other, QUICK, {}, "a finished training, which did not have other pictures; ask for more --steps"),
+        (pictures, replace(QUICK, lr=1e-5), {}, "did not have --lr 1e-05"),
         (pictures, QUICK, {"validation": other}, "--held-out 1, not 0"),
     ):
         with pytest.raises(BadOption, match=why):
             train(small(), data, out, settings, **more)
         assert contents(out) == before
+    judged = tmp_path / "judged"
+    train(small(), pictures, judged, QUICK, validation=pictures)
+    with pytest.raises(BadOption, match="finished with other pictures for validation"):
+        train(small(), pictures, judged, QUICK, validation=other)
     train(small(), pictures, out, QUICK)
     assert contents(out) == before
     assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == times

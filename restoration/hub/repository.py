@@ -114,7 +114,7 @@ def _is_whole(path: Path) -> bool:
 class Repository:
     """A repository on the Hub at a `revision`, a branch, tag or commit; `about` is told to the Hub as user agent.
 
-    Raises `BadWeights` for what cannot be a revision.
+    Raises `BadWeights` for what cannot be a name or a revision.
     """
 
     name: str
@@ -122,6 +122,12 @@ class Repository:
     about: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        from huggingface_hub.utils import validate_repo_id
+
+        try:
+            validate_repo_id(self.name)
+        except ValueError as error:
+            raise BadWeights(f"{self.name} cannot be a repository on the Hub: {error}") from error
         if not REVISION.fullmatch(self.revision):
             raise BadWeights(f"{self.revision!r} cannot be a revision of {self.name}: name a branch, a tag or a commit")
 
@@ -129,10 +135,7 @@ class Repository:
         """Return files of the revision as they lie in the cache, None if not all do, whole. No request is made."""
         from huggingface_hub import try_to_load_from_cache
 
-        try:
-            found = [try_to_load_from_cache(self.name, file, revision=self.revision) for file in files]
-        except ValueError as error:
-            raise BadWeights(f"{self.name} cannot be a repository on the Hub: {error}") from error
+        found = [try_to_load_from_cache(self.name, file, revision=self.revision) for file in files]
         paths = [Path(path) for path in found if isinstance(path, str) and _is_whole(Path(path))]
         return paths if len(paths) == len(files) else None
 

@@ -72,7 +72,9 @@ def check(state: dict[str, Any], now: dict[str, Any], settings: Training, path: 
     Nothing may have changed since a training was finished: its record would tell of what it never did.
     """
     if state.get("format") != FORMAT:
-        raise BadOption(f"{path} was written by another version of restoration, or by another program; choose another --out")
+        raise BadOption(
+            f"{path} was written by another version of restoration, or by another program; choose another --out"
+        )
     if state["recipe"] != now["recipe"]:
         raise BadOption(f"{path} is of another training, with another recipe; choose another --out")
     try:
@@ -86,8 +88,8 @@ def check(state: dict[str, Any], now: dict[str, Any], settings: Training, path: 
     others += ["other pictures"] * (state["pictures"] != now["pictures"])
     if step == settings.steps and others:
         raise BadOption(
-            f"{path} is of a training that was finished without {', '.join(others)}; ask for more --steps, or "
-            "another --out"
+            f"{path} is of a finished training, which did not have {', '.join(others)}; ask for more --steps to go on "
+            "with that, or choose another --out"
         )
     if changed:
         words = ", ".join(f"{name} {now['settings'][name]} instead of {old}" for name, old in changed.items())

@@ -51,8 +51,9 @@ class Progress:
 
 
 class Outcome:
-    """The folder `out` of a training, which holds weights to use from the first validation on.
+    """The folder of a training, which holds weights to use from the first validation on.
 
+    * `out`: the folder.
     * `trainer`: the training.
     * `validation`: the pictures to validate with, and the weights that did best on them so far.
     * `facts`: what the record says about the data, as plain values.
