@@ -10,6 +10,7 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -27,6 +28,7 @@ class Server(http.server.BaseHTTPRequestHandler):
     folder: Path
     how: str
     asked: list[str]
+    tokens: ClassVar[list[tuple[str, str | None]]] = []
 
     def do_HEAD(self) -> None:
         self.answer(body=False)
@@ -36,6 +38,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 
     def answer(self, *, body: bool) -> None:
         self.asked.append(f"{self.command} {self.path}")
+        self.tokens.append((self.headers["Host"].partition(":")[0], self.headers["Authorization"]))
         file = self.folder / self.path.rpartition("/")[2]
         if not self.path.startswith("/someone/small/resolve/") or self.how in STATUS:
             self.told(STATUS.get(self.how, 404), {"Retry-After": "7"})
@@ -43,6 +46,11 @@ class Server(http.server.BaseHTTPRequestHandler):
             self.rfile.read(1)  # until the other side has had enough
         elif self.how == "circle":
             self.told(302, {"Location": self.path})
+        elif self.how == "elsewhere" and file.suffix == ".safetensors" and "127.0.0.1" in self.headers["Host"]:
+            other = f"http://localhost:{self.server.server_address[1]}{self.path}"
+            digest, size = hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size
+            linked = {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": size, "X-Repo-Commit": COMMIT}
+            self.told(302, {**linked, "Location": other})
         elif self.how == "page":
             self.told(200, {}, b"<html>Please log in</html>")
         else:
@@ -132,6 +140,15 @@ def test_a_download_that_was_cut_goes_on_where_it_was(restore, weights, tmp_path
     assert "was damaged, and is removed from the cache" in again.stderr
     assert blob.read_bytes() == (weights / "model.safetensors").read_bytes()
     assert blob.resolve().name == hashlib.sha256(blob.read_bytes()).hexdigest()
+
+
+def test_large_files_come_from_another_host_which_is_not_shown_the_token(restore, weights, tmp_path):
+    Server.tokens.clear()
+    with served(weights, "elsewhere", tmp_path) as (env, _):
+        done = restore("weights", "show", "someone/small", "--json", env={**env, "HF_TOKEN": "hf_secret"})
+    assert done.returncode == 0, done.stderr
+    assert ("127.0.0.1", "Bearer hf_secret") in Server.tokens
+    assert {token for host, token in Server.tokens if host == "localhost"} == {None}
 
 
 def test_offline_asks_nothing_at_all_and_a_server_that_is_ill_leaves_the_cache(restore, weights, tmp_path):
