@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import torch
 
+from restoration.documents import read_document
 from restoration.errors import BadOption
 from restoration.images import encode, make_folder
 from restoration.images.parts import Part
@@ -34,10 +35,10 @@ class Degradation(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     def from_file(cls, path: Path) -> Degradation:
         """Read a recipe. Raises `BadOption`."""
         try:
-            return msgspec.json.decode(path.read_bytes(), type=cls)
+            return msgspec.json.decode(read_document(path), type=cls)
         except OSError as error:
             raise BadOption(f"{path}: {error.strerror}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadOption(f"{path} is not a recipe of a degradation: {error}") from error
 
     def facts(self) -> dict[str, Any]:

@@ -6,11 +6,21 @@ import difflib
 from collections.abc import Iterable
 
 LONGEST = 300
-"""The most characters of the text of an error that are shown."""
+"""The most characters of the text of a stranger's exception that are shown."""
+BAD = "\N{REPLACEMENT CHARACTER}"
+"""Stands for a character that must not be shown."""
+MOST = 1800
+"""The most characters of the text of an error of the toolbox; of longer ones the middle is left out."""
 
 
 class RestorationError(Exception):
-    """Something that the user can put right. Its text is one line; the command line prints it without a traceback."""
+    """Something that the user can put right. Its text is one line; the command line prints it without a traceback.
+
+    What a file or a server gave may be part of it, so it is made harmless for a terminal, and not too long.
+    """
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(shortened(plain(text)))
 
 
 class UnknownName(RestorationError):
@@ -55,8 +65,21 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def plain(text: str) -> str:
     """Return a text as one line, without the characters that a terminal obeys instead of showing them."""
-    shown = (one if one.isprintable() or one.isspace() else "\N{REPLACEMENT CHARACTER}" for one in text)
-    return " ".join("".join(shown).split())
+    return " ".join(harmless(text).split())
+
+
+def harmless(text: str) -> str:
+    """Return a text of several lines without the characters that a terminal obeys instead of showing them."""
+    lines = (
+        "".join(one if one.isprintable() or one in "\t\xa0\u3000" else BAD for one in line)
+        for line in text.splitlines()
+    )
+    return "\n".join(lines) + ("\n" if text.endswith("\n") else "")
+
+
+def shortened(text: str) -> str:
+    """Return a text without its middle, if it is longer than `MOST` characters."""
+    return text if len(text) <= MOST else f"{text[: MOST // 2 - 3]} ... {text[3 - MOST // 2 :]}"
 
 
 def one_line(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from restoration.errors import BadOption, BadPlugin, BadWeights, UnknownName, did_you_mean
+from restoration.errors import BadOption, BadPlugin, BadWeights, UnknownName, did_you_mean, plain, shortened
 from restoration.registry import C, registry
 from restoration.registry.cards import (
     Card,
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 REQUIRED = Parameter.empty
 """The default of a parameter that has none."""
+LARGEST = 10_000_000
+"""The largest whole number that an option of a part can be: with larger ones a recipe could take the whole machine."""
 TRAINED = ("network", "schedule", "objective", "channels", "working_size")
 """The fields that belong to the weights: with another value the same weights would mean something else."""
 
@@ -53,6 +55,11 @@ class Part(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_default
 
     name: str
     options: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        for name, value in self.options.items():
+            if not _is_moderate(value):
+                raise ValueError(f"option {name!r} of {self.name!r} holds a number over {LARGEST}")
 
 
 class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
@@ -82,8 +89,8 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     def __post_init__(self) -> None:
         if self.channels != "rgb" and len(self.channels) != 1:
             raise ValueError(f"channels must be rgb, or one letter for grey, not {self.channels!r}")
-        if self.working_size and self.working_size < 32:
-            raise ValueError(f"working_size must be 0, for the full size, or at least 32, not {self.working_size}")
+        if self.working_size and not 32 <= self.working_size <= LARGEST:
+            raise ValueError(f"working_size must be 0, for the full size, or 32 to {LARGEST}, not {self.working_size}")
 
     def trained(self) -> dict[str, Any]:
         """Return the fields that belong to the weights, as plain data."""
@@ -101,8 +108,10 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
         """Read a recipe. Raises `BadWeights` for anything unknown in it."""
         try:
             return msgspec.json.decode(text, type=cls)
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadWeights(f"{where} is not a recipe: {error}") from error
+        except RecursionError as error:
+            raise BadWeights(f"{where} is not a recipe: it is nested too deeply") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +169,10 @@ def with_options(
         old: Part | None = fields.get(part, getattr(recipe, part))
         if old is None:
             raise BadOption(f"method {recipe.method.name!r} has no {part}")
-        fields[part] = Part(old.name, {**old.options, **values})
+        try:
+            fields[part] = Part(old.name, {**old.options, **values})
+        except ValueError as error:
+            raise BadOption(str(error)) from error
     return replace(recipe, **fields)
 
 
@@ -247,8 +259,21 @@ def _find(kind: type[C], part: Part, recipe: Recipe) -> C:
         return registry().card(kind, part.name)
     except UnknownName as error:
         if recipe.requires:
-            error.args = (f"{error}; the recipe asks for: {shlex.join(['pip', 'install', *recipe.requires])}",)
+            error.args = (shortened(plain(f"{error}; the recipe asks for: {_command(recipe.requires)}")),)
         raise
+
+
+def _is_moderate(value: Any) -> bool:
+    """Return whether all whole numbers in a value are at most `LARGEST`."""
+    if isinstance(value, dict):
+        return all(map(_is_moderate, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_is_moderate, value))
+    return not isinstance(value, int) or abs(value) <= LARGEST
+
+
+def _command(requires: list[str]) -> str:
+    return shlex.join(["pip", "install", *requires])
 
 
 def _build(card: Card | None, part: Part | None) -> Any:

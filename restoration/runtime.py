@@ -97,6 +97,8 @@ class Restoration:
         self.device = find_device(device)
         self.folder = folders.resolve(weights, method, task, offline=offline)
         recipe = self._recipe()
+        if self.folder:
+            folders.check(self.folder, recipe)
         walk = {} if steps is None else {"steps": steps}
         owner = self.folder.origin if self.folder else None
         self.recipe = with_options(recipe, {**walk, **own}, parts={"network": network, "sampler": sampler}, owner=owner)

@@ -7,16 +7,18 @@ Face Hub.
 from __future__ import annotations
 
 import json
+import logging
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restoration.errors import BadWeights, did_you_mean
+from restoration.documents import read_document
+from restoration.errors import BadWeights, nearest
+from restoration.hub import NoRepository, Repository, Unreachable, is_repository
 from restoration.recipe import Recipe
 from restoration.registry import registry
 from restoration.registry.cards import RestorerCard, TaskCard, WeightsCard
@@ -24,29 +26,47 @@ from restoration.registry.cards import RestorerCard, TaskCard, WeightsCard
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+log = logging.getLogger("restoration")
+
 CONFIG, MODEL, CARD = "config.json", "model.safetensors", "README.md"
 """The files of a folder of weights: the recipe, the tensors and the model card."""
 FILES = (CONFIG, MODEL, CARD)
+MOST_TENSORS = 10_000
+"""Tensors that a network may have; the largest of all have a few thousand."""
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pkl", ".onnx", ".json")
+"""Names that end so are those of files, not of repositories."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Folder:
-    """A folder of weights on this disk, and its origin: the name of a card, a path, or `owner/name@commit`."""
+    """A folder of weights on this disk, and its origin: the name of a card, a path, or `owner/name@commit`.
+
+    `model` is the name of the file of tensors.
+    """
 
     path: Path
     origin: str
+    model: str = MODEL
 
     def recipe(self) -> Recipe:
         """Read its recipe. Raises `BadWeights`."""
         path = self.path / CONFIG
         try:
-            return Recipe.from_json(path.read_bytes(), path)
+            return Recipe.from_json(read_document(path), path)
         except OSError as error:
             raise BadWeights(f"{path}: {error.strerror}; a folder of weights holds {', '.join(FILES)}") from error
 
+    def card(self) -> str:
+        """Return its model card, "" if it has none. Raises `BadWeights`."""
+        path = self.path / CARD
+        try:
+            return read_document(path).decode(errors="replace") if path.exists() else ""
+        except OSError as error:
+            raise BadWeights(f"{path}: {error.strerror}") from error
+
     def size(self) -> int:
-        """Return the bytes of its `model.safetensors`."""
-        return (self.path / MODEL).stat().st_size
+        """Return the bytes of its file of tensors. Raises `OSError`."""
+        return (self.path / self.model).stat().st_size
 
 
 def bundled(card: WeightsCard) -> Folder:
@@ -63,6 +83,8 @@ def bundled(card: WeightsCard) -> Folder:
 def resolve(name: str | None, method: str, task: str, *, offline: bool = False) -> Folder | None:
     """Find weights by a path, a card's name or `owner/name[@revision]` on the Hub, or the default of a method and task.
 
+    A path is that of a folder, or of a file of tensors or a recipe that has the other beside it.
+
     Returns None for a method that needs no weights. Raises `UnknownName` or `BadWeights`, with what there is.
     """
     if name is None:
@@ -70,12 +92,28 @@ def resolve(name: str | None, method: str, task: str, *, offline: bool = False) 
     path = Path(name).expanduser()
     if path.is_dir():
         return Folder(path=path, origin=str(path))
+    if path.exists():
+        return _beside(path)
     cards = {card.name: card for card in registry().cards(WeightsCard)}
     if name in cards:
         return bundled(cards[name])
-    if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*(@\S+)?", name, re.ASCII):
+    if name.startswith((".", "/", "~")) or name.lower().endswith(SUFFIXES):
+        raise BadWeights(f"{name}: there is no such file or folder")
+    if is_repository(name):
         return pull(name, offline=offline, known=list(cards), about={"method": method, "task": task})
     raise registry().unknown(WeightsCard, name)
+
+
+def _beside(path: Path) -> Folder:
+    """Return the folder of weights that a file belongs to. Raises `BadWeights` for a file that is not enough."""
+    needed = f"a folder of weights holds {', '.join(FILES)}, and `restore train` writes one"
+    if path.name == CONFIG:
+        return Folder(path=path.parent, origin=str(path.parent))
+    if path.suffix.lower() != ".safetensors":
+        raise BadWeights(f"{path} is no .safetensors file, and no other is loaded: it could run code; {needed}")
+    if not (path.parent / CONFIG).is_file():
+        raise BadWeights(f"{path} has no {CONFIG} beside it, which says what network its tensors belong to; {needed}")
+    return Folder(path=path.parent, origin=str(path), model=path.name)
 
 
 def _default(method: str, task: str) -> Folder | None:
@@ -95,40 +133,49 @@ def _default(method: str, task: str) -> Folder | None:
 
 
 def pull(name: str, *, offline: bool, known: list[str], about: Mapping[str, str]) -> Folder:
-    """Fetch `owner/name[@revision]` from the Hugging Face Hub, or from its cache. Raises `BadWeights`."""
-    from huggingface_hub import errors as hub
-    from huggingface_hub import hf_hub_download
+    """Fetch `owner/name[@revision]` from the Hugging Face Hub, or from its cache; `offline` sends nothing.
 
-    from restoration.version import __version__
+    Where the Hub does not answer, the cache may serve instead. Raises `BadWeights`.
+    """
+    from huggingface_hub.constants import HF_HUB_OFFLINE
 
-    repository, _, revision = name.partition("@")
-    missing = registry().hint(repository.partition("/")[0])
-    hint = did_you_mean(name, known) or (missing and f"; {missing}")
-    fetch = partial(
-        hf_hub_download,
-        repository,
-        revision=revision or None,
-        library_name="restoration",
-        library_version=__version__,
-        user_agent=dict(about),
-        local_files_only=offline,
-    )
+    name, _, revision = name.partition("@")
+    repository = Repository(name=name, revision=revision or "main", about=about)
     try:
-        config, _ = Path(fetch(CONFIG)), fetch(MODEL)
-    except hub.RemoteEntryNotFoundError as error:
-        raise BadWeights(f"{name} on the Hub is not a set of weights: it lacks {CONFIG} or {MODEL}") from error
-    except hub.RevisionNotFoundError as error:
-        raise BadWeights(f"{repository} on the Hub has no revision {revision!r}") from error
-    except hub.GatedRepoError as error:
-        raise BadWeights(f"{name} on the Hub is gated: ask for access on its page, then `hf auth login`") from error
-    except hub.RepositoryNotFoundError as error:
-        raise BadWeights(f"{name} is not on the Hub, or is private (then `hf auth login`){hint}") from error
-    except hub.HfHubHTTPError as error:
-        raise BadWeights(f"the Hub did not give {name}: {str(error).splitlines()[0]}") from error
-    except (hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled, OSError) as error:
-        why = "--offline was given" if offline else "the Hub cannot be reached"
-        raise BadWeights(f"{name} is not in the Hub's cache on this machine, and {why}{hint}") from error
-    return Folder(path=config.parent, origin=f"{repository}@{config.parent.name}")
+        if offline or HF_HUB_OFFLINE:
+            raise Unreachable("--offline was given" if offline else "HF_HUB_OFFLINE is set")
+        config, _ = repository.fetch(CONFIG, MODEL)
+    except NoRepository as error:
+        raise BadWeights(f"{error}{_hint(name, known)}") from error
+    except Unreachable as error:
+        found = repository.cached(CONFIG, MODEL)
+        if found is None:
+            hint = _hint(name, known)
+            raise BadWeights(f"{name} is not in the Hub's cache on this machine, and {error}{hint}") from error
+        if not offline and not HF_HUB_OFFLINE:
+            log.warning("%s; %s is that of the cache on this machine", error, name)
+        config = found[0]
+    return Folder(path=config.parent, origin=f"{name}@{config.parent.name}")
+
+
+def _hint(name: str, known: list[str]) -> str:
+    near, missing = nearest(name, known), registry().hint(name.partition("/")[0])
+    return f"; did you mean {near!r}?" if near else f"; {missing}" if missing else ""
+
+
+def check(folder: Folder, recipe: Recipe) -> None:
+    """Compare a recipe with what its weights were trained with, before anything is built. Raises `BadWeights`."""
+    with _opened(folder) as file:
+        metadata, names = file.metadata() or {}, file.keys()
+    path = folder.path / folder.model
+    if len(names) > MOST_TENSORS:
+        raise BadWeights(f"{path} holds {len(names)} tensors; no network has so many")
+    if "trained" in metadata:
+        try:
+            trained = json.loads(metadata["trained"])
+            _check_recipe(recipe.trained(), trained, folder.path / CONFIG)
+        except (ValueError, RecursionError) as error:
+            raise BadWeights(f"{path} does not say what it was trained with: {error}") from error
 
 
 def load(folder: Folder, network: nn.Module, recipe: Recipe, *, whole: bool = True) -> None:
@@ -136,35 +183,37 @@ def load(folder: Folder, network: nn.Module, recipe: Recipe, *, whole: bool = Tr
 
     If `whole` is False, the network may have layers that the folder has no weights for; these are left unchanged.
     """
-    from safetensors import SafetensorError, safe_open
-
-    path = folder.path / MODEL
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise BadWeights(f"{path} cannot be read: {error}") from error
-    if "trained" in metadata:
-        try:
-            trained = json.loads(metadata["trained"])
-        except ValueError as error:
-            raise BadWeights(f"{path} does not say what it was trained with: {error}") from error
-        _check_recipe(recipe.trained(), trained, folder.path / CONFIG)
-    _check_tensors(state, network, path, whole)
+    check(folder, recipe)
+    with _opened(folder) as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    _check_tensors(state, network, folder.path / folder.model, whole)
     network.load_state_dict({name: value.float() for name, value in state.items()}, strict=whole)
 
 
-def _check_recipe(now: dict[str, Any], trained: dict[str, Any], where: Path) -> None:
+@contextmanager
+def _opened(folder: Folder) -> Iterator[Any]:
+    """Open the file of tensors. Raises `BadWeights`."""
+    from safetensors import SafetensorError, safe_open
+
+    path = folder.path / folder.model
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise BadWeights(f"{path} cannot be read: {error}") from error
+
+
+def _check_recipe(now: dict[str, Any], trained: Any, where: Path) -> None:
     """Refuse a recipe that differs from the one that the weights were trained with."""
-    for name, value in _flatten(trained).items():
-        other = _flatten(now).get(name)
+    mine, theirs = _flatten(now), _flatten(trained)
+    for name, value in theirs.items():
+        other = mine.get(name)
         if other != value:
             raise BadWeights(
                 f"{where} says {name} = {json.dumps(other)}, but its weights were trained with {json.dumps(value)}; "
                 "put that back, or train again"
             )
-    extra = sorted(_flatten(now).keys() - _flatten(trained).keys())
+    extra = sorted(mine.keys() - theirs.keys())
     if extra:
         raise BadWeights(
             f"{where} sets {extra[0]}, which its weights were not trained with; take it out, or train again"
@@ -188,6 +237,8 @@ def _check_tensors(state: dict[str, Tensor], network: nn.Module, path: Path, who
         if state[name].shape != wanted[name].shape:
             shapes = f"{list(state[name].shape)}, not {list(wanted[name].shape)}"
             raise BadWeights(f"{path}: {name} has the shape {shapes}: it belongs to another network")
+        if not state[name].is_floating_point() and wanted[name].is_floating_point():
+            raise BadWeights(f"{path}: {name} holds {str(state[name].dtype)[6:]}: it belongs to another network")
         if not math.isfinite(float(state[name].float().sum())):
             raise BadWeights(f"{path}: {name} holds numbers that are not finite; fetch or train these weights again")
 

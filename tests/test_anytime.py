@@ -90,12 +90,22 @@ def register_restorers():
     how = {"needs_weights": False, "summary": "brighter and brighter", "defaults": {"network": {"name": "grey"}}}
     yield RestorerCard(name="brighten", factory="mine:Brighten", anytime=True, asks=asks, **how)
     yield RestorerCard(name="patient", factory="mine:Brighten", **how)
+    for told in ("number", "object"):
+        yield RestorerCard(name=told, factory=f"mine:Told{told.title()}", summary="odd", needs_weights=False)
     yield RestorerCard(name="echo", factory="mine:Echo", summary="says it again", needs_weights=False)
 
 
 class Echo:
     def __call__(self, observation, rng):
         yield observation.y
+
+
+class ToldNumber(Echo):
+    told = 5
+
+
+class ToldObject(Echo):
+    told = {"thing": object()}
 '''
 
 
@@ -319,6 +329,11 @@ def test_json_has_what_was_told_and_how_it_ended(run):
         f"rainy.png: step {facts['told']['step']}, mood calm, task denoise, shown 5, ended by time limit\n"
     )
     assert json.loads(run("echo", "--json").stdout)["told"] == {}
+    number, thing = run("number", "--json"), run("object", "--json")
+    assert number.returncode == 1
+    assert "method 'number' has a `told` that is int, not a dict" in number.stderr
+    assert thing.returncode in (0, 1)
+    assert "Traceback" not in thing.stderr
 
 
 WRONG = {

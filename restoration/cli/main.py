@@ -13,6 +13,7 @@ import click
 
 from restoration.cli.lazy import Lazy
 from restoration.console import Ended, debug_option, open_streams, say
+from restoration.documents import read_document
 from restoration.errors import RestorationError, one_line, plain
 from restoration.registry import builtin
 from restoration.registry.cards import CommandCard
@@ -87,14 +88,17 @@ def settings() -> dict[str, Any]:
     """Return the defaults of the user's configuration file, `config.toml`, by command."""
     path = os.environ.get("RESTORE_CONFIG", os.path.join(click.get_app_dir("restoration"), "config.toml"))
     try:
-        with open(path, "rb") as file:
-            import tomllib
+        document = read_document(path)
+        import tomllib
 
-            found = tomllib.load(file)
+        found = tomllib.loads(document.decode())
     except FileNotFoundError:
         return {}
+    except RecursionError as error:
+        raise RestorationError(f"the configuration {path} cannot be read: it is nested too deeply") from error
     except (OSError, ValueError) as error:
-        raise RestorationError(f"the configuration {path} cannot be read: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise RestorationError(f"the configuration {path} cannot be read: {why}") from error
     for name in found.keys() - {parameter.name for parameter in cli.params}:
         if not isinstance(found[name], dict):
             raise RestorationError(f"the configuration {path} has {name} = {found[name]!r}; put it under a [command]")

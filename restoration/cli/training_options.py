@@ -16,6 +16,8 @@ from restoration.training.settings import Training
 PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": ObjectiveCard, "sampler": SamplerCard}
 PLACE = click.Path(path_type=Path)
 SHARE = click.FloatRange(0, 1)
+LONGEST_LICENSE = 100
+"""Characters that the name of a licence has at most."""
 PRECISIONS = click.Choice(["auto", "fp32", "bf16", "fp16"])
 
 
@@ -39,6 +41,18 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # it is generic in new r
         if size < 0:
             self.fail(f"{value!r} is not a size of 0 or more", param, ctx)
         return size
+
+
+class License(click.ParamType):  # type: ignore[type-arg]  # as above
+    """The name of a licence: one line of a few words."""
+
+    name = "NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return it as it is."""
+        if not str(value).isprintable() or len(value) > LONGEST_LICENSE or "`" in value:
+            self.fail(f"{value!r} is not the name of a licence, such as mit or cc-by-nc-4.0", param, ctx)
+        return value.strip()
 
 
 def setting(heading: str, name: str, kind: Any, help: str, default: str | None = None) -> Callable[[Any], Any]:
@@ -162,6 +176,13 @@ training_options = combine(
             required=True,
             type=click.Path(path_type=Path),
             help="Folder for the weights; a training that was begun there goes on.",
+        ),
+        result(
+            "--license",
+            metavar="NAME",
+            type=License(),
+            default="",
+            help="Licence of the weights, such as mit or cc-by-nc-4.0, for their model card.  [default: not stated]",
         ),
         setting(KEEPING, "--validate-every", click.IntRange(1), "Steps between validations, which write the weights."),
         setting(KEEPING, "--checkpoint-every", click.IntRange(1), "Steps between checkpoints, to go on from."),

@@ -8,7 +8,9 @@ import torch
 from einops import repeat
 from torch import Tensor, nn
 
-from restoration.errors import BadOption
+from restoration.engine.size import check_size
+from restoration.errors import BadOption, one_line
+from restoration.memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,5 +95,12 @@ def build_network(
     if offered["in_channels"] != channels and "in_channels" not in known:
         lacks = " and ".join(name for name in ("y", "t") if name not in card.takes)
         raise BadOption(f"network {card.name!r} takes no {lacks} and has no in_channels: it cannot serve on a path")
-    network = card.build(options, {name: value for name, value in offered.items() if name in known})
+    given = {name: value for name, value in offered.items() if name in known}
+    check_size(card, options, given)
+    try:
+        network = card.build(options, given)
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
+        raise BadOption(f"network {card.name!r} cannot be made with these options: {one_line(error)}") from error
     return Adapted(network, card.takes, path=path, uses_y=uses_y)

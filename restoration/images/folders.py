@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from restoration.errors import BadPicture
+from restoration.errors import BadPicture, plain
 from restoration.images.files import Source
 from restoration.images.formats import is_picture, readable
 from restoration.images.names import CLEAN, Template, examples, match, match_templates
@@ -19,6 +20,8 @@ log = logging.getLogger("restoration")
 
 __all__ = ["CLEAN", "Pair", "pairs_in", "pictures_in"]
 
+SHOWN = 5
+"""Kinds of files that are no pictures, of which a line names at most so many."""
 Named = dict[str, Source]
 """Pictures by their paths below a folder, or in a shard."""
 
@@ -31,37 +34,61 @@ class Pair:
     degraded: Source | None = None
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """Return the pictures of a folder and its sub-folders, sorted. Raises `BadPicture` if there are none."""
+def pictures_in(folder: Path, *, without: Path | None = None) -> list[Path]:
+    """Return the pictures of a folder and its sub-folders, sorted; those in the folder `without` are none of them.
+
+    How many other files there are is logged. Raises `BadPicture` if there are no pictures.
+    """
     if not folder.is_dir():
         raise BadPicture(f"{folder} is not a folder")
     found: list[str] = []
-    for place, _, names in os.walk(folder):  # lists every folder once, and asks nothing about files: they may be many
-        found += [os.path.join(place, name) for name in names if is_picture(name)]
+    others: Counter[str] = Counter()
+    for place, folders, names in os.walk(
+        folder
+    ):  # lists every folder once, and asks nothing about files: they may be many
+        if without is not None:
+            folders[:] = [name for name in folders if not _is_same(os.path.join(place, name), without)]
+        pictures = [name for name in names if is_picture(name)]
+        found += [os.path.join(place, name) for name in pictures]
+        if len(pictures) < len(names):
+            others.update(os.path.splitext(name)[1].lower() or name for name in {*names}.difference(pictures))
+    if others:
+        kinds = ", ".join(f"{plain(kind)} ({number})" for kind, number in others.most_common(SHOWN))
+        log.info("%s holds %d files that are no pictures of a known format: %s", folder, others.total(), kinds)
     if not found:
         raise BadPicture(f"{folder} holds no pictures ({', '.join(readable())})")
     return [Path(name) for name in sorted(found, key=lambda name: name.split(os.sep))]
 
 
-def pairs_in(data: Path, degraded: Path | None = None, *, clean_name: str = "", degraded_name: str = "") -> list[Pair]:
+def pairs_in(
+    data: Path,
+    degraded: Path | None = None,
+    *,
+    clean_name: str = "",
+    degraded_name: str = "",
+    without: Path | None = None,
+) -> list[Pair]:
     """Return the pairs of a folder or of shards, sorted by their clean pictures; clean pictures alone if it has none.
 
     What is clean and what degraded is read from the names of folders (`GT` and `LQ`, `sharp` and `blur`, at any depth),
     else from those of files (`x.clean.png` and `x.degraded.png`), see `restoration.images.roles`. With another folder,
     or shards, of `degraded` pictures, `data` holds the clean ones. Which belong together their names say: by templates
-    such as `{name}` and `{name}x4`, or, without any, as `restoration.images.names.match` finds.
+    such as `{name}` and `{name}x4`, or, without any, as `restoration.images.names.match` finds. What lies in the folder
+    `without`, such as that of the results, is left out.
 
     Raises `BadPicture` for folders that look like pairs and cannot be told apart, and for pictures without a
     counterpart; `BadOption` for what is no template.
     """
-    named = _named(data)
+    named = _named(data, without)
     if degraded is None:
         roles = roles_of(data, named)
         if roles is None:
             return [Pair(clean=source) for source in named.values()]
         clean, damaged = roles
     else:
-        clean, damaged = ({stem_of(path): one for path, one in part.items()} for part in (named, _named(degraded)))
+        clean, damaged = (
+            {stem_of(path): one for path, one in part.items()} for part in (named, _named(degraded, without))
+        )
     if clean_name or degraded_name:
         found = match_templates([*clean], [*damaged], (Template(clean_name), Template(degraded_name)))
     else:
@@ -69,7 +96,7 @@ def pairs_in(data: Path, degraded: Path | None = None, *, clean_name: str = "", 
     return _paired(clean, damaged, found, f"{data} and {degraded}" if degraded else str(data))
 
 
-def _named(data: Path) -> Named:
+def _named(data: Path, without: Path | None = None) -> Named:
     """Return the pictures that something names by their paths in it."""
     shards = shards_of(data)
     if shards and _has_pictures(data):
@@ -77,7 +104,14 @@ def _named(data: Path) -> Named:
     elif shards:
         return {member.path: member for member in members_of(shards)}
     start = 0 if data == Path() else len(os.path.join(data, ""))  # "./a.png" is called "a.png"
-    return {path.as_posix()[start:]: path for path in pictures_in(data)}
+    return {path.as_posix()[start:]: path for path in pictures_in(data, without=without)}
+
+
+def _is_same(path: str, other: Path) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return False
 
 
 def _has_pictures(folder: Path) -> bool:

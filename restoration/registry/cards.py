@@ -193,10 +193,11 @@ class RestorerCard(Card):
 class WeightsCard(Card):
     """Weights that came with a plugin. `factory` is the package, then the folder in it: `"my_plugin:weights/derain"`.
 
-    `default` makes it the first choice for its method and task.
+    `default` makes it the first choice for its method and task; `license`, of the weights, is not stated by default.
     """
 
     kind: ClassVar[str] = "set of weights"
+    license: str = ""
     method: str
     task: str
     default: bool = True

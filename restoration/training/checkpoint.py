@@ -39,8 +39,12 @@ def load(data: bytes, path: Path) -> dict[str, Any]:
     """Return the state that a checkpoint holds; plain data and tensors only. Raises `RestorationError`."""
     try:
         state: dict[str, Any] = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise RestorationError(f"{path} is damaged; delete it to begin again") from error
+    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise RestorationError(
+            f"{path} is damaged, or not of a training; choose another --out, or delete it to begin again"
+        ) from error
+    if not isinstance(state, dict):
+        raise RestorationError(f"{path} is not of a training with restoration; choose another --out")
     return state
 
 
@@ -53,15 +57,24 @@ def write(state: dict[str, Any], path: Path) -> None:
 
 def header(recipe: Recipe, settings: Training, pictures: str) -> dict[str, Any]:
     """Return what says which training a checkpoint belongs to, as plain data; `pictures` is their fingerprint."""
+    return {"format": FORMAT, "recipe": parts_of(recipe), "settings": settings.record(), "pictures": pictures}
+
+
+def parts_of(recipe: Recipe) -> dict[str, Any]:
+    """Return the parts of a recipe that a training cannot change, as plain data."""
     plain = msgspec.to_builtins(recipe)
-    parts = {name: plain.get(name) for name in ("method", "task", *recipe.trained())}
-    return {"format": FORMAT, "recipe": parts, "settings": settings.record(), "pictures": pictures}
+    return {name: plain.get(name) for name in ("method", "task", *recipe.trained())}
 
 
 def check(state: dict[str, Any], now: dict[str, Any], settings: Training, path: Path) -> None:
-    """Raise `BadOption` if a checkpoint is of another training than `now`, a header; log what else has changed."""
+    """Raise `BadOption` if a checkpoint is of another training than `now`, a header; log what else has changed.
+
+    Nothing may have changed since a training was finished: its record would tell of what it never did.
+    """
     if state.get("format") != FORMAT:
-        raise BadOption(f"{path} was written by another version of restoration; choose another --out")
+        raise BadOption(
+            f"{path} was written by another version of restoration, or by another program; choose another --out"
+        )
     if state["recipe"] != now["recipe"]:
         raise BadOption(f"{path} is of another training, with another recipe; choose another --out")
     try:
@@ -71,6 +84,13 @@ def check(state: dict[str, Any], now: dict[str, Any], settings: Training, path: 
     step = state["trainer"]["step"]
     if step > settings.steps:
         raise BadOption(f"{path} is {step} steps into its training already; ask for more --steps, or another --out")
+    others = [f"--{name.replace('_', '-')} {now['settings'][name]}" for name in changed]
+    others += ["other pictures"] * (state["pictures"] != now["pictures"])
+    if step == settings.steps and others:
+        raise BadOption(
+            f"{path} is of a finished training, which did not have {', '.join(others)}; ask for more --steps to go on "
+            "with that, or choose another --out"
+        )
     if changed:
         words = ", ".join(f"{name} {now['settings'][name]} instead of {old}" for name, old in changed.items())
         log.info("%s goes on from step %d with %s", path, step, words)
@@ -78,9 +98,14 @@ def check(state: dict[str, Any], now: dict[str, Any], settings: Training, path: 
         log.info("%s goes on with other pictures than those that it began with", path)
 
 
-def changes(state: dict[str, Any], settings: Training) -> list[dict[str, Any]]:
-    """Return how settings were changed in the course of a training: the `step` of each time, and the old values."""
+def changes(state: dict[str, Any], settings: Training, pictures: str) -> list[dict[str, Any]]:
+    """Return what was changed in the course of a training: the `step` of each time, and the old values.
+
+    These are settings and, where the fingerprint of the `pictures` is another, what the record said of the data.
+    """
     changed = settings.changes_from(state["settings"])
+    if state["pictures"] != pictures:
+        changed |= {name: value for name, value in state.get("facts", {}).items() if name in ("data", "pictures")}
     return [*state["changes"], *([{"step": state["trainer"]["step"], **changed}] if changed else [])]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from restoration.recipe import build_task
 from restoration.training import checkpoint
 from restoration.training.batches import Batches
 from restoration.training.cache import usual_limit
+from restoration.training.folder import check_apart, claimed
 from restoration.training.outcome import Outcome, Progress
 from restoration.training.parallel import join, local_world_size, together
 from restoration.training.patches import Patches, split
@@ -22,7 +23,7 @@ from restoration.training.records import CHECKPOINT
 from restoration.training.trainer import Trainer
 from restoration.training.validation import Validation
 from restoration.training.workers import usual_workers
-from restoration.weights import CONFIG, Folder
+from restoration.weights import Folder
 
 if TYPE_CHECKING:
     import torch
@@ -43,6 +44,7 @@ def train(
     validation: Path | None = None,
     device: str = "cpu",
     start: Folder | None = None,
+    license: str = "",
     observe: Callable[[Progress], None] = lambda progress: None,
 ) -> Folder:
     """Train a recipe on pictures; go on where `out` holds a checkpoint of the same training. Raises `RestorationError`.
@@ -56,6 +58,7 @@ def train(
     * `validation`: a folder of pictures, or of pairs, to validate with; without one some are held out of the data.
     * `device`: "cpu", "cuda", "auto"..., see `parallel.join`.
     * `start`: initial weights.
+    * `license`: what the weights are licensed under, for their record and model card.
     * `observe`: called after every step.
 
     Where a launcher has started several processes, each calls this; rank 0 alone validates, writes and observes.
@@ -64,42 +67,61 @@ def train(
         settings = replace(settings, held_out=0)
     processes = join(device)
     rank, world_size = processes.rank, processes.world_size
+    check_apart(out, (data, degraded, validation))
     if settings.batch < world_size:
         raise BadOption(f"a batch of {settings.batch} is too small for {world_size} processes; use a larger --batch")
-    trainer = Trainer(recipe, settings, processes)
-    task, seen = build_task(recipe), {"channels": len(recipe.channels), "working_size": recipe.working_size}
-    pairs = pairs_in(data, degraded, clean_name=templates[0], degraded_name=templates[1])
-    pairs, judges = split(pairs, settings.held_out, settings.seed)
-    workers, cache = _shares(settings, processes.device)
-    patches = Patches(pairs, task, size=settings.patch, cache=cache, augmentation=settings.augmentation, **seen)
+    with claimed(out, recipe, settings) if rank == 0 else nullcontext():
+        trainer = Trainer(recipe, settings, processes)
+        task, seen = build_task(recipe), {"channels": len(recipe.channels), "working_size": recipe.working_size}
+        pairs = pairs_in(data, degraded, clean_name=templates[0], degraded_name=templates[1], without=out)
+        pairs, judges = split(pairs, settings.held_out, settings.seed)
+        workers, cache = _shares(settings, processes.device)
+        patches = Patches(pairs, task, size=settings.patch, cache=cache, augmentation=settings.augmentation, **seen)
 
-    header = checkpoint.header(recipe, settings, patches.fingerprint())
-    processes.agree({"recipe": header["recipe"], "setting": header["settings"], "set of pictures": header["pictures"]})
-    state = _go_on(trainer, header, out / CHECKPOINT)
-    if state is None:
-        _begin(trainer, start, out)
+        header = checkpoint.header(recipe, settings, patches.fingerprint())
+        processes.agree(
+            {"recipe": header["recipe"], "setting": header["settings"], "set of pictures": header["pictures"]}
+        )
+        state = _go_on(trainer, header, out / CHECKPOINT)
+        if state is None:
+            _begin(trainer, start)
 
-    outcome = None
-    if rank == 0:
-        facts: dict[str, Any] = {"data": data.name, "pictures": len(patches)}
-        if validation is not None:
-            facts["validation_data"], judges = validation.name, pairs_in(validation)
-        outcome = Outcome(out, trainer, Validation(judges, task, **seen), facts, state)
-    batches = Batches(
-        patches,
-        batch=settings.batch,
-        seed=settings.seed,
-        steps=settings.steps,
-        start_step=trainer.step,
-        rank=rank,
-        world_size=world_size,
-        workers=workers,
-        pin=processes.device.type == "cuda",
-    )
+        outcome = None
+        if rank == 0:
+            facts: dict[str, Any] = {"data": data.name, "pictures": len(patches) - patches.small}
+            if license:
+                facts["license"] = license
+            if validation is not None:
+                facts["validation_data"], judges = validation.name, pairs_in(validation, without=out)
+            outcome = Outcome(out, trainer, Validation(judges, task, **seen), facts, header["pictures"], state)
+        batches = Batches(
+            patches,
+            batch=settings.batch,
+            seed=settings.seed,
+            steps=settings.steps,
+            start_step=trainer.step,
+            rank=rank,
+            world_size=world_size,
+            workers=workers,
+            pin=processes.device.type == "cuda",
+        )
+        _run(batches, trainer, header, outcome, observe)
+        processes.gather(None)  # none goes on before the folder is whole
+    return Folder(path=out, origin=str(out))
+
+
+def _run(
+    batches: Batches,
+    trainer: Trainer,
+    header: dict[str, Any],
+    outcome: Outcome | None,
+    observe: Callable[[Progress], None],
+) -> None:
+    """Make all steps, and what is due after each; only one process has an outcome."""
     with closing(iter(batches)) as drawn:
         for x, y, rng in drawn:
             trainer.advance(x, y, rng)
-            due = settings.due(trainer.step)
+            due = trainer.settings.due(trainer.step)
             if due:
                 loss = trainer.checked_loss()
                 if outcome:
@@ -112,8 +134,6 @@ def train(
                 observe(outcome.progress())
     if outcome:
         outcome.close()
-    processes.gather(None)  # none goes on before the folder is whole
-    return Folder(path=out, origin=str(out))
 
 
 def _shares(settings: Training, device: torch.device) -> tuple[int, int]:
@@ -136,10 +156,8 @@ def _go_on(trainer: Trainer, header: dict[str, Any], path: Path) -> dict[str, An
     return state
 
 
-def _begin(trainer: Trainer, start: Folder | None, out: Path) -> None:
-    """Take the initial weights, if there are any. Raises `BadOption` where finished weights would be overwritten."""
-    if (out / CONFIG).exists() and "unfinished" not in Folder(path=out, origin=str(out)).recipe().training:
-        raise BadOption(f"{out} holds weights already, and no checkpoint to go on from; choose another --out")
+def _begin(trainer: Trainer, start: Folder | None) -> None:
+    """Take the initial weights, if there are any. Raises `BadOption` where some are missing."""
     if start is not None:
         trainer.begin_with(start)
     elif trainer.settings.blend:

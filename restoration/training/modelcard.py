@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from restoration.recipe import Part, Recipe
 
-PRIVATE = ("validation", "validation_data", "data", "pictures", "start", "changes", "unfinished")
+PRIVATE = ("license", "validation", "validation_data", "data", "pictures", "start", "changes", "unfinished")
 """Entries of the record that are told in sentences, not in the table of settings."""
 
 
@@ -28,8 +28,7 @@ def model_card(recipe: Recipe) -> str:
         f"## Model\n\n{_parts(recipe)}\n\n`config.json` has the whole recipe, which the weights need.",
         f"## Results\n\n{_results(recipe.training)}",
         f"## Training\n\n{_training(recipe.training)}\n\n| setting | value |\n|---|---|\n{rows}",
-        "## License\n\nNot stated yet: add `license:` to the header of this file. The pictures of the training may "
-        "restrict the choice.",
+        f"## License\n\n{_license(recipe.training)}",
     ]
     return f"---\n{_header(recipe)}\n---\n\n" + "\n\n".join(filter(None, sections)) + "\n"
 
@@ -51,6 +50,7 @@ def _header(recipe: Recipe) -> str:
         )
         results = [result]
     data = ModelCardData(
+        license=record.get("license"),
         library_name="restoration",
         pipeline_tag="image-to-image",
         tags=["restoration", "image-restoration", method, task],
@@ -59,6 +59,15 @@ def _header(recipe: Recipe) -> str:
         eval_results=results,
     )
     return data.to_yaml()
+
+
+def _license(record: dict[str, Any]) -> str:
+    if "license" in record:
+        return f"`{record['license']}`"
+    return (
+        "Not stated yet: train with `--license`, or add `license:` to the header of this file. The pictures of the "
+        "training may restrict the choice."
+    )
 
 
 def _unfinished(record: dict[str, Any]) -> str:

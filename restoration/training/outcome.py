@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from restoration import weights
 from restoration.engine.hardware import precision
+from restoration.errors import BadOption, BadWeights
 from restoration.interfaces import Observation
 from restoration.recipe import Parts, build_restorer, required
 from restoration.training import checkpoint
@@ -50,11 +51,13 @@ class Progress:
 
 
 class Outcome:
-    """The folder `out` of a training, which holds weights to use from the first validation on.
+    """The folder of a training, which holds weights to use from the first validation on.
 
+    * `out`: the folder.
     * `trainer`: the training.
     * `validation`: the pictures to validate with, and the weights that did best on them so far.
     * `facts`: what the record says about the data, as plain values.
+    * `pictures`: the fingerprint of the pictures.
     * `state`: the checkpoint that the training goes on from; None where it begins.
     """
 
@@ -64,6 +67,7 @@ class Outcome:
         trainer: Trainer,
         validation: Validation,
         facts: dict[str, Any],
+        pictures: str = "",
         state: dict[str, Any] | None = None,
     ) -> None:
         self.out, self.trainer, self.validation, self.facts = out, trainer, validation, facts
@@ -71,8 +75,13 @@ class Outcome:
         self._begin = time.perf_counter()
         if state is not None:
             self._begin -= state["seconds"]
-            self.changes = checkpoint.changes(state, trainer.settings)
+            self.changes = checkpoint.changes(state, trainer.settings, pictures)
             if not validation.load_state(state["validation"]):
+                if trainer.step == trainer.settings.steps:
+                    raise BadOption(
+                        f"{out} holds a training that was finished with other pictures for validation; ask for more "
+                        "--steps, or another --out"
+                    )
                 log.info("the pictures for validation are others than before; which weights are best is found anew")
         self.records = Records(out, trainer.step, self.seconds)
 
@@ -96,9 +105,9 @@ class Outcome:
             psnr = self.validation.psnr if validate else None
             self.records.add(step=step, loss=loss, lr=trainer.settings.rate(step - 1), seconds=seconds, psnr=psnr)
         if validate:
-            self.records.draw(step, self.validation.preview)
             if step < trainer.settings.steps:
                 self.write()
+            self.records.draw(step, self.validation.preview)
             self.records.seconds = self.seconds  # the time of validation is none of steps
 
     @torch.inference_mode()
@@ -117,6 +126,7 @@ class Outcome:
     def save(self, header: dict[str, Any], state: dict[str, Any]) -> None:
         """Write the checkpoint: what it belongs to, and the state of the trainer. Raises `RestorationError`."""
         own = {"validation": self.validation.state(), "changes": self.changes, "seconds": self.seconds}
+        own["facts"] = self.facts
         checkpoint.write({**header, **own, "trainer": state}, self.out / CHECKPOINT)
 
     def write(self) -> weights.Folder:
@@ -125,9 +135,20 @@ class Outcome:
         return weights.save(self.out, recipe, self.network().network, model_card(recipe))
 
     def close(self) -> None:
-        """Write the folder of weights as it stays."""
-        self.write()
+        """Write the folder of weights as it stays, unless it is there already."""
+        if not self._is_whole():
+            self.write()
         self.records.close()
+
+    def _is_whole(self) -> bool:
+        """Return whether no step was made, and the weights of a finished training are there, under their licence."""
+        if self.trainer.step > self.records.start or not all((self.out / name).is_file() for name in weights.FILES):
+            return False
+        try:
+            record = weights.Folder(path=self.out, origin=str(self.out)).recipe().training
+        except BadWeights:
+            return False
+        return "unfinished" not in record and record.get("license") == self.facts.get("license")
 
     def network(self) -> Adapted:
         """Return the averaged weights that did best in validation, or the last ones if there was none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ ZOOM, WIDER = 1.5, 4 / 3
 """Of a working size: how much finer a patch may show a picture than the whole is judged at, and how much coarser."""
 CHECKED = 1000
 """Pictures whose sizes are read before a training begins; of larger sets so many, spread evenly."""
+QUICK = 10.0
+"""Seconds in which the sizes of further pairs are read before a training begins."""
 TRIES = 1000
 """Pictures that are drawn in vain, because they are smaller than a patch, before a training gives up."""
 
@@ -80,7 +83,8 @@ class Patches:
         self.task, self.side, self.augmentation = task, size, augmentation
         self.shrunk_to = working_size * ZOOM
         self.pictures = Pictures(pairs, task, channels=channels, shrunk_to=self.shrunk_to, cache=cache)
-        self._check()
+        self.small = self._check()
+        """How many pictures are known to be smaller than a patch; of very many, about how many are."""
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -122,8 +126,11 @@ class Patches:
             return rng, Changes()
         return rng, Changes.drawn(self.augmentation, rng)
 
-    def _check(self) -> None:
-        """Read the sizes of pictures, of very many those of some, and say how many are too small."""
+    def _check(self) -> int:
+        """Read the sizes of pictures, of very many those of some, and say how many are too small.
+
+        Those of pairs are read as long as it is quick: better to meet one of different sizes now than at its step.
+        """
         total = len(self.pictures)
         checked = range(total) if total <= CHECKED else [place * total // CHECKED for place in range(CHECKED)]
         small = sum(not self._area(number) for number in checked)
@@ -133,6 +140,13 @@ class Patches:
             about = f"about {max(1, round(100 * small / len(checked)))} % of {total}"
             many = f"{small} of {total}" if len(checked) == total else about
             log.warning("%s pictures are smaller than a patch of %dx%d and are left out", many, self.side, self.side)
+        if self.pictures.pairs[0].degraded is not None:
+            end = time.monotonic() + QUICK
+            for number in range(total):
+                if time.monotonic() > end:
+                    break
+                self.pictures.size(number)
+        return round(small * total / len(checked))
 
     def _area(self, number: int) -> int:
         """Return the pixels of a picture, 0 if it is smaller than a patch."""

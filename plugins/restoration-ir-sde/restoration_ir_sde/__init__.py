@@ -133,6 +133,7 @@ def register_weights() -> Iterable[WeightsCard]:
             summary=f"compact NAFNet of width 16, trained on {data}; 10 evaluations",
             method="ir-sde",
             task=task,
+            license="MIT",
         )
     for method in ("denoising-ode", "denoising-sde"):
         yield WeightsCard(
@@ -141,4 +142,5 @@ def register_weights() -> Iterable[WeightsCard]:
             summary="compact NAFNet of width 16, trained on Gaussian noise up to sigma 75",
             method=method,
             task="denoise",
+            license="MIT",
         )

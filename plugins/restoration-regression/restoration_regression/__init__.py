@@ -54,4 +54,5 @@ def register_weights() -> Iterable[WeightsCard]:
             summary=f"compact NAFNet of width 16, trained on {data}; one evaluation",
             method="regression",
             task=task,
+            license="MIT",
         )

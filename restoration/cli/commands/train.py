@@ -14,6 +14,7 @@ from restoration.cli.headings import HeadedCommand
 from restoration.cli.options import names
 from restoration.cli.training_options import PARTS, training_options
 from restoration.console import debug_option, quiet_option, show_warnings
+from restoration.documents import read_document
 from restoration.errors import BadOption, BadWeights, UnknownName
 from restoration.registry.cards import RestorerCard
 
@@ -43,6 +44,7 @@ def train(
     out: Path,
     recipe: Path | None,
     start: str | None,
+    license: str,
     options: dict[str, Any],
     working_size: int | None,
     device: str,
@@ -107,6 +109,7 @@ def train(
                 validation=validation,
                 device=device,
                 start=initial,
+                license=license,
                 observe=observe,
             )
     if rank == 0:
@@ -184,7 +187,7 @@ def _recipe(
     recipe = default_recipe(method, task)
     if file is not None:
         try:
-            recipe = Recipe.from_json(file.read_bytes(), file)
+            recipe = Recipe.from_json(read_document(file), file)
         except OSError as error:
             raise BadOption(f"{file}: {error.strerror}") from error
         if (recipe.method.name, recipe.task.name) != (method, task):

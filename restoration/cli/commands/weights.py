@@ -7,10 +7,10 @@ import msgspec
 
 from restoration.cli.commands.lists import nothing
 from restoration.console import debug_option, echo_json, json_option, print_table, say
-from restoration.errors import RestorationError
+from restoration.errors import RestorationError, harmless
 from restoration.registry import registry
 from restoration.registry.cards import WeightsCard
-from restoration.weights import CARD, Folder, bundled, resolve
+from restoration.weights import Folder, bundled, resolve
 
 
 @click.group()
@@ -51,9 +51,8 @@ def show(which: str, as_json: bool, offline: bool) -> None:
         facts = {"origin": folder.origin, "path": str(folder.path), "mb": round(folder.size() / 1e6, 2)}
         echo_json({**facts, "recipe": msgspec.to_builtins(recipe)})
         return
-    card = folder.path / CARD
-    click.echo(card.read_text(encoding="utf-8") if card.exists() else f"{folder.origin} has no card")
-    click.echo(recipe.to_json(), nl=False)
+    click.echo(harmless(folder.card()) or f"{folder.origin} has no card")
+    click.echo(harmless(recipe.to_json()), nl=False)
 
 
 def _folder(which: str, offline: bool) -> Folder:
