@@ -150,7 +150,7 @@ def test_a_recipe_has_the_working_size_of_its_task_and_weights_refuse_another(tm
     assert '"working_size": 192' in config.read_text()
     for wrong, said in (
         ("256", "says working_size = 256, but its weights were trained with 192"),
-        ("7", "at least 32"),
+        ("7", "for the full size, or 32 to 10000000, not 7"),
     ):
         config.write_text(
             (shipped.path / CONFIG).read_text().replace('"working_size": 192', f'"working_size": {wrong}')
