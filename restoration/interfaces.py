@@ -204,14 +204,14 @@ class Observation:
 
     * `y`: the degraded image, `b c h w`.
     * `operator`: the linear degradation; None if it is the identity or unknown.
-    * `sigma`: the standard deviation of the noise, in units of [0, 1]; None if unknown.
+    * `sigma`: the standard deviation of the noise, in units of [0, 1], or a map of it, `1 1 h w`; None if unknown.
     * `measured`: what `operator(x)` predicts, if that is not `y` itself: for example the small picture that `y` is the
       enlargement of.
     """
 
     y: Tensor
     operator: Operator | None = None
-    sigma: float | None = None
+    sigma: float | Tensor | None = None
     measured: Tensor | None = None
 
 
@@ -238,7 +238,8 @@ class Result:
 
     `ended` is "done", or "time limit" or "Ctrl-C" if it was cut short; `told` what the method says about its work.
     `frames` counts the pictures of the file, of which `picture` is the first; `doubts` are the reasons why
-    `restore run` does not find it plausible.
+    `restore run` does not find it plausible. `image` is the picture in the form that it was given in to `restore`: an
+    array for an array, a tensor for a tensor, an image of PIL for one, or `picture`.
     """
 
     picture: Picture
@@ -255,8 +256,9 @@ class Result:
     frames: int = 1
     told: Mapping[str, Any] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
+    image: Any = field(default=None, repr=False)
 
     def facts(self) -> dict[str, Any]:
         """Return all but the picture, as plain data, with its size as `[width, height]`."""
         height, width = self.picture.pixels.shape[-2:]
-        return {**{k: v for k, v in vars(self).items() if k != "picture"}, "size": [width, height]}
+        return {**{k: v for k, v in vars(self).items() if k not in ("picture", "image")}, "size": [width, height]}

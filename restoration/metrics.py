@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from einops import reduce
@@ -32,8 +32,8 @@ def luma(image: Tensor) -> Tensor:
 def psnr(image: Tensor, clean: Tensor, *, space: Space = "rgb", border: int = 0) -> float:
     """Return the peak signal-to-noise ratio in dB of pictures `1 c h w` in [0, 1], peak 1; infinity for equal ones.
 
-    `space` "y" is the convention of MATLAB and BasicSR. Raises `ValueError` for different shapes or for a border that
-    leaves nothing.
+    `space` "y" is the convention of MATLAB and BasicSR. Raises `ValueError` for another space than these, for different
+    shapes, for values that are not in [0, 1], or for a border that leaves nothing.
     """
     first, second = _prepare(image, clean, space, border)
     error = float((first - second).square().mean())
@@ -95,6 +95,9 @@ def _halve(image: Tensor) -> Tensor:
 def _prepare(image: Tensor, clean: Tensor, space: Space, border: int) -> tuple[Tensor, Tensor]:
     if image.shape != clean.shape:
         raise ValueError(f"pictures of different shapes cannot be compared: {tuple(image.shape)}, {tuple(clean.shape)}")
+    space = _known_space(space)
+    for one in (image, clean):
+        _check_range(one)
     pair = []
     if not 0 <= 2 * border < min(image.shape[-2:]):
         raise ValueError(f"a border of {border} leaves nothing of {image.shape[-1]}x{image.shape[-2]} pixels")
@@ -102,6 +105,23 @@ def _prepare(image: Tensor, clean: Tensor, space: Space, border: int) -> tuple[T
         one = luma(one) if space == "y" else one
         pair.append(one[..., border : one.shape[-2] - border, border : one.shape[-1] - border])
     return pair[0], pair[1]
+
+
+def _known_space(space: str) -> str:
+    """Return the name of a colour space in small letters. Raises `ValueError` for one that is not known."""
+    known = get_args(Space)
+    if not isinstance(space, str) or space.lower() not in known:
+        raise ValueError(f"the space must be {' or '.join(known)}, not {space!r}")
+    return space.lower()
+
+
+def _check_range(image: Tensor) -> None:
+    """Raise `ValueError` for what cannot be a picture in [0, 1]: results may lie a little outside, levels far."""
+    if not image.is_floating_point():
+        raise ValueError(f"pictures are of floats in [0, 1], not of {str(image.dtype).removeprefix('torch.')}")
+    low, high = (float(one) for one in torch.aminmax(image.detach())) if image.numel() else (0.0, 0.0)
+    if low < -1 or high > 2:
+        raise ValueError(f"pictures are in [0, 1], not from {low:g} to {high:g}; divide levels by 255")
 
 
 def _blur(image: Tensor) -> Tensor:

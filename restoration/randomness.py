@@ -9,11 +9,20 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
 
     from torch import Generator, Tensor
+
+DRAWING = {
+    *("rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"),
+    *("bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_", "uniform_"),
+    *("kaiming_normal_", "kaiming_uniform_"),
+}
+"""The functions of torch that draw, by name: tensors' methods too, and those initial weights of which torch hands over."""
 
 
 def keyed_generator(*key: int | str) -> Generator:
@@ -23,6 +32,32 @@ def keyed_generator(*key: int | str) -> Generator:
     bits of it, so that among a million keys about a hundred share their numbers with another one.
     """
     return torch.Generator().manual_seed(_hashed(key))
+
+
+class DrawingFrom(TorchFunctionMode):
+    """A context in which what draws on the CPU, such as initial weights, draws from `rng`, not from the global generator.
+
+    It holds for the thread that enters it alone, and gives the numbers that the global generator would have given with
+    the same seed.
+    """
+
+    def __init__(self, rng: Generator) -> None:
+        super().__init__()
+        self.rng = rng
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Call a function of torch, with the generator if it takes one and was given none."""
+        given = dict(kwargs or {})
+        if getattr(func, "__name__", "") in DRAWING and given.get("generator") is None and self._fits(args, given):
+            given["generator"] = self.rng
+        return func(*args, **given)
+
+    def _fits(self, args: tuple[Any, ...], given: Mapping[str, Any]) -> bool:
+        tensors = [one for one in (*args, *given.values()) if isinstance(one, torch.Tensor)]
+        devices = [one.device for one in tensors] or [torch.device(given.get("device") or torch.get_default_device())]
+        return devices[0].type == self.rng.device.type
 
 
 class RowGenerators:

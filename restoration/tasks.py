@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from restoration.errors import BadOption, did_you_mean
 from restoration.images.folders import pictures_in
 from restoration.interfaces import KnowingTask, Observation
 from restoration.registry import registry
-from restoration.registry.cards import TaskCard
+from restoration.registry.cards import CommandOption, RestorerCard, TaskCard
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -42,11 +43,11 @@ def options_of(name: str, options: Mapping[str, Any], source: Source | None, ind
     The file is the one with the name of the picture or, if there is none, the one at the same `index` of the folder,
     which is repeated if it has fewer files than there are pictures.
     """
-    files = {option.name for option in registry().card(TaskCard, name).asks if option.values == "file"}
+    files = {option.name for option in registry().card(TaskCard, name).asks if option.values in ("file", "map")}
     result = dict(options)
     for key in files & options.keys():
-        folder = Path(str(options[key]))
-        if folder.is_dir():
+        folder = Path(options[key]) if isinstance(options[key], str | PathLike) else None
+        if folder is not None and folder.is_dir():
             found = pictures_in(folder)
             same = [path for path in found if source is not None and path.stem == source.stem]
             result[key] = str((same or [found[index % len(found)]])[0])
@@ -62,3 +63,39 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
             hint = f"it belongs to {', '.join(others)}" if others else did_you_mean(key, card.options()).lstrip("; ")
             raise BadOption(f"task {name!r} has no option {key!r}{hint and f'; {hint}'}")
     make_task(name, options_of(name, options, None, 0))
+
+
+def told_by(name: str, options: Mapping[str, Any]) -> dict[str, str]:
+    """Return the options that tell a method more than its degraded picture shows, and the field each of them fills."""
+    asks = registry().card(TaskCard, name).asks
+    return {option.name: option.tells for option in asks if option.tells and option.name in options}
+
+
+def check_described(name: str, options: Mapping[str, Any], method: str | None = None) -> None:
+    """Raise `BadOption` for an option that would change nothing where a picture is restored, not degraded.
+
+    Those are options that only shape what a task draws and, for a `method`, those that it does not use.
+    """
+    card = registry().card(TaskCard, name)
+    asked = {option.name: option for option in card.asks}
+    describing = [f"--{one.name}" for one in card.asks if one.describes]
+    for key in options:
+        option = asked.get(key)
+        if not (option.describes if option else card.linear and not describing):
+            known = f"; what can be known of one is {', '.join(describing)}" if describing else ""
+            raise BadOption(f"--{key} is about damage that task {name!r} draws, not about a given picture{known}")
+        if option is None or not option.tells or method is None:
+            continue
+        uses = registry().card(RestorerCard, method).uses
+        if uses is not None and option.tells not in uses:
+            raise BadOption(f"method {method!r} does not use --{key}; {users(name, option)}")
+
+
+def users(task: str, option: CommandOption) -> str:
+    """Return which methods use an option of a task, in words."""
+    found = [
+        card.name
+        for card in registry().cards(RestorerCard)
+        if card.uses is not None and option.tells in card.uses and (not card.tasks or task in card.tasks)
+    ]
+    return f"{', '.join(found)} {'do' if len(found) > 1 else 'does'}" if found else "no method that is installed does"

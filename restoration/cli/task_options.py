@@ -84,6 +84,7 @@ TYPES: dict[str, tuple[Any, str | None]] = {
     "number": (Numbers(whole=False), None),
     "whole": (Numbers(whole=True), None),
     "file": (click.STRING, "PATH"),
+    "map": (Mixed(), "NUMBER|PATH"),
     "word": (click.STRING, "WORD"),
 }
 """How the command line reads each kind of values, and the name of a value in its help."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from typing import TYPE_CHECKING
 
 import torch
@@ -43,8 +44,18 @@ class Tiled(nn.Module):
         if tile and tile < SMALLEST:
             raise ValueError(f"tile must be 0, for none, or at least {SMALLEST}, not {tile}")
         self.network = network
-        self.tile = tile // MULTIPLE * MULTIPLE
+        self._first = tile // MULTIPLE * MULTIPLE
+        self._own = threading.local()
         self.halo = halo(reach)
+
+    @property
+    def tile(self) -> int:
+        """The side of the tiles in pixels, 0 for none. Each thread has its own: it may be at another picture."""
+        return getattr(self._own, "tile", self._first)
+
+    @tile.setter
+    def tile(self, tile: int) -> None:
+        self._own.tile = tile
 
     def forward(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """Evaluate the network on `b c h w` at times `t`, `1` or `b`: `b c h w`."""

@@ -142,15 +142,19 @@ class SamplerCard(Card):
 class CommandOption:
     """An option of a task's or method's factory that the command line offers as `--NAME`.
 
-    `values` is "number" (or two, LOW,HIGH, to be drawn from), "whole" for whole numbers, "file" for a path, or a tuple
-    of the words that it may be. `describes`, of a task's option, says that it tells something about a user's degraded
-    picture, so that `restore run` offers it too; the others only shape what is drawn. It offers those of methods all.
+    `values` is "number" (or two, LOW,HIGH, to be drawn from), "whole" for whole numbers, "file" for a path, "map" for a
+    number or the path of a map of numbers, or a tuple of the words that it may be. `describes`, of a task's option,
+    says that it tells something about a user's degraded picture, so that `restore run` offers it too; the others only
+    shape what is drawn. It offers those of methods all. `tells` names the field of `Observation` that such an option
+    fills, "sigma" or "operator", if that does not show in the degraded picture itself: only methods that use the field
+    take it then, see `RestorerCard`.
     """
 
     name: str
     help: str
     values: str | tuple[str, ...] = "number"
     describes: bool = False
+    tells: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,13 +182,16 @@ class RestorerCard(Card):
     `NetworkMaker`; and `task`, the name of the task. `tasks` are those it is made for, () for any; `defaults` the parts
     and options that training starts from, by the names of a recipe:
     `{"network": {"name": "nafnet-compact", "options": {"width": 16}}}`. `asks` is what the command line offers;
-    `anytime` says that every guess is an answer, so that a run that is interrupted has one.
+    `anytime` says that every guess is an answer, so that a run that is interrupted has one. `uses` are the fields of
+    `Observation` that it looks at beside `y`: what tells others, such as `--sigma`, is refused before any work. If it
+    is None, that is refused when the method is done and did not look.
     """
 
     kind: ClassVar[str] = "method"
     tasks: tuple[str, ...] = ()
     needs_weights: bool = True
     anytime: bool = False
+    uses: tuple[str, ...] | None = None
     asks: tuple[CommandOption, ...] = ()
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 

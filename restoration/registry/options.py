@@ -11,13 +11,26 @@ from typing import Any
 from restoration.errors import BadOption, BadPlugin
 
 
+PLAIN = (bool, int, float, str)
+"""The types of single values in JSON."""
+
+
 def converted(factory: Any, options: Mapping[str, Any], owner: str) -> dict[str, Any]:
-    """Check values against the annotations of a factory; JSON lists become tuples where the factory says so."""
+    """Check values against the annotations of a factory; JSON lists become tuples where the factory says so.
+
+    Where an annotation names `Any` beside other types, what JSON does not have passes as it is: an array, for example.
+    """
     import msgspec
 
     result = {}
     for name, value in options.items():
         hint = _hint(factory, name)
+        others = [one for one in typing.get_args(hint) if one is not Any]
+        if Any in typing.get_args(hint):
+            if value is not None and not isinstance(value, (*PLAIN, list, tuple, dict)):
+                result[name] = value
+                continue
+            hint = typing.Union[tuple(others)]  # noqa: UP007  # they are only known here
         try:
             result[name] = msgspec.convert(value, hint)
         except msgspec.ValidationError as error:

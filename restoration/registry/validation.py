@@ -18,7 +18,7 @@ C = TypeVar("C", bound=Card)
 NAME, COMMAND, OPTION = r"\w[\w./+-]*", r"[a-z][a-z0-9-]*", r"[a-z][a-z0-9_]*"
 """What cards, commands and options may be called: no spaces, and no signs that `@`, `,`, `=` and `:` are elsewhere."""
 WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "True or False"}
-VALUES = ("number", "whole", "file")
+VALUES = ("number", "whole", "file", "map")
 
 
 def checked(card: object, kind: type[C], hook: str) -> C:

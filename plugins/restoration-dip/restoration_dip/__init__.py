@@ -52,6 +52,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         source="Ulyanov et al. 2018, arXiv:1711.10925",
         tasks=TASKS,
         needs_weights=False,
+        uses=("operator", "sigma"),
         anytime=True,
         asks=(
             CommandOption(
@@ -77,6 +78,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         source="after Ulyanov et al. 2018, arXiv:1711.10925, and Ho et al. 2020, arXiv:2006.11239",
         tasks=TASKS,
         needs_weights=False,
+        uses=("operator",),
         anytime=True,
         asks=(
             CommandOption(name="perceptual", help="weight of a feature distance in the loss; 0 by default"),

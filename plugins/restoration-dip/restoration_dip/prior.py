@@ -192,7 +192,10 @@ class DeepImagePrior:
         held_out = HELD_OUT if plan.stop == "held-out" else 0.0
         if plan.start == "masked":
             held_out = min(held_out, max(MASKED_HELD_OUT_PIXELS / target[0, 0].numel(), MASKED_HELD_OUT))
-        return Problem(target, operator, held_out=held_out, rng=rng, norm=self._norm(observation))
+        problem = Problem(target, operator, held_out=held_out, rng=rng, norm=self._norm(observation))
+        if isinstance(observation.sigma, torch.Tensor):
+            problem.weigh(observation.sigma.to(target))
+        return problem
 
     def _fitting(self, problem: Problem, observation: Observation, plan: Plan, rng: Generator) -> Fitting:
         """Return the fit: a new network with initial weights from `rng`, and its input."""
@@ -239,7 +242,10 @@ class DeepImagePrior:
         return max(plan.jitter, COPY_JITTER * self._noise(observation))
 
     def _noise(self, observation: Observation) -> float:
-        return estimate_sigma(observation.y) if observation.sigma is None else observation.sigma
+        sigma = observation.sigma
+        if isinstance(sigma, torch.Tensor):
+            return float(sigma.square().mean().sqrt())
+        return estimate_sigma(observation.y) if sigma is None else sigma
 
     def _norm(self, observation: Observation) -> Norm:
         return choose_norm(get_measurement(observation, self.task), self.task) if self.norm == "auto" else self.norm

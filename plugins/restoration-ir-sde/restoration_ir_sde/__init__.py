@@ -78,6 +78,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         name="ir-sde",
         factory="restoration_ir_sde.restorers:IRSDE",
         summary="mean-reverting diffusion from the degraded picture to the clean one",
+        uses=(),
         source=PAPER,
         defaults={
             "network": {"name": "nafnet-compact", "options": COMPACT},
@@ -93,6 +94,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         name="latent-ir-sde",
         factory="restoration_ir_sde.latent:LatentIRSDE",
         summary="Latent Refusion: mean-reverting diffusion of small latents, for large pictures",
+        uses=(),
         source=REFUSION,
         defaults={
             "network": {"name": "latent-pair"},
@@ -111,6 +113,7 @@ def register_restorers() -> Iterable[RestorerCard]:
             summary=f"diffusion ({kind.upper()}) that starts at the noise level of the picture",
             source=PAPER,
             tasks=("denoise",),
+            uses=("sigma",),
             defaults={
                 "network": {"name": "nafnet-compact", "options": COMPACT},
                 "schedule": {

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from restoration_ir_sde.schedules import DenoisingSDE
 
 
+LEVELS = 4
+"""The levels of a map of noise that a picture is sampled from."""
 LEAST = 0.1 / 255
 """Noise of at most this standard deviation counts as none, so that there is one step."""
 
@@ -60,18 +62,56 @@ class Denoising(IRSDE):
     """Denoising-SDE and -ODE: a picture with noise `sigma` is a state of the path, and sampling starts there.
 
     There is an evaluation for each step of the schedule from there on, but at most `steps`. Unknown noise is estimated
-    from the picture; noise that is stronger than that of the path starts at its end.
+    from the picture; noise that is stronger than that of the path starts at its end. If a map of the noise is known,
+    the picture is sampled from up to four of its levels, and each pixel is interpolated between the two next to its
+    own.
     """
 
     schedule: DenoisingSDE
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
         """Yield the clean estimate of every step, `b c h w`. Raises `ValueError` if known noise is too strong."""
-        sigma = observation.sigma
+        sigma, y = observation.sigma, observation.y
+        if isinstance(sigma, torch.Tensor):
+            yield from self._sampled_by_map(y, sigma, rng)
+            return
         if sigma is None:
             strongest = float(self.schedule.at(torch.ones(1, dtype=torch.float64))[2])
-            sigma = min(estimate_sigma(observation.y), strongest)
+            sigma = min(estimate_sigma(y), strongest)
+        yield from self._sampled(y, sigma, rng)
+
+    def _sampled_by_map(self, y: Tensor, sigma: Tensor, rng: Generator) -> Iterator[Tensor]:
+        """Yield the estimate of `y` after each level of a map of noise, `1 1 h w`: `b c h w`."""
+        quantiles = torch.linspace(0, 1, LEVELS, dtype=torch.float64)
+        levels = torch.quantile(_thinned(sigma).double(), quantiles).unique().tolist()
+        left, total = torch.ones_like(y), torch.zeros_like(y)
+        for number, level in enumerate(levels):
+            *_, estimate = self._sampled(y, level, rng)
+            share = weights_of(sigma.to(y), levels, number)
+            total, left = total + share * estimate, left - share
+            yield total + left * estimate
+
+    def _sampled(self, y: Tensor, sigma: float, rng: Generator) -> Iterator[Tensor]:
+        """Yield the clean estimates of a picture `b c h w` with noise of one strength."""
         start = self.schedule.time_of(max(sigma, LEAST))
         steps = min(self.steps, round(start * self.schedule.T))
         times = start * torch.linspace(1, 0, steps + 1, dtype=torch.float64)
-        yield from self._walk(observation.y, observation.y, times, drawing(observation.y, rng))
+        yield from self._walk(y, y, times, drawing(y, rng))
+
+
+def _thinned(sigma: Tensor) -> Tensor:
+    """Return the least and the largest value of a map, and some of those between: quantiles need no more."""
+    values = sigma.flatten()
+    return torch.cat([values.min()[None], values[:: max(1, len(values) // 100_000)], values.max()[None]])
+
+
+def weights_of(sigma: Tensor, levels: list[float], number: int) -> Tensor:
+    """Return the weight of one of the `levels` of noise at each pixel of a map, `1 1 h w`; all of them sum to 1."""
+    weight = torch.ones_like(sigma)
+    if number > 0:
+        low, here = levels[number - 1 : number + 1]
+        weight = weight * ((sigma - low) / (here - low)).clamp(0, 1)
+    if number < len(levels) - 1:
+        here, high = levels[number : number + 2]
+        weight = weight * ((high - sigma) / (high - here)).clamp(0, 1)
+    return weight

@@ -34,6 +34,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         name="regression",
         factory="restoration_regression.regression:Regression",
         summary="one evaluation of a network: the CNN baseline, with the highest PSNR for its time",
+        uses=(),
         defaults={
             "network": {
                 "name": "nafnet-compact",

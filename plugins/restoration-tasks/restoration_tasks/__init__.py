@@ -33,6 +33,7 @@ def register_tasks() -> Iterable[TaskCard]:
                 help="file of the blur kernel: a picture, NAME.npy or NAME.npz:KEY",
                 values="file",
                 describes=True,
+                tells="operator",
             ),
             CommandOption(name="kind", help="kind of blur that is drawn", values=("shake", "defocus", "mixed")),
             CommandOption(name="extent", help="diameter of the kernels that are drawn, in pixels"),
@@ -45,7 +46,14 @@ def register_tasks() -> Iterable[TaskCard]:
         linear=True,
         limits=Limits(darker=8, lighter=8, structure=0.5),
         asks=(
-            CommandOption(name="sigma", help="standard deviation of the noise, in levels of 255", describes=True),
+            CommandOption(
+                name="sigma",
+                help="standard deviation of the noise, in levels of 255; or a file of it for every pixel: a picture, "
+                "NAME.npy or NAME.npz:KEY",
+                values="map",
+                describes=True,
+                tells="sigma",
+            ),
             CommandOption(
                 name="kind",
                 help="kind of noise that is drawn",
@@ -73,7 +81,7 @@ def register_tasks() -> Iterable[TaskCard]:
         asks=(
             CommandOption(
                 name="mask",
-                help="a picture, or a folder of pictures, that is black where pixels are missing",
+                help="a picture, or a folder of pictures, that is black where pixels are missing, or NAME.npy",
                 values="file",
                 describes=True,
             ),
@@ -84,7 +92,7 @@ def register_tasks() -> Iterable[TaskCard]:
             ),
             CommandOption(
                 name="holes",
-                help="colour of the holes in the mask; black by default",
+                help="colour of the holes in the mask; by default black, or white if it is certain",
                 values=("black", "white"),
                 describes=True,
             ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -34,19 +34,22 @@ class Blur:
     `kind` is "shake", the path of a hand (a random walk with inertia, drawn between the pixels, after Boracchi and Foi,
     "Modeling the Performance of Image Restoration From Motion Blur", 2012), "defocus", a disc, or "mixed", a quarter of
     the pictures defocused. `extent` is how far a shake reaches in pixels (discs are 0.6 of it across), drawn
-    log-uniformly from its range, since most hands shake a little; `noise` is in levels of 255. `kernel` is a file for
-    one kernel for all, see `read_kernel`.
+    log-uniformly from its range, since most hands shake a little; `noise` is in levels of 255. `kernel` is one kernel
+    for all, see `read_kernel`: a file, an array, a tensor or an image.
     """
 
     def __init__(
         self,
         *,
-        kind: Kind = "mixed",
-        extent: float | tuple[float, float] = (2.0, 21.0),
+        kind: Kind | None = None,
+        extent: float | tuple[float, float] | None = None,
         noise: float | tuple[float, float] = (0.0, 2.0),
-        kernel: str | None = None,
+        kernel: str | Any | None = None,
     ) -> None:
-        self.kind, self.kernel = kind, kernel
+        if kernel is not None and (kind is not None or extent is not None):
+            raise ValueError("the blur is that of the kernel: kind and extent are for kernels that are drawn")
+        self.kind: Kind = "mixed" if kind is None else kind
+        self.kernel, extent = kernel, (2.0, 21.0) if extent is None else extent
         self.extent, self.noise = between("extent", extent, 1, 101), between("noise", noise, 0, 255)
 
     def __call__(self, x: Tensor, rng: Generator) -> Tensor:
@@ -63,7 +66,8 @@ class Blur:
 
     def describe(self, picture: Picture) -> Observation:
         """Return what is known about a blurred picture: its kernel, if there is a file of it."""
-        return Observation(y=picture.pixels, operator=Convolution(read_kernel(self.kernel)) if self.kernel else None)
+        operator = None if self.kernel is None else Convolution(read_kernel(self.kernel))
+        return Observation(y=picture.pixels, operator=operator)
 
     def _draw(self, batch: int, rng: Generator) -> Tensor:
         low, high = self.extent

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from restoration import BadOption, Observation, read
+from restoration import BadOption, Observation
 from restoration.operators import Masking
 from restoration_tasks.drawing import between
+from restoration_tasks.masks import Colour, read_mask
 from restoration_tasks.strokes import draw_boxes, draw_segments, draw_strokes, draw_text
 
 if TYPE_CHECKING:
@@ -28,19 +28,23 @@ class Holes:
     """Removes pixels and leaves white in their place, as the literature on diffusion does (Luo et al. 2023).
 
     `kind` is thin or thick strokes, boxes, text, single pixels, or "mixed", one of them for each picture; `share` is
-    how much they cover, None for the range of the kind. `mask` is a file with the holes instead: they are black in it
-    or, if `holes` says so, white.
+    how much they cover, None for the range of the kind. `mask` has the holes instead, see `read_mask`: a file, an array,
+    a tensor or an image. They are black in it or, if `holes` says so or it is certain, white.
     """
 
     def __init__(
         self,
         *,
-        kind: Kind = "mixed",
+        kind: Kind | None = None,
         share: float | tuple[float, float] | None = None,
-        mask: str | None = None,
-        holes: Literal["black", "white"] = "black",
+        mask: str | Any | None = None,
+        holes: Colour | None = None,
     ) -> None:
-        self.kind = kind
+        if mask is None and holes is not None:
+            raise ValueError("holes is the colour of the holes in a mask, and there is no mask")
+        if mask is not None and (kind is not None or share is not None):
+            raise ValueError("the holes are those of the mask: kind and share are for holes that are drawn")
+        self.kind: Kind = "mixed" if kind is None else kind
         self.share = None if share is None else between("share", share, 0, 1)
         self.mask, self.holes = mask, holes
 
@@ -52,7 +56,7 @@ class Holes:
         """Return pictures with white holes, and the operator that makes the holes 0."""
         batch, _, height, width = x.shape
         if self.mask is not None:
-            return mask_picture(x, self._read_mask(height, width))
+            return mask_picture(x, read_mask(self.mask, (height, width), self.holes))
         return mask_picture(x, torch.stack([self._draw(height, width, rng) for _ in range(batch)])[:, None])
 
     def describe(self, picture: Picture) -> Observation:
@@ -61,7 +65,8 @@ class Holes:
         Raises `BadOption` if neither shows where the holes are.
         """
         if self.mask is not None:
-            return mask_picture(picture.pixels, self._read_mask(*picture.pixels.shape[-2:]))
+            y = picture.pixels
+            return mask_picture(y, read_mask(self.mask, (y.shape[-2], y.shape[-1]), self.holes, y))
         if picture.alpha is None or bool((picture.alpha == 1).all()):
             raise BadOption(
                 "where are the holes? Give --mask FILE, black where pixels are missing, or make the holes transparent"
@@ -86,14 +91,6 @@ class Holes:
                 draw_strokes(height, width, (3, 14) if kind == "thin" else (14, 50), share, rng), height, width
             )
         return (~lost).float()
-
-    def _read_mask(self, height: int, width: int) -> Tensor:
-        assert self.mask is not None
-        pixels = read(Path(self.mask)).pixels.mean(dim=1, keepdim=True)
-        if pixels.shape[-2:] != (height, width):
-            size = f"{pixels.shape[-1]}x{pixels.shape[-2]}"
-            raise BadOption(f"the mask {self.mask} is {size}, the picture {width}x{height}; they must be of one size")
-        return ((pixels > 0.5) if self.holes == "black" else (pixels < 0.5)).float()
 
 
 def mask_picture(x: Tensor, mask: Tensor) -> Observation:

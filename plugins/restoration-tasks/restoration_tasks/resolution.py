@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from restoration import Observation
+from restoration import BadOption, Observation
 from restoration.operators import Resampling
 from restoration_tasks.drawing import between
 
@@ -49,7 +49,12 @@ class LowResolution:
         return Observation(y=y, operator=operator, sigma=self.noise / 255, measured=small)
 
     def describe(self, picture: Picture) -> Observation:
-        """Return what is known about a small picture: the operator from one `scale` times larger."""
+        """Return what is known about a small picture: the operator from one `scale` times larger, 4 by default.
+
+        Raises `BadOption` for several scales, of which a picture has one.
+        """
+        if len(self.scales) > 1 and self.scales != SCALES:
+            raise BadOption(f"a picture is enlarged by one scale, not by {', '.join(map(str, self.scales))}")
         scale, small = self.scales[-1], picture.pixels
         height, width = small.shape[-2:]
         operator = Resampling(Fraction(1, scale), (height * scale, width * scale))

@@ -13,6 +13,7 @@ from torch import nn
 
 from restoration.engine.hardware import release_large_tensors
 from restoration.memory import free_memory
+from restoration.randomness import DrawingFrom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,8 +37,7 @@ def make_untrained(
     make_network: NetworkMaker, in_channels: int, options: Mapping[str, Any], rng: Generator, device: torch.device
 ) -> nn.Module:
     """Make a network for inputs of `in_channels` on a device; its initial weights are drawn with a seed from `rng`."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=rng)))
+    with DrawingFrom(torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=rng)))):
         return make_network(in_channels, options).to(device)
 
 

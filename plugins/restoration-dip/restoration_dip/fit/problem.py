@@ -63,6 +63,16 @@ class Problem:
         self.fitted_values, self.held_out_values = float(self.shown.sum()) * target.shape[1], float(self.judged.sum())
         if self.fitted_values == 0:
             raise ValueError("nothing of the picture is known")
+        self.weight: Tensor | None = None
+
+    def weigh(self, sigma: Tensor) -> None:
+        """Weigh the error of each pixel by the inverse of its noise, a map `1 1 h w`: maximum likelihood.
+
+        Noise of less than a tenth of the mean counts as that, or a few pixels would be all that is fitted.
+        """
+        power = 2 if self.norm == "l2" else 1
+        weight = sigma.clamp(min=max(float(sigma.mean()) / 10, 1e-6)) ** -power
+        self.weight = weight / weight.mean()
 
     def loss(self, x: Tensor, where: Tensor | None = None) -> Tensor:
         """Return the mean error of an output `x` over the fitted pixels, or over the values where `where` is 1."""
@@ -89,7 +99,8 @@ class Problem:
 
     def _error(self, x: Tensor) -> Tensor:
         error = (x if self.operator is None else self.operator(x)) - self.target
-        return error.square() if self.norm == "l2" else error.abs()
+        size = error.square() if self.norm == "l2" else error.abs()
+        return size if self.weight is None else size * self.weight
 
 
 def take_neighbours(x: Tensor, rng: Generator) -> Tensor:
