@@ -21,6 +21,10 @@ SMALLEST_MS_SSIM = (WINDOW - 1) * 2 ** (len(SCALES) - 1) + 1
 """The smallest side, 161, for which the window fits into the coarsest scale."""
 
 
+LARGEST = 16.0
+"""What is larger is a level of 255, and not a value in [0, 1] with noise."""
+
+
 def luma(image: Tensor) -> Tensor:
     """Return Y of `b 3 h w` in [0, 1] as MATLAB's rgb2ycbcr gives it, in float: `b 1 h w` in [16, 235] / 255."""
     if image.shape[1] == 1:
@@ -95,14 +99,14 @@ def _halve(image: Tensor) -> Tensor:
 def _prepare(image: Tensor, clean: Tensor, space: Space, border: int) -> tuple[Tensor, Tensor]:
     if image.shape != clean.shape:
         raise ValueError(f"pictures of different shapes cannot be compared: {tuple(image.shape)}, {tuple(clean.shape)}")
-    space = _known_space(space)
+    known = _known_space(space)
     for one in (image, clean):
         _check_range(one)
     pair = []
     if not 0 <= 2 * border < min(image.shape[-2:]):
         raise ValueError(f"a border of {border} leaves nothing of {image.shape[-1]}x{image.shape[-2]} pixels")
     for one in (image.double(), clean.double()):
-        one = luma(one) if space == "y" else one
+        one = luma(one) if known == "y" else one
         pair.append(one[..., border : one.shape[-2] - border, border : one.shape[-1] - border])
     return pair[0], pair[1]
 
@@ -116,11 +120,11 @@ def _known_space(space: str) -> str:
 
 
 def _check_range(image: Tensor) -> None:
-    """Raise `ValueError` for what cannot be a picture in [0, 1]: results may lie a little outside, levels far."""
+    """Raise `ValueError` for what cannot be a picture in [0, 1]: noise may lie a little outside, levels far."""
     if not image.is_floating_point():
         raise ValueError(f"pictures are of floats in [0, 1], not of {str(image.dtype).removeprefix('torch.')}")
     low, high = (float(one) for one in torch.aminmax(image.detach())) if image.numel() else (0.0, 0.0)
-    if low < -1 or high > 2:
+    if low < -LARGEST or high > LARGEST:
         raise ValueError(f"pictures are in [0, 1], not from {low:g} to {high:g}; divide levels by 255")
 
 

@@ -22,7 +22,7 @@ DRAWING = {
     *("bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_", "uniform_"),
     *("kaiming_normal_", "kaiming_uniform_"),
 }
-"""The functions of torch that draw, by name: tensors' methods too, and those initial weights of which torch hands over."""
+"""The functions of torch that draw, by name: methods of tensors too, and what draws initial weights."""
 
 
 def keyed_generator(*key: int | str) -> Generator:
@@ -35,7 +35,7 @@ def keyed_generator(*key: int | str) -> Generator:
 
 
 class DrawingFrom(TorchFunctionMode):
-    """A context in which what draws on the CPU, such as initial weights, draws from `rng`, not from the global generator.
+    """A context in which what draws on the CPU, such as initial weights, draws from `rng`, not from the global one.
 
     It holds for the thread that enters it alone, and gives the numbers that the global generator would have given with
     the same seed.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 from msgspec.structs import replace
 
 from restoration import weights as folders
+from restoration.engine.answers import Own, finished, guesses_of, told_of
 from restoration.engine.hardware import (
     MMAP_MAX,
     MMAP_THRESHOLD,
@@ -24,12 +24,13 @@ from restoration.engine.hardware import (
 )
 from restoration.engine.shrinking import carry_over, shrink
 from restoration.engine.tiling import Tiled, auto_tile, parse_tile
+from restoration.engine.watched import Watched
 from restoration.errors import BadOption, BadPlugin, BadWeights, RestorationError
-from restoration.images import read
-from restoration.interfaces import BoundedNetwork, Observation, ReportingRestorer, Result
+from restoration.images.given import itself, picture_of
+from restoration.interfaces import BoundedNetwork, Observation, Restorer, Result
 from restoration.memory import is_out_of_memory
-from restoration.operators import Masking
 from restoration.picture import Picture, filled, with_channels
+from restoration.randomness import DrawingFrom
 from restoration.recipe import (
     Parts,
     Recipe,
@@ -41,7 +42,7 @@ from restoration.recipe import (
 )
 from restoration.registry import registry, tell
 from restoration.registry.cards import NetworkCard, RestorerCard, TaskCard
-from restoration.tasks import check_options, describe, make_task
+from restoration.tasks import check_described, check_options, describe, make_task, told_by
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -102,7 +103,8 @@ class Restoration:
         walk = {} if steps is None else {"steps": steps}
         owner = self.folder.origin if self.folder else None
         self.recipe = with_options(recipe, {**walk, **own}, parts={"network": network, "sampler": sampler}, owner=owner)
-        parts = build_parts(self.recipe)
+        with DrawingFrom(torch.Generator().manual_seed(0)):  # the program's own generator is none of our business
+            parts = build_parts(self.recipe)
         self.precision = precision_name(precision, self.device, fits=parts.make_network is not None)
         self.network = parts.network
         if parts.network is not None:
@@ -115,12 +117,23 @@ class Restoration:
             self.tiled = Tiled(parts.network, 0, reach)
             self.tiled.register_forward_hook(self._count)
             parts = Parts(**{**vars(parts), "network": self.tiled})
-        self.restorer = build_restorer(self.recipe, parts)
-        self._evaluations = 0
+        self._parts, self._own = parts, Own()
+        self._own.restorer = build_restorer(self.recipe, parts)  # which shows here what does not fit
+
+    @property
+    def restorer(self) -> Restorer:
+        """The method itself. Each thread has its own, which share the network: it may tell about another picture."""
+        if self._own.restorer is None:
+            self._own.restorer = build_restorer(self.recipe, self._parts)
+        return self._own.restorer
+
+    @restorer.setter
+    def restorer(self, restorer: Restorer) -> None:
+        self._own.restorer = restorer
 
     def __call__(
         self,
-        picture: Picture | Observation,
+        picture: Any,
         *,
         seed: int = 0,
         task_options: Mapping[str, Any] | None = None,
@@ -129,23 +142,35 @@ class Restoration:
     ) -> Result:
         """Restore one picture, or what was observed of one; `observe` sees every guess, `1 c h w`.
 
+        A picture is a `Picture`, a path, the bytes of a file, an array, a tensor or an image of PIL, see `picture_of`;
+        the `image` of the result has the same form. Several threads may call this at once.
+
         Guesses are of the size that the method works at: that of the picture, where the task has no working size.
         `task_options` are those of this picture alone, where they differ from the others'; `observation` is what
         `describe` has returned for it, if that was called before.
         """
         begin = time.perf_counter()
+        told: dict[str, str] = {}
+        shaped: Callable[[Picture], Any] = itself
         if isinstance(picture, Observation):
             observation, picture = picture, Picture(pixels=picture.y)
-        elif observation is None:
-            observation = self.describe(picture, task_options)
+        else:
+            picture, shaped = picture_of(picture)
+            told = told_by(self.task, {**self.task_options, **(task_options or {})})
+            if observation is None:
+                observation = self.describe(picture, task_options)
         placed = self._placed(observation)
         small = self._small(placed)
-        guess, ended = self._guess(small, seed, observe)
+        watched = Watched.of(small)
+        guess, ended = self._guess(watched, seed, observe)
+        if told and registry().card(RestorerCard, self.method).uses is None:
+            watched.check(told, self.method)
         pixels = with_channels(carry_over(placed.y, small.y, guess.float()).cpu().clamp(0, 1), picture.pixels.shape[1])
         if registry().card(TaskCard, self.task).lossy:
             picture = dataclasses.replace(picture, compression=None)
+        restored = finished(picture, observation, pixels)
         result = Result(
-            picture=finished(picture, observation, pixels),
+            picture=restored,
             method=self.method,
             task=self.task,
             weights=self.folder.origin if self.folder else None,
@@ -153,26 +178,29 @@ class Restoration:
             device=str(self.device),
             precision=self.precision,
             tile=self.tiled.tile if self.network is not None else 0,
-            evaluations=self._evaluations,
+            evaluations=self._own.evaluations,
             seconds=round(time.perf_counter() - begin, 3),
             ended=ended,
-            told=self._told(),
+            told=told_of(self.restorer, self.method),
+            image=shaped(restored),
         )
         tell("restored", result=result)
         return result
 
     def describe(self, picture: Picture, task_options: Mapping[str, Any] | None = None) -> Observation:
         """Return what is known about a picture; its `y`, `1 c h w`, has the size of the result. Raises `BadOption`."""
-        return describe(make_task(self.task, {**self.task_options, **(task_options or {})}), filled(picture))
+        options = {**self.task_options, **(task_options or {})}
+        check_described(self.task, options, self.method)
+        return describe(make_task(self.task, options), filled(picture))
 
     def _guess(self, observation: Observation, seed: int, observe: Callable[[Tensor], None]) -> tuple[Tensor, str]:
         """Run the method on an observation; return its last estimate, and why it is the last."""
-        self._evaluations = 0
+        self._own.evaluations = 0
         self._set_tile(observation.y)
         guess, ended, begin = None, "done", time.perf_counter()
         try:
             with torch.inference_mode(), precision(self.precision, self.device):
-                for guess in self._guesses(observation, seed):
+                for guess in guesses_of(self.restorer, self.method, observation, seed):
                     observe(guess)
                     if self.time_limit is not None and time.perf_counter() - begin > self.time_limit:
                         ended = "time limit"
@@ -192,43 +220,25 @@ class Restoration:
         if guess is None:
             raise BadPlugin(f"method {self.method!r} gave no picture")
         if not bool(torch.isfinite(guess.sum())):
-            raise RestorationError(f"method {self.method!r} gave numbers that are not finite; try --precision fp32")
+            hint = "" if self.precision == "fp32" else "; try --precision fp32"
+            raise BadPlugin(f"method {self.method!r} gave numbers that are not finite{hint}")
         return guess, ended
-
-    def _guesses(self, observation: Observation, seed: int) -> Iterator[Tensor]:
-        """Yield what the method yields. Raises `BadPlugin` for anything but pictures like the one observed."""
-        guesses: Any = self.restorer(observation, torch.Generator().manual_seed(seed))
-        if not isinstance(guesses, Iterable):
-            raise BadPlugin(f"method {self.method!r} gave {type(guesses).__name__}, not pictures one after another")
-        wanted = tuple(observation.y.shape)
-        for guess in guesses:
-            if not isinstance(guess, torch.Tensor) or not guess.is_floating_point() or tuple(guess.shape) != wanted:
-                found = (
-                    f"{guess.dtype} {tuple(guess.shape)}" if isinstance(guess, torch.Tensor) else type(guess).__name__
-                )
-                raise BadPlugin(f"method {self.method!r} gave {found}, not a picture of floats, {wanted}")
-            yield guess
-
-    def _told(self) -> dict[str, Any]:
-        """Return what the method has to say about the last picture. Raises `BadPlugin` if that is no dict."""
-        told: object = self.restorer.told if isinstance(self.restorer, ReportingRestorer) else {}
-        if not isinstance(told, Mapping):
-            raise BadPlugin(f"method {self.method!r} has a `told` that is {type(told).__name__}, not a dict")
-        return dict(told)
 
     def _placed(self, observation: Observation) -> Observation:
         """Bring what was observed to the device, with as many channels as the network knows."""
         channels = len(self.recipe.channels)
-        measured = observation.measured
+        measured, sigma = observation.measured, observation.sigma
         return dataclasses.replace(
             observation,
             y=with_channels(observation.y, channels).to(self.device),
+            sigma=sigma.to(self.device) if isinstance(sigma, torch.Tensor) else sigma,
             measured=None if measured is None else with_channels(measured, channels).to(self.device),
         )
 
     def _small(self, observation: Observation) -> Observation:
         """Shrink what was observed to the working size of the recipe, if it has one."""
-        if observation.operator is not None or observation.measured is not None:
+        mapped = isinstance(observation.sigma, torch.Tensor)
+        if mapped or observation.operator is not None or observation.measured is not None:
             return observation
         return dataclasses.replace(observation, y=shrink(observation.y, self.recipe.working_size))
 
@@ -267,33 +277,24 @@ class Restoration:
         return registry().card(NetworkCard, self.recipe.network.name)
 
     def _count(self, *_: object) -> None:
-        self._evaluations += 1
+        self._own.evaluations += 1
 
 
 def restore(
-    image: Picture | str | Path | bytes,
+    image: Any,
     method: str,
     task: str,
     *,
     seed: int = 0,
     **options: Any,
 ) -> Result:
-    """Restore one picture, from a file or its bytes; `options` are those of `Restoration`.
+    """Restore one picture: a path, the bytes of a file, a `Picture`, an array, a tensor or an image of PIL.
 
-    Example: `restore("noisy.png", "denoising-ode", "denoise", task_options={"sigma": 25})`.
+    The `image` of the result has the same form, see `restoration.images.given.picture_of`. `options` are those of
+    `Restoration`. Raises `RestorationError`.
+
+    Example: `restore("noisy.png", "denoising-ode", "denoise", task_options={"sigma": 25}).picture`, or with an array of
+    numpy `restore(noisy, "regression", "denoise").image`.
     """
     prepare()
-    picture = image if isinstance(image, Picture) else read(image)
-    return Restoration(method, task, **options)(picture, seed=seed)
-
-
-def finished(picture: Picture, observation: Observation, pixels: Tensor) -> Picture:
-    """Return the restored picture: known and hidden pixels as they were; no alpha where it only marked the holes."""
-    if isinstance(observation.operator, Masking):
-        mask = observation.operator.mask
-        pixels = torch.where(mask == 1, picture.pixels, pixels)
-        if picture.alpha is not None and torch.equal((picture.alpha == 1).to(mask), mask):
-            picture = dataclasses.replace(picture, alpha=None)
-    if picture.alpha is not None and pixels.shape == picture.pixels.shape:
-        pixels = torch.where(picture.alpha == 0, picture.pixels, pixels)
-    return picture.with_pixels(pixels)
+    return Restoration(method, task, **options)(image, seed=seed)

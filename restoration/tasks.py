@@ -84,11 +84,15 @@ def check_described(name: str, options: Mapping[str, Any], method: str | None = 
         if not (option.describes if option else card.linear and not describing):
             known = f"; what can be known of one is {', '.join(describing)}" if describing else ""
             raise BadOption(f"--{key} is about damage that task {name!r} draws, not about a given picture{known}")
-        if option is None or not option.tells or method is None:
-            continue
-        uses = registry().card(RestorerCard, method).uses
-        if uses is not None and option.tells not in uses:
+        if option is not None and method is not None and not used_by(method, name, key):
             raise BadOption(f"method {method!r} does not use --{key}; {users(name, option)}")
+
+
+def used_by(method: str, task: str, key: str) -> bool:
+    """Return whether an option of a task changes what a method makes of a given picture, as far as its card says."""
+    tells = next((option.tells for option in registry().card(TaskCard, task).asks if option.name == key), "")
+    uses = registry().card(RestorerCard, method).uses
+    return not tells or uses is None or tells in uses
 
 
 def users(task: str, option: CommandOption) -> str:

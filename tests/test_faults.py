@@ -183,7 +183,7 @@ def test_every_kind_of_card_has_a_hook_and_is_tried() -> None:
 def test_every_field_of_every_card_is_checked(card: Card, field: str) -> None:
     kind = type(card)
     assert checked(card, kind, "hook") == card
-    for wrong in WRONG:
+    for wrong in (one for one in WRONG if one is not getattr(card, field)):
         with pytest.raises(BadPlugin) as caught:
             checked(replace(card, **{field: wrong}), kind, "hook")
         assert f" {field}" in str(caught.value) or f"card {str(wrong)[:60]!r}" in str(caught.value)
@@ -216,7 +216,7 @@ def test_every_field_of_every_card_is_checked(card: Card, field: str) -> None:
         ("asks", "(CommandOption(name='', help='h'),)", "it asks for an option ''"),
         ("asks", "(CommandOption(name='a b', help='h'),)", "it asks for an option 'a b'"),
         ("asks", "(CommandOption(name='a', help=None),)", "its asks, each of them, help must be a text"),
-        ("asks", "(CommandOption(name='a', help='h', values='odd'),)", "number, whole, file or a tuple of words"),
+        ("asks", "(CommandOption(name='a', help='h', values='odd'),)", "number, whole, file, map or a tuple of words"),
         ("variants", "'a b'", "its variants must name an option"),
     ],
 )

@@ -247,7 +247,7 @@ def test_several_methods_are_columns_and_each_is_compared_with_the_first(
     assert first["words"].startswith("mix@blur=0.6 against mix, PSNR-Y: difference +")
     assert table["protocol"]["psnr_y"] == (
         "PSNR, Y (BT.601, 16-235, float), border 0, results clipped and rounded to 8 bits, more is better; "
-        "photos: 6 clean pictures, degraded by task denoise (sigma=25.0), not rounded, seeds 0 to 5"
+        "photos: 6 clean pictures, degraded by task denoise (sigma=25), not rounded, seeds 0 to 5"
     )
     assert table["methods"]["mix@2,blur=0.6,noise=0.01"]["how"].startswith("mix (steps=2, blur=0.6, noise=0.01)")
 

@@ -9,6 +9,7 @@ import torch
 from forking import commands
 from small import picture
 
+from restoration.engine.answers import finished
 from restoration.errors import BadOption, RestorationError
 from restoration.images import read, write
 from restoration.interfaces import Observation
@@ -16,7 +17,6 @@ from restoration.operators import Convolution, Masking, Resampling
 from restoration.picture import Picture, filled
 from restoration.registry import registry
 from restoration.registry.cards import RestorerCard, TaskCard
-from restoration.runtime import finished
 from restoration.tasks import check_options, describe, make_task, observe, options_of
 
 PLUGIN = '''
@@ -131,7 +131,9 @@ def test_help_shows_what_describes_a_picture_for_run_and_all_for_degrade(quick, 
     mine = quick("--plugin", plugin, "degrade", "--help").stdout
     assert said(mine) - degrade == {"--fade-by", "--times", "--tone", "--chart"}
     assert "For fade: what it becomes (light, dark)." in " ".join(mine.split())
-    assert "For denoise: standard deviation of the noise, in levels of 255; fade: never mind." in " ".join(mine.split())
+    words = " ".join(mine.split())
+    assert "For denoise: standard deviation of the noise, in levels of 255; or a file " in words
+    assert "; fade: never mind." in words
     assert said(quick("--plugin", plugin, "run", "--help").stdout) - run == {"--times"}
 
 
@@ -149,6 +151,7 @@ def test_the_list_of_tasks_names_their_options(quick, plugin):
             "name": "scale",
             "help": "how many times larger the result is; 4 by default",
             "values": "whole",
+            "tells": "",
             "describes": True,
         }
     ]
@@ -161,9 +164,10 @@ def test_the_noise_reaches_the_method(loud, tmp_path, option):
 
 
 def test_noise_that_is_a_range_or_not_told_is_not_known(loud, tmp_path):
-    for option in ((), ("--sigma", "5,50")):
-        assert loud("denoise", "--set", "say=sigma", *option).returncode == 0
-        assert float(read(tmp_path / "out.png").pixels.max()) == 0
+    assert loud("denoise", "--set", "say=sigma").returncode == 0
+    assert float(read(tmp_path / "out.png").pixels.max()) == 0
+    refused = loud("denoise", "--set", "say=sigma", "--sigma", "5,50")
+    assert refused.returncode == 1 and "is one number or a map, not between 5 and 50" in one_line(refused)
 
 
 def test_the_kernel_reaches_the_method(loud, tmp_path):
@@ -243,7 +247,7 @@ def test_transparency_that_does_not_mark_the_holes_is_kept(loud, tmp_path):
 
 WRONG = {
     ("inpaint",): "where are the holes? Give --mask FILE",
-    ("inpaint", "--mask", "small.png"): "the mask small.png is 4x3, the picture 30x21; they must be of one size",
+    ("inpaint", "--mask", "small.png"): "the mask small.png is 4x3, the picture 30x21; make them one size",
     ("inpaint", "--mask", "missing.png"): "missing.png: No such file",
     ("inpaint", "--mask", "photo.txt"): "photo.txt is not a picture that can be read",
     ("inpaint", "--mask", "empty"): "empty holds no pictures",
@@ -256,7 +260,7 @@ WRONG = {
     ("denoise", "--set", "sigma=5"): "method 'loud' has no option 'sigma'",
     ("denoise", "--sigma", "loud"): "'loud' is not a number",
     ("denoise", "--sigma", "999"): "sigma must be a number or two, 0 <= least <= most <= 255",
-    ("denoise", "--set", 'task.sigma="5"'): "option 'sigma' does not fit",
+    ("denoise", "--set", 'task.sigma="5"'): "5: No such file",
     ("denoise", "--thickness", "1"): "No such option",
     ("sr", "--scale", "99"): "scale must be from 2 to 16, not 99",
     ("sr", "--scale", "1.5"): "'1.5' is not a whole number",
@@ -309,7 +313,7 @@ def test_a_mask_that_does_not_fit_fails_its_picture_only(loud, tmp_path):
     done = loud("inpaint", "--mask", "mask.png", images=("in",), output="out/")
     assert done.returncode == 1
     assert done.stdout.splitlines() == ["out/a.png", "out/c.png"]
-    wrong = "the mask mask.png is 30x21, the picture 9x9; they must be of one size"
+    wrong = "the mask mask.png is 30x21, the picture 9x9; make them one size"
     assert done.stderr.splitlines()[0] == f"error: in/b.png: {wrong}"
 
 
@@ -343,7 +347,7 @@ def test_options_that_do_not_fit_are_told_before_any_picture_is_read():
     check_options("denoise", {"sigma": [5, 50], "kind": "mixed"})
     for task, options, message in (
         ("denoise", {"sigma": 300}, "sigma must be"),
-        ("denoise", {"sigma": "loud"}, "does not fit"),
+        ("sr", {"scale": "loud"}, "does not fit"),
         ("denoise", {"mask": "x.png"}, "it belongs to inpaint"),
         ("nothing", {}, "no task is named 'nothing'"),
     ):

@@ -45,6 +45,17 @@ class Mixed(Numbers):
         return int(found) if isinstance(found, float) and found.is_integer() and "." not in value else found
 
 
+class Map(Mixed):
+    """A number, or the path of a map of numbers."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a number, a list of them, or the path."""
+        found = super().convert(value, param, ctx)
+        if isinstance(found, str) and not any(os.path.exists(part) for part in (found, found.rpartition(":")[0])):
+            self.fail(f"{value!r} is not a number, nor several as in 5,50, nor a file that is there", param, ctx)
+        return found
+
+
 class TaskCommand(HeadedCommand):
     """A command with a `--task`: it also has the options that tasks ask for, and is given them as `task_options`.
 
@@ -84,7 +95,7 @@ TYPES: dict[str, tuple[Any, str | None]] = {
     "number": (Numbers(whole=False), None),
     "whole": (Numbers(whole=True), None),
     "file": (click.STRING, "PATH"),
-    "map": (Mixed(), "NUMBER|PATH"),
+    "map": (Map(), "NUMBER|PATH"),
     "word": (click.STRING, "WORD"),
 }
 """How the command line reads each kind of values, and the name of a value in its help."""
@@ -125,7 +136,7 @@ def _uses(kind: type[TaskCard | RestorerCard], *, describing: bool) -> dict[str,
 def _option(name: str, uses: list[tuple[str, CommandOption]], heading: str) -> click.Option:
     uses_of_it = "; ".join(f"{task}: {option.help}{_words(option)}" for task, option in uses)
     ways = {option.values if isinstance(option.values, str) else "word" for _, option in uses}
-    kind, metavar = TYPES[ways.pop()] if len(ways) == 1 else (Mixed(), None)
+    kind, metavar = TYPES[ways.pop()] if len(ways) == 1 else (Map() if "map" in ways else Mixed(), None)
     return Headed(
         [f"--{name.replace('_', '-')}"], type=kind, metavar=metavar, help=f"For {uses_of_it}.", heading=heading
     )

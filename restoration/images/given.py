@@ -35,9 +35,9 @@ def picture_of(given: object) -> tuple[Picture, Callable[[Picture], Any]]:
     """
     if isinstance(given, Picture):
         _checked(given.pixels, "the picture's pixels")
-        return given, lambda picture: picture
+        return given, itself
     if isinstance(given, str | PathLike | bytes):
-        return read(given if isinstance(given, bytes) else str(given)), lambda picture: picture
+        return read(given if isinstance(given, bytes) else str(given)), itself
     if isinstance(given, torch.Tensor):
         return _from_tensor(given), lambda picture: _like_tensor(picture, given)
     if is_array(given):
@@ -48,6 +48,11 @@ def picture_of(given: object) -> tuple[Picture, Callable[[Picture], Any]]:
     raise BadPicture(
         f"a picture is a path, bytes, an array of numpy, a tensor of torch or an image of PIL, not {_kind(given)}"
     )
+
+
+def itself(picture: Picture) -> Picture:
+    """Return a picture as it is."""
+    return picture
 
 
 def is_array(given: object) -> bool:
@@ -123,7 +128,7 @@ def _like_array(picture: Picture, like: Any) -> Any:
     kind = f"{like.dtype.kind}{like.dtype.itemsize}"
     bands = _bands(picture, like.shape[2] if like.ndim == 3 else 1)
     shown = rearrange(bands, "1 c h w -> h w c")
-    if kind != "u1" and kind != "u2":
+    if kind not in ("u1", "u2"):
         result = shown.contiguous().numpy().astype(like.dtype)
     else:
         result = to_levels(shown, 8 * like.dtype.itemsize).contiguous().numpy().astype(like.dtype)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N")
 """The modes of grey with 16 bits."""
+ORIENTATION = 0x0112
+"""The tag of EXIF that says how an image is to be turned."""
+TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
+"""What `Image.transpose` calls the turn of each orientation."""
 PROFILE = "icc-profile-data"
 """What libvips calls the colour profile."""
 
@@ -28,12 +32,10 @@ def is_pil(given: object) -> bool:
 
 def from_pil(image: Any) -> Picture:
     """Return the picture of an image of PIL, upright as its EXIF orientation says. Raises `BadPicture`."""
-    from PIL import ImageOps
-
     if getattr(image, "n_frames", 1) > 1:
         raise BadPicture(f"the image has {image.n_frames} frames or pages; give one at a time, image.copy()")
     try:
-        image = ImageOps.exif_transpose(image)
+        image = _upright(image)
         known = {PROFILE: image.info["icc_profile"]} if image.info.get("icc_profile") else {}
         if image.mode == "F":
             values = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.float32)
@@ -52,25 +54,30 @@ def from_pil(image: Any) -> Picture:
 
 def to_pil(picture: Picture, like: Any = None) -> Any:
     """Return an image of PIL, of 8 bits but for grey of 16, with what `like`, another one, knows beside its pixels."""
-    from PIL import Image
-
+    module = sys.modules["PIL.Image"]
     bands = picture.pixels if picture.alpha is None else torch.cat([picture.pixels, picture.alpha], dim=1)
     height, width = bands.shape[-2:]
     if picture.bits == 16 and bands.shape[1] == 1:
-        image = Image.frombytes("I;16", (width, height), _raw(to_levels(bands, 16).to(torch.int32), 2))
+        image = module.frombytes("I;16", (width, height), _raw(to_levels(bands, 16).to(torch.int32), 2))
     else:
         levels = rearrange(to_levels(bands), "1 c h w -> h w c").to(torch.uint8)
-        image = Image.frombytes(("L", "LA", "RGB", "RGBA")[bands.shape[1] - 1], (width, height), _raw(levels, 1))
+        image = module.frombytes(("L", "LA", "RGB", "RGBA")[bands.shape[1] - 1], (width, height), _raw(levels, 1))
     if like is not None:
         left = ("transparency", "exif", "XML:com.adobe.xmp", "xmp")  # the image is upright, and has its alpha
         image.info.update({key: value for key, value in like.info.items() if key not in left})
         exif = like.getexif()
-        exif.pop(0x0112, None)
+        exif.pop(ORIENTATION, None)
         if exif:
             image.info["exif"] = exif.tobytes()
     elif PROFILE in picture.metadata:
         image.info["icc_profile"] = picture.metadata[PROFILE]
     return image
+
+
+def _upright(image: Any) -> Any:
+    """Return an image as its EXIF orientation says it is to be seen."""
+    turn = TURNS.get(image.getexif().get(ORIENTATION))
+    return image if turn is None else image.transpose(turn)
 
 
 def _plain(image: Any) -> Any:

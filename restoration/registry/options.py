@@ -10,7 +10,6 @@ from typing import Any
 
 from restoration.errors import BadOption, BadPlugin
 
-
 PLAIN = (bool, int, float, str)
 """The types of single values in JSON."""
 

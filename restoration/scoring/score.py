@@ -15,7 +15,7 @@ from restoration.images.folders import Pair, pairs_in
 from restoration.interfaces import Observation
 from restoration.picture import round_to_levels, with_channels
 from restoration.scoring.measures import DEFAULT, Measure, choose
-from restoration.tasks import describe, make_task, observe, options_of
+from restoration.tasks import check_described, describe, make_task, observe, options_of, used_by
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -113,10 +113,21 @@ class Scoring:
         self.found, self.pairs = len(pairs), pairs[:limit] if limit else pairs
         if self.task is None and self.pairs[0].degraded is None:
             raise BadOption(f"{data} holds clean pictures alone; say with --task how to degrade them")
+        self.paired = self.pairs[0].degraded is not None
+        if self.task is not None and self.paired:
+            self._check_described()
         self.channels = max((len(one.recipe.channels) for one in self.methods.values()), default=3)
         self.done: list[Compared] = []
         self.results: dict[str, Result] = {}
         self._features: dict[tuple[str, str], list[Tensor]] = {}
+
+    def _check_described(self) -> None:
+        """Raise `BadOption` for what is told about the degraded pictures of pairs and no method uses."""
+        assert self.task is not None
+        check_described(self.task, self.task_options)
+        for key in self.task_options:
+            if self.methods and not any(used_by(one.method, self.task, key) for one in self.methods.values()):
+                check_described(self.task, {key: self.task_options[key]}, next(iter(self.methods.values())).method)
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -147,11 +158,10 @@ class Scoring:
         limited = f"the first {len(self)} of " if len(self) < self.found else ""
         grey = "" if self.channels == 3 else ", in grey"
         given = ", ".join(f"{key}={value}" for key, value in self.task_options.items())
-        paired = self.pairs[0].degraded is not None
-        kind = ("pair" if paired else "clean picture") + ("s" if self.found > 1 else "")
+        kind = ("pair" if self.paired else "clean picture") + ("s" if self.found > 1 else "")
         words = f"{self.data.resolve().name}: {limited}{self.found} {kind}{grey}"
-        if paired:
-            task = f", task {self.task}{given and f' ({given})'}" if self.task else ""
+        if self.paired:
+            task = f", task {self.task}" if self.task else ""
             return words + task + (f", seed {self.seed}" if self.methods else "")
         seeds = f"seed {self.seed}" if len(self) == 1 else f"seeds {self.seed} to {self.seed + len(self) - 1}"
         return f"{words}, degraded by task {self.task} ({given or 'its defaults'}), not rounded, {seeds}"
@@ -159,7 +169,9 @@ class Scoring:
     def how(self, label: str) -> str:
         """Return a description of a method: its options, sampler, weights, device and seed."""
         result, recipe = self.results[label], self.methods[label].recipe
-        options = ", ".join(f"{key}={value}" for key, value in recipe.method.options.items())
+        known = self.task_options if self.paired else {}
+        told = {key: value for key, value in known.items() if used_by(result.method, result.task, key)}
+        options = ", ".join(f"{key}={value}" for key, value in {**recipe.method.options, **told}.items())
         parts = [f"{result.method} ({options})" if options else result.method]
         parts += [f"sampler {recipe.sampler.name}"] if recipe.sampler else []
         parts += [f"weights {result.weights}"] if result.weights else []

@@ -126,7 +126,7 @@ WRONG = {
     ("-t", "denoise", "--flash", "missing.png"): "missing.png",
     ("-t", "derain"): "method 'dip' is made for denoise, inpaint, sr, jpeg, deblur, not for derain",
     ("-t", "inpaint"): "where are the holes? Give --mask FILE",
-    ("-t", "inpaint", "--mask", "mask.png"): "the mask mask.png is 8x4, the picture 24x20; they must be of one size",
+    ("-t", "inpaint", "--mask", "mask.png"): "the mask mask.png is 8x4, the picture 24x20; make them one size",
     ("-t", "sr", "--scale", "99"): "scale must be from 2 to 16, not 99",
     ("-t", "deblur"): "it must know the kernel: --kernel FILE",
 }

@@ -83,7 +83,7 @@ class Denoising(IRSDE):
     def _sampled_by_map(self, y: Tensor, sigma: Tensor, rng: Generator) -> Iterator[Tensor]:
         """Yield the estimate of `y` after each level of a map of noise, `1 1 h w`: `b c h w`."""
         quantiles = torch.linspace(0, 1, LEVELS, dtype=torch.float64)
-        levels = torch.quantile(_thinned(sigma).double(), quantiles).unique().tolist()
+        levels = sorted(set(torch.quantile(_thinned(sigma).double(), quantiles).tolist()))
         left, total = torch.ones_like(y), torch.zeros_like(y)
         for number, level in enumerate(levels):
             *_, estimate = self._sampled(y, level, rng)

@@ -28,8 +28,8 @@ class Holes:
     """Removes pixels and leaves white in their place, as the literature on diffusion does (Luo et al. 2023).
 
     `kind` is thin or thick strokes, boxes, text, single pixels, or "mixed", one of them for each picture; `share` is
-    how much they cover, None for the range of the kind. `mask` has the holes instead, see `read_mask`: a file, an array,
-    a tensor or an image. They are black in it or, if `holes` says so or it is certain, white.
+    how much they cover, None for the range of the kind. `mask` has the holes instead, see `read_mask`: a file, an
+    array, a tensor or an image. They are black in it or, if `holes` says so or it is certain, white.
     """
 
     def __init__(

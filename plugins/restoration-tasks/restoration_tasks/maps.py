@@ -23,5 +23,7 @@ def read_map(given: object, size: tuple[int, int]) -> Tensor:
         raise BadOption(f"the map of noise {found.name} is {sides[0]}, the picture {sides[1]}; make them one size")
     levels = found.grey() * (255 if found.drawn else 1)
     if not 0 <= float(levels.min()) <= float(levels.max()) <= 255:
-        raise BadOption(f"the map of noise {found.name} must be from 0 to 255, not {levels.min():g} to {levels.max():g}")
+        raise BadOption(
+            f"the map of noise {found.name} must be from 0 to 255, not {levels.min():g} to {levels.max():g}"
+        )
     return (levels / 255).float()[None, None]

@@ -1,4 +1,4 @@
-"""Masks as people have them: black or white holes, 0 and 1, in the alpha, soft, smaller; understood if it is certain."""
+"""Masks as people have them: holes in black or white, in 0 and 1, in the alpha, soft, smaller; where it is certain."""
 
 from __future__ import annotations
 
@@ -92,7 +92,9 @@ def _colour(value: Tensor, y: Tensor, name: str) -> Colour:
     if not bool(black.any()):
         raise BadOption(f"{name} shows no holes, all of it is white; draw them in black, or say --holes white")
     if not bool(white.any()):
-        raise BadOption(f"{name} leaves nothing of the picture, all of it is black; say --holes white if it has no holes")
+        raise BadOption(
+            f"{name} leaves nothing of the picture, all of it is black; say --holes white if it has no holes"
+        )
     dark, light = _is_blank(y, value <= SURE), _is_blank(y, value >= 1 - SURE)
     share = float((value < 0.5).double().mean())
     if dark and not light:

@@ -51,10 +51,10 @@ class Noise:
         camera_gain: float | tuple[float, float] = (0.0003, 0.02),
         clipped: float = 0.0,
     ) -> None:
-        self.map = None if sigma is None or isinstance(sigma, (int, float, tuple)) else sigma
+        number = sigma if isinstance(sigma, (int, float, tuple)) else None
+        self.map = sigma if number is None else None
         if self.map is not None and kind != "gaussian":
             raise ValueError(f"a map of sigma is for noise of the kind gaussian, not {kind}")
-        number = None if self.map is not None else sigma
         self.range = isinstance(number, tuple)
         self.sigma = between("sigma", (0.0, 75.0) if number is None else number, 0, 255)
         self.known = float(number) if isinstance(number, (int, float)) and kind == "gaussian" else None

@@ -161,7 +161,7 @@ def bad_files(folder: Path) -> dict[str, tuple[str, str]]:
     """Write files that are no kernels; return for each what to say and what must be answered."""
     arrays = {
         "flat.npy": np.ones(5),
-        "deep.npy": np.ones((1, 3, 3)),
+        "deep.npy": np.ones((3, 5, 5)).repeat(2, axis=0),
         "empty.npy": np.ones((0, 3)),
         "nan.npy": np.full((3, 3), np.nan),
         "infinite.npy": np.full((3, 3), np.inf),
@@ -192,13 +192,17 @@ def bad_files(folder: Path) -> dict[str, tuple[str, str]]:
         archive.writestr("a", b"no array")
     black = Picture(pixels=torch.zeros(1, 1, 3, 3))
     write(black, folder / "black.png")
-    shape, damaged, numbers = "is not a kernel: two dimensions", "cannot be read as a NumPy file", "holds no numbers"
+    shape, damaged, numbers = (
+        "(is not a kernel: two|must have two|numbers that are not finite)",
+        "cannot be read as a NumPy file",
+        "holds no numbers",
+    )
     answers = dict.fromkeys(("flat.npy", "deep.npy", "empty.npy", "nan.npy", "infinite.npy", "zero.npy"), shape)
     answers |= dict.fromkeys(("negative.npy", "black.png"), shape)
     answers |= dict.fromkeys(("complex.npy", "words.npy", "fields.npy", "archive.npy", "stranger.npz:a"), numbers)
     answers |= dict.fromkeys(("object.npy", "none.npz:a", "cut.npz:a", "changed.npz:a", "cut.npy"), damaged)
     answers |= dict.fromkeys(("void.npy", "void.npz:a", "text.npy", "text.npz:a"), damaged)
-    answers |= dict.fromkeys(("two.npz", "two.npz:c", "two.npz:"), "name one of the kernels in")
+    answers |= dict.fromkeys(("two.npz", "two.npz:c", "two.npz:"), "name one of the arrays in")
     answers |= dict.fromkeys(("missing.npy", "missing.npz:a", "missing.png"), "No such file")
     answers |= {
         "wide.npy": "is 257x3, too large for a kernel",

@@ -292,7 +292,7 @@ def test_the_command_line_trains_one_by_name_and_restores_with_it(tmp_path: Path
         done = restore(*command, *options, "--patch", "32", "--quiet")
     assert done.returncode == 0, done.stderr
     assert f'"timm:{LIGHT}"' in (tmp_path / "out" / "config.json").read_text()
-    restoration = Restoration("regression", "denoise", weights=str(tmp_path / "out"), task_options={"sigma": 25})
+    restoration = Restoration("regression", "denoise", weights=str(tmp_path / "out"))
     assert restoration(Picture(pixels=x)).picture.pixels.shape == x.shape
 
 

@@ -116,6 +116,11 @@ def run(
         _check_report(report, made, overwrite=overwrite, skip_existing=skip_existing)
     if dry_run:
         return _dry_run(made, method, task, how, as_json=as_json, quiet=quiet)
+    if task_options:
+        from restoration.tasks import check_described, check_options
+
+        check_options(task, task_options)
+        check_described(task, task_options, method)
     made.clear_leftovers()
     if not made.jobs:
         with Batch(made, as_json=as_json, quiet=quiet) as batch:

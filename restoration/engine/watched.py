@@ -1,0 +1,38 @@
+"""An observation that remembers what a method has looked at: what was told in vain is an error, not a silence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from restoration.errors import BadOption
+from restoration.interfaces import Observation
+
+FIELDS = ("operator", "sigma")
+"""The fields that options of tasks fill."""
+
+
+class Watched(Observation):
+    """An observation of which it is known what was read."""
+
+    read: set[str]
+
+    @classmethod
+    def of(cls, observation: Observation) -> Watched:
+        """Watch an observation from now on."""
+        watched = cls(**vars(observation))
+        object.__setattr__(watched, "read", set())
+        return watched
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in FIELDS:
+            read = object.__getattribute__(self, "__dict__").get("read")
+            if read is not None:
+                read.add(name)
+        return object.__getattribute__(self, name)
+
+    def check(self, told: Mapping[str, str], method: str) -> None:
+        """Raise `BadOption` for an option, of those `told` with the fields that they fill, whose field was not read."""
+        for option, field in told.items():
+            if field not in self.read:
+                raise BadOption(f"method {method!r} did not use --{option}; leave it out")
