@@ -157,6 +157,13 @@ class KnowingTask(Task, Protocol):
 
 
 @runtime_checkable
+class EnlargingTask(Task, Protocol):
+    """A task whose degraded pictures are smaller: by one of `scales`, which its option `scale` sets."""
+
+    scales: tuple[int, ...]
+
+
+@runtime_checkable
 class Operator(Protocol):
     """A linear degradation: `y` is about `operator(x)`."""
 

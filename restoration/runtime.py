@@ -42,7 +42,7 @@ from restoration.recipe import (
 )
 from restoration.registry import registry, tell
 from restoration.registry.cards import NetworkCard, RestorerCard, TaskCard
-from restoration.tasks import check_described, check_options, describe, make_task, told_by
+from restoration.tasks import check_described, check_options, describe, make_task, told_by, with_scale
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -100,6 +100,7 @@ class Restoration:
         recipe = self._recipe()
         if self.folder:
             folders.check(self.folder, recipe)
+            self.task_options = with_scale(task, self.task_options, recipe.task.options, self.folder.origin)
         walk = {} if steps is None else {"steps": steps}
         owner = self.folder.origin if self.folder else None
         self.recipe = with_options(recipe, {**walk, **own}, parts={"network": network, "sampler": sampler}, owner=owner)
@@ -293,8 +294,7 @@ def restore(
     The `image` of the result has the same form, see `restoration.images.given.picture_of`. `options` are those of
     `Restoration`. Raises `RestorationError`.
 
-    Example: `restore("noisy.png", "denoising-ode", "denoise", task_options={"sigma": 25}).picture`, or with an array of
-    numpy `restore(noisy, "regression", "denoise").image`.
+    Example: `restore("noisy.png", "denoising-ode", "denoise", task_options={"sigma": 25}).picture`.
     """
     prepare()
     return Restoration(method, task, **options)(image, seed=seed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from restoration.errors import BadOption, did_you_mean
 from restoration.images.folders import pictures_in
-from restoration.interfaces import KnowingTask, Observation
+from restoration.interfaces import EnlargingTask, KnowingTask, Observation
 from restoration.registry import registry
 from restoration.registry.cards import CommandOption, RestorerCard, TaskCard
 
@@ -63,6 +63,23 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
             hint = f"it belongs to {', '.join(others)}" if others else did_you_mean(key, card.options()).lstrip("; ")
             raise BadOption(f"task {name!r} has no option {key!r}{hint and f'; {hint}'}")
     make_task(name, options_of(name, options, None, 0))
+
+
+def with_scale(name: str, options: Mapping[str, Any], trained: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """Return the options of a task with the scale of weights from `origin`, if their options `trained` have one alone.
+
+    Raises `BadOption` for a scale that they were not trained with.
+    """
+    task = make_task(name, trained)
+    if not isinstance(task, EnlargingTask):
+        return dict(options)
+    if "scale" not in options:
+        return {**options, "scale": task.scales[0]} if len(task.scales) == 1 else dict(options)
+    asked = make_task(name, options)
+    if isinstance(asked, EnlargingTask) and not set(asked.scales) <= set(task.scales):
+        known = ", ".join(map(str, sorted(set(task.scales))))
+        raise BadOption(f"{origin} was trained to enlarge {known} times, not {options['scale']}")
+    return dict(options)
 
 
 def told_by(name: str, options: Mapping[str, Any]) -> dict[str, str]:
