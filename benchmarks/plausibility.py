@@ -26,10 +26,10 @@ from restoration.engine.hardware import prepare
 from restoration.images.folders import pairs_in
 from restoration.plausibility import find_faults
 from restoration.registry import registry
-from restoration.registry.cards import TaskCard
+from restoration.registry.cards import TaskCard, WeightsCard
 from restoration.tasks import make_task, observe
 
-TASKS = ("denoise", "derain", "deblur", "dehaze", "sr", "inpaint")
+TASKS = ("denoise", "derain", "deblur", "dehaze", "sr", "inpaint", "jpeg")
 UNDAMAGED = ("denoise", "derain", "deblur")
 """The tasks whose methods are also given clean pictures."""
 SIDE = 320
@@ -118,11 +118,12 @@ def main() -> None:
     arguments = parser.parse_args()
     degraded = {task: Path(folder) for task, _, folder in (one.partition("=") for one in arguments.degraded)}
     clean = [Path(str(pair.clean)) for pair in pairs_in(arguments.clean)][: arguments.pictures]
+    there = {card.name for card in registry().cards(WeightsCard)}
     prepare()
     print("\t".join(["task", "method", "pictures", "results", "doubted", *PLANTED]))
     for task in TASKS:
         limits = registry().card(TaskCard, task).limits
-        for method in arguments.methods:
+        for method in (one for one in arguments.methods if f"{one}/{task}" in there):
             restoration, rates = Restoration(method, task), defaultdict[str, Rates](Rates)
             for kind, observation in observations(task, clean, degraded):
                 after, one = restoration(observation, seed=0).picture.pixels, rates[kind]

@@ -21,6 +21,8 @@ from restoration import Restoration, read, write
 from restoration.engine.hardware import prepare
 from restoration.images.folders import pictures_in
 from restoration.operators import Resampling
+from restoration.registry import registry
+from restoration.registry.cards import WeightsCard
 from restoration.scoring.measures import choose
 from restoration.scoring.score import Scoring
 
@@ -56,6 +58,10 @@ ROWS = [
     Row(name="CelebA-HQ 256, thin masks", task="inpaint", folder="faces/celeba_hq_1024", options={"mask": "thin"}),
     Row(name="SOTS indoor", task="dehaze", folder="haze/SOTS_indoor"),
     Row(name="GoPro, 4 frames", task="deblur", folder="blur/GoPro_one_scene"),
+    *(
+        Row(name=f"CBSD68, JPEG quality {quality}", task="jpeg", folder="denoise/CBSD68", options={"quality": quality})
+        for quality in (10, 20, 40)
+    ),
     Row(name="CBSD68, camera shake", task="deblur", folder="denoise/CBSD68", options={"kind": "shake"}),
 ]
 
@@ -79,10 +85,10 @@ def prepared(row: Row, data: Path, out: Path) -> tuple[Path, dict[str, Any]]:
 
 
 def methods(row: Row, steps: list[int]) -> dict[str, Restoration]:
-    """Return the methods of a row by the columns they stand in."""
+    """Return the methods of a row by the columns they stand in: those that have weights for its task."""
+    there = {card.name for card in registry().cards(WeightsCard)}
     made = {"regression": Restoration("regression", row.task, task_options=row.options)}
-    walks = ["ir-sde"] + (["denoising-ode"] if row.task == "denoise" else [])
-    for walk in walks:
+    for walk in (walk for walk in ("ir-sde", "denoising-ode") if f"{walk}/{row.task}" in there):
         for number in steps:
             made[f"{walk}, {number}"] = Restoration(walk, row.task, task_options=row.options, steps=number)
     return made

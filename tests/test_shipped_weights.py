@@ -27,6 +27,7 @@ GAINS = {
     "sr": (0.8, {"scale": 4}),
     "inpaint": (12, {"kind": "thin", "share": 0.2}),
     "dehaze": (3, {"thickness": 1.0}),
+    "jpeg": (0.8, {"quality": 10.0}),
 }
 """By task: how many dB the weights gain at least on a photograph that they never saw, damaged in this way."""
 

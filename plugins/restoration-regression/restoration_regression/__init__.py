@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from restoration import ObjectiveCard, RestorerCard, WeightsCard, hookimpl
 
+COMPACT, NETWORKS = "compact NAFNet of width 16", {"jpeg": "dense U-Net"}
+"""What the weights are of: the first, but for some tasks."""
 TRAINED_ON = {
     "derain": "synthetic rain",
     "denoise": "Gaussian noise of sigma 0 to 75, the noise of cameras and impulses",
@@ -13,6 +15,7 @@ TRAINED_ON = {
     "sr": "MATLAB's bicubic at 2, 3 and 4",
     "inpaint": "strokes, boxes, writing and lost pixels",
     "dehaze": "the scattering model over random depths",
+    "jpeg": "JPEG of quality 5 to 95",
 }
 
 
@@ -52,7 +55,7 @@ def register_weights() -> Iterable[WeightsCard]:
         yield WeightsCard(
             name=f"regression/{task}",
             factory=f"restoration_regression:weights/{task}",
-            summary=f"compact NAFNet of width 16, trained on {data}; one evaluation",
+            summary=f"{NETWORKS.get(task, COMPACT)}, trained on {data}; one evaluation",
             method="regression",
             task=task,
             license="MIT",
