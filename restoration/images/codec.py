@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, cast
 from restoration.errors import BadPicture, RestorationError
 from restoration.images import metadata
 from restoration.images.decoding import reason
-from restoration.images.forking import survive_forks
 from restoration.images.formats import Format, by_suffix, writable
 from restoration.images.opened import Opened
 from restoration.images.pictures import Pictures, Unreadable
@@ -125,7 +124,6 @@ def image_of_levels(levels: Tensor) -> Any:
     import torch
 
     height, width, channels = levels.shape
-    survive_forks()
     deep = levels.dtype == torch.uint16
     image = pyvips.Image.new_from_memory(levels.numpy().data, width, height, channels, "ushort" if deep else "uchar")
     return image.copy(interpretation=(("grey16", "rgb16") if deep else ("b-w", "srgb"))[channels >= 3])

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restoration.images import colour, metadata
-from restoration.images.forking import survive_forks
 from restoration.images.formats import Format, writable
 from restoration.images.remarks import remark
 from restoration.picture import Picture, to_levels
@@ -37,7 +36,6 @@ def load(
     """
     import pyvips
 
-    survive_forks()
     pyvips.vips_lib.vips_error_clear()  # of what was overlooked before
     how: dict[str, Any] = {**form.load, "fail_on": fail_on, "access": "sequential" if streamed else "random"}
     how |= {"page": page} if page else {}
