@@ -183,6 +183,10 @@ def debugging() -> bool:
     return context is not None and DEBUG in context.meta
 
 
+CLOSED: set[str] = set()
+"""The streams that the caller had closed: what is written to them is seen by nobody."""
+
+
 def open_streams() -> None:
     """Give stdin, stdout and stderr a place where the caller has closed them, or files would be opened in theirs."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
@@ -190,6 +194,7 @@ def open_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+            CLOSED.add(name)
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, "w" if number else "r", closefd=False, encoding="utf-8"))  # noqa: SIM115
 

@@ -6,6 +6,7 @@ It holds names and JSON values only: building a stranger's recipe runs what the 
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass
 from inspect import Parameter
 from pathlib import Path
@@ -155,6 +156,7 @@ def with_options(
     """
     others = {part: name for part, name in (parts or {}).items() if name is not None}
     given = _by_part(options)
+    _check_method(recipe.method.name, given.get("method", {}))
     if owner and any(part in TRAINED for part in (*others, *given)):
         raise BadOption(
             f"the network, schedule and objective of {owner} are those of its weights; others must be trained"
@@ -174,6 +176,18 @@ def with_options(
         except ValueError as error:
             raise BadOption(str(error)) from error
     return replace(recipe, **fields)
+
+
+def _check_method(name: str, options: Mapping[str, Any]) -> None:
+    """Raise `BadOption` for an option that a method does not have but others do, with their names."""
+    own = registry().card(RestorerCard, name).options()
+    for key in options.keys() - own.keys():
+        found = []
+        for card in registry().cards(RestorerCard):
+            with suppress(BadPlugin):
+                found += [card.name] if key in card.options() else []
+        if found:
+            raise BadOption(f"method {name!r} has no option {key!r}; it belongs to {', '.join(found)}")
 
 
 def split_task_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

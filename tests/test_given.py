@@ -125,3 +125,9 @@ def test_what_a_method_does_not_use_is_refused_and_names_those_that_do() -> None
 def test_a_scale_that_weights_were_not_trained_with_is_refused(task: str, scale: int) -> None:
     with pytest.raises(BadOption, match=f"regression/sr was trained to enlarge 2, 3, 4 times, not {scale}"):
         Restoration("regression", task, task_options={"scale": scale}, device="cpu")
+
+
+@pytest.mark.parametrize("options", [{"quality": "fast"}, {"steps": 5}])
+def test_an_option_of_other_methods_names_them(options: dict[str, Any]) -> None:
+    with pytest.raises(BadOption, match=r"method 'regression' has no option .*; it belongs to .*dip"):
+        Restoration("regression", "denoise", options=options)

@@ -269,6 +269,8 @@ def test_closed_streams_stop_no_work(run, tmp_path):
     assert done.returncode == 0 and names(tmp_path / "out") == ["a.png", "b.png"]
     done = run("-", "-o", "c.png", first="import os; os.close(0)")
     assert done.returncode == 1 and done.stderr == "error: stdin is empty\n"
+    lost = run("a.png", "-o", "-", first="import os; os.close(1)")
+    assert lost.returncode == 1 and lost.stderr == "error: a.png: cannot write to stdout: it is closed\n"
 
 
 def test_full_streams_are_told_once_and_stop_no_work(run, tmp_path):

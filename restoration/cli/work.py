@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from restoration.cli.doubtful import examined, refusal
 from restoration.cli.frames import Done, restored
 from restoration.cli.places import doubtful_name
-from restoration.console import answers_apart
+from restoration.console import CLOSED, answers_apart
 from restoration.errors import BadPicture, RestorationError
 from restoration.images import make_folder, read_all, read_stream, write_bytes
 from restoration.images.limits import check_size
@@ -130,6 +130,8 @@ def take(job: Job, *, damaged: bool = False) -> Taken:
 
 def _put_out(data: bytes) -> None:
     """Write a picture to stdout."""
+    if "stdout" in CLOSED:
+        raise RestorationError("cannot write to stdout: it is closed")
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
