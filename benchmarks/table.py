@@ -37,7 +37,7 @@ class Row:
     options: dict[str, Any] = field(default_factory=dict)
     metric: str = "psnr"
     border: int = 0
-    most: int = 0
+    undamaged: bool = False
 
 
 ROWS = [
@@ -63,12 +63,22 @@ ROWS = [
         for quality in (10, 20, 40)
     ),
     Row(name="CBSD68, camera shake", task="deblur", folder="denoise/CBSD68", options={"kind": "shake"}),
+    *(
+        Row(name=f"CBSD68, undamaged, {task}", task=task, folder="denoise/CBSD68", undamaged=True)
+        for task in ("denoise", "derain", "deblur", "dehaze", "jpeg")
+    ),
 ]
 
 
 def prepared(row: Row, data: Path, out: Path) -> tuple[Path, dict[str, Any]]:
     """Return the folder that a row is scored on and the options of its task; make it in `out` where it must be made."""
     folder, options = data / row.folder, dict(row.options)
+    if row.undamaged:
+        for part in ("clean", "degraded"):
+            (out / part).mkdir()
+            for one in pictures_in(folder):
+                (out / part / one.name).symlink_to(one.resolve())
+        return out, options
     if row.task == "sr":
         for one in pictures_in(folder / "HR"):
             for part, file in (("clean", one), ("small", folder / "LR_bicubic/X4" / f"{one.stem}x4.png")):
