@@ -30,6 +30,7 @@ from restoration.images.given import itself, picture_of
 from restoration.interfaces import BoundedNetwork, Observation, Restorer, Result
 from restoration.memory import is_out_of_memory
 from restoration.picture import Picture, filled, with_channels
+from restoration.processor import survive_forks
 from restoration.randomness import DrawingFrom
 from restoration.recipe import (
     Parts,
@@ -95,6 +96,7 @@ class Restoration:
         own, of_task = split_task_options(options or {})
         self.task_options = {**of_task, **(task_options or {})}
         check_options(task, self.task_options)
+        survive_forks()
         self.device = find_device(device)
         self.folder = folders.resolve(weights, method, task, offline=offline)
         recipe = self._recipe()
