@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from msgspec.structs import replace
@@ -44,9 +44,6 @@ from restoration.recipe import (
 from restoration.registry import registry, tell
 from restoration.registry.cards import NetworkCard, RestorerCard, TaskCard
 from restoration.tasks import check_described, check_options, describe, make_task, told_by, with_scale
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 log = logging.getLogger("restoration")
 
@@ -141,7 +138,7 @@ class Restoration:
         seed: int = 0,
         task_options: Mapping[str, Any] | None = None,
         observation: Observation | None = None,
-        observe: Callable[[Tensor], None] = lambda guess: None,
+        observe: Callable[[torch.Tensor], None] = lambda guess: None,
     ) -> Result:
         """Restore one picture, or what was observed of one; `observe` sees every guess, `1 c h w`.
 
@@ -196,7 +193,9 @@ class Restoration:
         check_described(self.task, options, self.method)
         return describe(make_task(self.task, options), filled(picture))
 
-    def _guess(self, observation: Observation, seed: int, observe: Callable[[Tensor], None]) -> tuple[Tensor, str]:
+    def _guess(
+        self, observation: Observation, seed: int, observe: Callable[[torch.Tensor], None]
+    ) -> tuple[torch.Tensor, str]:
         """Run the method on an observation; return its last estimate, and why it is the last."""
         self._own.evaluations = 0
         self._set_tile(observation.y)
@@ -260,7 +259,7 @@ class Restoration:
             raise BadWeights(f"{self.folder.origin} holds weights for {made}; ask for these, or name others")
         return recipe
 
-    def _set_tile(self, y: Tensor) -> None:
+    def _set_tile(self, y: torch.Tensor) -> None:
         """Choose the size of the windows for this picture."""
         if self.network is None:
             return
