@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from msgspec.structs import replace
+from torch import Tensor
 
 from restoration import weights as folders
 from restoration.engine.answers import Own, finished, guesses_of, told_of
@@ -138,7 +139,7 @@ class Restoration:
         seed: int = 0,
         task_options: Mapping[str, Any] | None = None,
         observation: Observation | None = None,
-        observe: Callable[[torch.Tensor], None] = lambda guess: None,
+        observe: Callable[[Tensor], None] = lambda guess: None,
     ) -> Result:
         """Restore one picture, or what was observed of one; `observe` sees every guess, `1 c h w`.
 
@@ -193,9 +194,7 @@ class Restoration:
         check_described(self.task, options, self.method)
         return describe(make_task(self.task, options), filled(picture))
 
-    def _guess(
-        self, observation: Observation, seed: int, observe: Callable[[torch.Tensor], None]
-    ) -> tuple[torch.Tensor, str]:
+    def _guess(self, observation: Observation, seed: int, observe: Callable[[Tensor], None]) -> tuple[Tensor, str]:
         """Run the method on an observation; return its last estimate, and why it is the last."""
         self._own.evaluations = 0
         self._set_tile(observation.y)
@@ -233,13 +232,13 @@ class Restoration:
         return dataclasses.replace(
             observation,
             y=with_channels(observation.y, channels).to(self.device),
-            sigma=sigma.to(self.device) if isinstance(sigma, torch.Tensor) else sigma,
+            sigma=sigma.to(self.device) if isinstance(sigma, Tensor) else sigma,
             measured=None if measured is None else with_channels(measured, channels).to(self.device),
         )
 
     def _small(self, observation: Observation) -> Observation:
         """Shrink what was observed to the working size of the recipe, if it has one."""
-        mapped = isinstance(observation.sigma, torch.Tensor)
+        mapped = isinstance(observation.sigma, Tensor)
         if mapped or observation.operator is not None or observation.measured is not None:
             return observation
         return dataclasses.replace(observation, y=shrink(observation.y, self.recipe.working_size))
@@ -259,7 +258,7 @@ class Restoration:
             raise BadWeights(f"{self.folder.origin} holds weights for {made}; ask for these, or name others")
         return recipe
 
-    def _set_tile(self, y: torch.Tensor) -> None:
+    def _set_tile(self, y: Tensor) -> None:
         """Choose the size of the windows for this picture."""
         if self.network is None:
             return

@@ -193,7 +193,7 @@ def _shared(
     alike = {number for group in groups for number in group}
     others = [file_key(str(job.target)) for number, job in enumerate(jobs) if number not in alike]
     hint = _hint(sources, places, set(others))
-    why = {}
+    why: dict[int, str] = {}
     for group in groups:
         strange = {number for number in group if _is_no_picture(jobs[number].source)}
         why |= {jobs[number].place: f"{jobs[number].name} is not a picture that can be read" for number in strange}
