@@ -243,6 +243,7 @@ class Limits:
 class Result:
     """A restored picture and how it came about; `tile` is the window that was used, 0 for the whole picture.
 
+    `ensemble` is the number of positions, mirrored and turned, whose results were averaged; 1 without an ensemble.
     `ended` is "done", or "time limit" or "Ctrl-C" if it was cut short; `told` what the method says about its work.
     `frames` counts the pictures of the file, of which `picture` is the first; `doubts` are the reasons why
     `restore run` does not find it plausible. `image` is the picture in the form that it was given in to `restore`: an
@@ -259,6 +260,7 @@ class Result:
     tile: int
     evaluations: int
     seconds: float
+    ensemble: int = 1
     ended: str = "done"
     frames: int = 1
     told: Mapping[str, Any] = field(default_factory=dict)

@@ -163,7 +163,9 @@ class TaskCard(Card):
 
     Damage that varies slowly is best judged in a copy of `working_size` squared pixels, see
     `restoration.engine.shrinking`. `lossy` says that the damage is that of a compressed file, as which results are not
-    to be written again. `limits` is how much of a picture it may change.
+    to be written again. `limits` is how much of a picture it may change. `symmetries` are the positions that a damaged
+    picture may be brought into and still be one: "all" eight of a square, as noise; "mirror" for its mirror image, as
+    rain, which falls; or "none". `--ensemble` restores it in all of them.
     """
 
     kind: ClassVar[str] = "task"
@@ -171,6 +173,7 @@ class TaskCard(Card):
     lossy: bool = False
     working_size: int = 0
     limits: Limits = field(default_factory=Limits)
+    symmetries: str = "none"
     asks: tuple[CommandOption, ...] = ()
 
 
@@ -184,7 +187,8 @@ class RestorerCard(Card):
     `{"network": {"name": "nafnet-compact", "options": {"width": 16}}}`. `asks` is what the command line offers;
     `anytime` says that every guess is an answer, so that a run that is interrupted has one. `uses` are the fields of
     `Observation` that it looks at beside `y`: what tells others, such as `--sigma`, is refused before any work. If it
-    is None, that is refused when the method is done and did not look.
+    is None, that is refused when the method is done and did not look. `ensembles` is False for a method for which
+    `--ensemble` makes no sense, as for one that is fitted to each picture.
     """
 
     kind: ClassVar[str] = "method"
@@ -192,6 +196,7 @@ class RestorerCard(Card):
     needs_weights: bool = True
     anytime: bool = False
     uses: tuple[str, ...] | None = None
+    ensembles: bool = True
     asks: tuple[CommandOption, ...] = ()
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
