@@ -6,10 +6,11 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from msgspec.structs import replace
+from torch import Tensor
 
 from restoration import weights as folders
 from restoration.engine.answers import Own, finished, guesses_of, told_of
@@ -32,6 +33,7 @@ from restoration.images.given import itself, picture_of
 from restoration.interfaces import BoundedNetwork, Observation, Restorer, Result
 from restoration.memory import is_out_of_memory
 from restoration.picture import Picture, filled, with_channels
+from restoration.processor import survive_forks
 from restoration.randomness import DrawingFrom
 from restoration.recipe import (
     Parts,
@@ -45,9 +47,6 @@ from restoration.recipe import (
 from restoration.registry import registry, tell
 from restoration.registry.cards import NetworkCard, RestorerCard, TaskCard
 from restoration.tasks import check_described, check_options, describe, make_task, told_by, with_scale
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 log = logging.getLogger("restoration")
 
@@ -100,6 +99,7 @@ class Restoration:
         own, of_task = split_task_options(options or {})
         self.task_options = {**of_task, **(task_options or {})}
         check_options(task, self.task_options)
+        survive_forks()
         self.device = find_device(device)
         self.folder = folders.resolve(weights, method, task, offline=offline)
         recipe = self._recipe()
