@@ -40,6 +40,16 @@ class BoundedNetwork(Network, Protocol):
 
 
 @runtime_checkable
+class EnlargingNetwork(Network, Protocol):
+    """A network that, if it `enlarges` by some scales, is given the small picture as `y`, and `x` in the size wanted.
+
+    It looks at the small picture alone, and adds what it finds to `x`, the same picture enlarged by bicubic resampling.
+    """
+
+    enlarges: tuple[int, ...]
+
+
+@runtime_checkable
 class NoiseSchedule(Protocol):
     """Three curves: `x_t = a(t) x + b(t) y + c(t) n`."""
 

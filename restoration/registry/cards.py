@@ -104,7 +104,8 @@ class NetworkCard(Card):
     A network without `y` or `t` in `takes` has an option `in_channels`: what it lacks comes to it as further channels.
     `bytes_per_pixel` is about the memory one evaluation needs; `reach` how many pixels away something can change its
     answer, where the network has no attribute `reach` that says it for its own options; `tiles` is False if that has
-    no bound, so that windows would change its answer.
+    no bound, so that windows would change its answer. `enlarges` are the scales of a network that works on small
+    pictures, see `EnlargingNetwork`; () for all others.
     """
 
     kind: ClassVar[str] = "network"
@@ -112,6 +113,7 @@ class NetworkCard(Card):
     bytes_per_pixel: int = 2000
     reach: int = 96
     tiles: bool = True
+    enlarges: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -121,6 +121,8 @@ def _problems_of_kind(card: Card, attribute: str) -> Iterator[str]:
         yield f"its digits cannot be {card.digits}"
     if isinstance(card, NetworkCard) and not {"y", "t"}.issuperset(card.takes):
         yield f"what it takes beside x is y, t or both, not {', '.join(card.takes)}"
+    if isinstance(card, NetworkCard) and card.enlarges and (min(card.enlarges) < 2 or card.takes != ("y",)):
+        yield "a network that enlarges does so 2 times or more, and takes y alone, the small picture"
     if isinstance(card, WeightsCard) and (".." in attribute.split("/") or attribute.startswith("/")):
         yield f"its folder must lie in its package, not at {attribute!r}"
     if isinstance(card, TaskCard):
