@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from torch import Tensor
 
 from restoration import weights as folders
-from restoration.engine.answers import Own, finished, guesses_of, told_of
+from restoration.engine.answers import Own, finished, guesses_of, label, told_of
 from restoration.engine.ensemble import Ensemble
 from restoration.engine.hardware import (
     MMAP_MAX,
@@ -229,16 +229,16 @@ class Restoration:
         except ValueError as error:
             raise BadOption(f"method {self.method!r}: {error}") from error
         except SystemExit as error:
-            raise BadPlugin(f"method {self.method!r} ends the program instead of answering") from error
+            raise BadPlugin(f"{label(self.method)} ends the program instead of answering") from error
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise RestorationError("out of memory, even in small tiles; close other programs") from error
             raise
         if guess is None:
-            raise BadPlugin(f"method {self.method!r} gave no picture")
+            raise BadPlugin(f"{label(self.method)} gave no picture")
         if not bool(torch.isfinite(guess.sum())):
             hint = "" if self.precision == "fp32" else "; try --precision fp32"
-            raise BadPlugin(f"method {self.method!r} gave numbers that are not finite{hint}")
+            raise BadPlugin(f"{label(self.method)} gave numbers that are not finite{hint}")
         return guess, ended
 
     def _recipe(self) -> Recipe:
