@@ -184,7 +184,9 @@ class RestorerCard(Card):
     `{"network": {"name": "nafnet-compact", "options": {"width": 16}}}`. `asks` is what the command line offers;
     `anytime` says that every guess is an answer, so that a run that is interrupted has one. `uses` are the fields of
     `Observation` that it looks at beside `y`: what tells others, such as `--sigma`, is refused before any work. If it
-    is None, that is refused when the method is done and did not look.
+    is None, that is refused when the method is done and did not look. `training` are the settings of `restore train`
+    that are others than usual for it, by name; `whole` says that it learns whole pictures, not their details: patches
+    have the size of the pictures then, and the network their channels, unless a user says otherwise.
     """
 
     kind: ClassVar[str] = "method"
@@ -194,6 +196,8 @@ class RestorerCard(Card):
     uses: tuple[str, ...] | None = None
     asks: tuple[CommandOption, ...] = ()
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    whole: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

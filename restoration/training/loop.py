@@ -76,7 +76,15 @@ def train(
         pairs = pairs_in(data, degraded, clean_name=templates[0], degraded_name=templates[1], without=out)
         pairs, judges = split(pairs, settings.held_out, settings.seed)
         workers, cache = _shares(settings, processes.device)
-        patches = Patches(pairs, task, size=settings.patch, cache=cache, augmentation=settings.augmentation, **seen)
+        patches = Patches(
+            pairs,
+            task,
+            size=settings.patch,
+            cache=cache,
+            augmentation=settings.augmentation,
+            turns=settings.turns,
+            **seen,
+        )
 
         header = checkpoint.header(recipe, settings, patches.fingerprint())
         processes.agree(

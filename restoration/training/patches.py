@@ -12,11 +12,12 @@ import torch
 from torch.nn import functional
 
 from restoration.errors import BadOption
+from restoration.images.idx import Entry
 from restoration.images.shards import Member
 from restoration.randomness import keyed_generator
 from restoration.training.augmentation import Changes
 from restoration.training.pictures import Pictures
-from restoration.training.settings import Augmentation
+from restoration.training.settings import Augmentation, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,12 @@ CHECKED = 1000
 """Pictures whose sizes are read before a training begins; of larger sets so many, spread evenly."""
 QUICK = 10.0
 """Seconds in which the sizes of further pairs are read before a training begins."""
+TURNS: dict[Turns, tuple[bool, bool, bool]] = {
+    "all": (True, True, True),
+    "mirror": (True, False, False),
+    "none": (False, False, False),
+}
+"""Whether a patch may be mirrored left to right and top to bottom, and have its sides exchanged."""
 TRIES = 1000
 """Pictures that are drawn in vain, because they are smaller than a patch, before a training gives up."""
 
@@ -63,6 +70,7 @@ class Patches:
     * `working_size`: pictures are shrunk to `ZOOM` times it, and patches by a random factor once more; 0: they are not.
     * `cache`: bytes of decoded pictures that each process keeps in a file.
     * `augmentation`: how often clean patches are changed before they are degraded.
+    * `turns`: whether patches are turned and mirrored, only mirrored left to right, or left as they are.
 
     Large pictures are drawn more often, up to twice as often as those of a usual size: of two that are drawn evenly one
     is taken by chance, with its area as weight. So no size need be known before it is asked for. Raises `BadOption` if
@@ -79,8 +87,9 @@ class Patches:
         working_size: int = 0,
         cache: int = 0,
         augmentation: Augmentation = Augmentation(),  # noqa: B008  # it cannot be changed
+        turns: Turns = "all",
     ) -> None:
-        self.task, self.side, self.augmentation = task, size, augmentation
+        self.task, self.side, self.augmentation, self.turns = task, size, augmentation, TURNS[turns]
         self.shrunk_to = working_size * ZOOM
         self.pictures = Pictures(pairs, task, channels=channels, shrunk_to=self.shrunk_to, cache=cache)
         self.small = self._check()
@@ -96,12 +105,12 @@ class Patches:
         above = len(os.path.commonpath([os.path.dirname(min(names)), os.path.dirname(max(names))]))
         known = blake2b(digest_size=16)
         for name, source in zip(names, sources, strict=True):
-            size = source.size if isinstance(source, Member) else os.stat(name).st_size
+            size = source.size if isinstance(source, Member | Entry) else os.stat(name).st_size
             known.update(f"{name[above:]} {size}\n".encode())
         return known.hexdigest()
 
     def row(self, seed: int, step: int, row: int) -> tuple[Tensor, Tensor]:
-        """Draw a clean and a degraded patch, `c size size` each, in [0, 1], turned and mirrored at random."""
+        """Draw a clean and a degraded patch, `c size size` each, in [0, 1], turned and mirrored by chance."""
         rng = keyed_generator("patch", seed, step, row)
         number = self._drawn(rng)
         height, width = self.pictures.size(number)
@@ -112,7 +121,7 @@ class Patches:
             side = min(2 * side, height, width)
         top, left = int(down * (height - side + 1)), int(right * (width - side + 1))
         x, y = self.pictures.window(number, slice(top, top + side), slice(left, left + side))
-        turn = [draw < 0.5 for draw in turns]
+        turn = [allowed and draw < 0.5 for allowed, draw in zip(self.turns, turns, strict=True)]
         if y is not None:
             return _as_float(_turned(self._shrunk(x), turn)), _as_float(_turned(self._shrunk(y), turn))
         small = self._shrunk(_as_float(x)).clamp(0, 1) if changes.shrink else self._shrunk(x)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from restoration.errors import BadOption
 
+Turns = Literal["all", "mirror", "none"]
 FREE = ("validate_every", "checkpoint_every", "log_every", "compile", "workers", "cache")
 """Settings that may differ where a training goes on, in silence: no step depends on them, but for rounding."""
 CHANGEABLE = ("steps", "lr", "warmup", "weight_decay", "ema", "clip", "precision")
 """Settings that may differ where a training goes on, and are then recorded: they shape the steps to come."""
 AUGMENTATION = ("shrink", "recolour", "curves", "flat", "undamaged")
 """Settings that say how clean patches are changed before they are degraded."""
-ABSENT: dict[str, Any] = {"blend": 0.0, **dict.fromkeys(AUGMENTATION, 0.0)}
+ABSENT: dict[str, Any] = {"blend": 0.0, "turns": "all", **dict.fromkeys(AUGMENTATION, 0.0)}
 """What a setting is where a record was written before there was one."""
 
 
@@ -55,6 +56,8 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     * `blend`: share of the initial weights in what is kept, which makes a network that was trained further more robust
       (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022); no step depends on it.
     * `shrink`, `recolour`, `curves`, `flat`, `undamaged`: shares of clean patches, see `Augmentation`.
+    * `turns`: whether patches are turned and mirrored ("all"), only mirrored left to right ("mirror"), or neither
+      ("none").
     * `seed`: of the initial weights, the patches and the noise.
     * `precision`: "auto", "fp32", "bf16" or "fp16", which comes with loss scaling.
     * `compile`: whether the network is compiled by torch.compile.
@@ -80,6 +83,7 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     curves: float = 0.0
     flat: float = 0.0
     undamaged: float = 0.0
+    turns: Turns = "all"
     seed: int = 0
     precision: str = "auto"
     compile: bool = False
@@ -103,6 +107,8 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         for name in ("blend", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 0 and less than 1")
+        if self.turns not in get_args(Turns):
+            raise ValueError(f"turns must be {', '.join(get_args(Turns))}, not {self.turns!r}")
         for name in AUGMENTATION:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be from 0 to 1")
