@@ -31,6 +31,7 @@ class DDPM:
     `sample` draws pictures from noise. Called with an observation it denoises: a picture with Gaussian noise is, but
     for its contrast, a state of the path, and sampling starts there. Unknown noise is estimated from the picture.
 
+    * `network`, `schedule`, `objective`, `sampler`: the parts of its recipe.
     * `steps`: the number of evaluations of the network; one alone gives the mean of all likely pictures, which has the
       highest PSNR and is blurred where they differ.
     * `clip`: whether every clean estimate is clipped to black and white, as published.

@@ -1,4 +1,4 @@
-"""Denoising diffusion: on pictures whose distribution is known, the draws and the denoised pictures are the right ones."""
+"""Denoising diffusion on pictures whose distribution is known: what it draws and what it denoises are right."""
 
 from __future__ import annotations
 
