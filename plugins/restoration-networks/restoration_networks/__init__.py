@@ -32,7 +32,7 @@ def register_networks() -> Iterable[NetworkCard]:
     yield NetworkCard(
         name="unet-small",
         factory="restoration_networks.small_unet:SmallUNet",
-        summary="U-Net of DDPM for small pictures, with group norms and attention; 0.8 million parameters",
+        summary="U-Net of DDPM for small pictures, with group norms and attention; 0.9 million parameters",
         source="Ho et al. 2020, arXiv:2006.11239",
         takes=("t",),
         bytes_per_pixel=1600,

@@ -53,7 +53,7 @@ class Attention(nn.Module):
 
 
 class SmallUNet(nn.Module):
-    """The U-Net of DDPM (Ho et al. 2020, appendix B) for pictures such as those of Fashion-MNIST: 0.8 million weights.
+    """The U-Net of DDPM (Ho et al. 2020, appendix B) for pictures such as those of Fashion-MNIST: 0.9 million weights.
 
     The time scales and shifts the features of every block (Nichol and Dhariwal, arXiv:2102.09672, section 3.4).
     Pictures of any size are padded to what the levels can halve: 28x28 has 7x7 at the third, without padding.
@@ -96,6 +96,7 @@ class SmallUNet(nn.Module):
         self.norm = _make_norm(widths[0])
         self.ending = nn.Conv2d(widths[0], channels, 3, padding=1)
         nn.init.zeros_(self.ending.weight)
+        nn.init.zeros_(self.ending.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """Predict from the state `x`, `b c h w`, at times `t` in [0, 1], `b` or `1`: `b c h w`."""
