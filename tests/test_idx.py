@@ -73,7 +73,7 @@ def test_a_folder_of_pictures_stays_one_with_an_idx_file_beside_them(
 def test_whole_pictures_are_trained_with_turned_as_far_as_is_wanted(tmp_path: Path, turns: str, different: int) -> None:
     pixels = made(1, 12, 12)
     pairs = pairs_in(idx(tmp_path / "images-idx3-ubyte.gz", pixels))
-    patches = Patches(pairs, lambda x, rng: x, size=12, channels=1, turns=turns)  # type: ignore[arg-type]
+    patches = Patches(pairs, lambda x, rng: x, size=12, channels=1, turns=turns)
     assert len(patches.fingerprint()) == 32
     drawn = {tuple((patches.row(0, 0, row)[0] * 255).round().flatten().tolist()) for row in range(60)}
     assert len(drawn) == different

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
@@ -12,7 +12,7 @@ from restoration.cli.headings import under
 from restoration.cli.options import SEED, combine, names
 from restoration.console import keywords
 from restoration.registry.cards import NetworkCard, ObjectiveCard, SamplerCard, ScheduleCard, TaskCard
-from restoration.training.settings import Training, Turns
+from restoration.training.settings import OPTIMIZERS, TURNS, Training
 
 PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": ObjectiveCard, "sampler": SamplerCard}
 PLACE = click.Path(path_type=Path)
@@ -156,12 +156,14 @@ training_options = combine(
         setting(
             "Pictures",
             "--turns",
-            click.Choice(get_args(Turns)),
+            click.Choice(TURNS),
             "Turn and mirror patches (all), mirror them left to right only (mirror), or neither (none).",
         ),
         setting(THE_STEPS, "--steps", click.IntRange(1), "Number of updates of the weights."),
         setting(THE_STEPS, "--batch", click.IntRange(1), "Patches in a step, of all processes together."),
-        setting(THE_STEPS, "--lr", click.FloatRange(0, min_open=True), "Highest learning rate of AdamW."),
+        setting(THE_STEPS, "--optimizer", click.Choice(OPTIMIZERS), "Optimiser: AdamW, or SGD with --momentum."),
+        setting(THE_STEPS, "--lr", click.FloatRange(0, min_open=True), "Highest learning rate."),
+        setting(THE_STEPS, "--momentum", click.FloatRange(0, 1, max_open=True), "Momentum of SGD."),
         setting(
             THE_STEPS,
             "--warmup",
@@ -169,7 +171,7 @@ training_options = combine(
             "Steps in which the learning rate rises, before it falls to 0 by a cosine.",
             "500, at most a tenth of --steps",
         ),
-        setting(THE_STEPS, "--weight-decay", click.FloatRange(0), "Weight decay of AdamW."),
+        setting(THE_STEPS, "--weight-decay", click.FloatRange(0), "Weight decay, decoupled in AdamW."),
         setting(THE_STEPS, "--ema", click.FloatRange(0, 1, max_open=True), "Decay of the averaged weights."),
         setting(THE_STEPS, "--clip", click.FloatRange(0, min_open=True), "Largest norm of the gradient."),
         setting(

@@ -17,7 +17,7 @@ from restoration.images.shards import Member
 from restoration.randomness import keyed_generator
 from restoration.training.augmentation import Changes
 from restoration.training.pictures import Pictures
-from restoration.training.settings import Augmentation, Turns
+from restoration.training.settings import TURNS, Augmentation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,12 +36,6 @@ CHECKED = 1000
 """Pictures whose sizes are read before a training begins; of larger sets so many, spread evenly."""
 QUICK = 10.0
 """Seconds in which the sizes of further pairs are read before a training begins."""
-TURNS: dict[Turns, tuple[bool, bool, bool]] = {
-    "all": (True, True, True),
-    "mirror": (True, False, False),
-    "none": (False, False, False),
-}
-"""Whether a patch may be mirrored left to right and top to bottom, and have its sides exchanged."""
 TRIES = 1000
 """Pictures that are drawn in vain, because they are smaller than a patch, before a training gives up."""
 
@@ -87,7 +81,7 @@ class Patches:
         working_size: int = 0,
         cache: int = 0,
         augmentation: Augmentation = Augmentation(),  # noqa: B008  # it cannot be changed
-        turns: Turns = "all",
+        turns: str = "all",
     ) -> None:
         self.task, self.side, self.augmentation, self.turns = task, size, augmentation, TURNS[turns]
         self.shrunk_to = working_size * ZOOM

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,6 @@ from restoration.registry.cards import RestorerCard
 
 if TYPE_CHECKING:
     from restoration.recipe import Recipe
-    from restoration.training.settings import Training
     from restoration.weights import Folder
 
 
@@ -80,6 +78,7 @@ def train(
     from restoration.engine.hardware import prepare
     from restoration.training import loop
     from restoration.training.parallel import local_world_size, rank_and_world_size
+    from restoration.training.settings import Training
     from restoration.training.whole import fit_to_pictures
 
     rank, world_size = rank_and_world_size()
@@ -91,7 +90,7 @@ def train(
         task = task or _only_task(method)
         made = _recipe(method, task, recipe, parts, options, working_size)
         set_by_user = {name: value for name, value in chosen.items() if value is not None}
-        settings = _settings(made, set_by_user)
+        settings = Training.recorded(made.training, set_by_user)
         pictures = _pictures(data, clean, degraded)
         if recipe is None and registry().card(RestorerCard, method).whole:
             made, settings = fit_to_pictures(made, settings, pictures, out, set_by_user)
@@ -220,19 +219,3 @@ def _recipe(
         return msgspec.structs.replace(recipe, working_size=working_size)
     except ValueError as error:
         raise BadOption(f"--working-size {working_size}: {error}") from error
-
-
-def _settings(recipe: Recipe, chosen: dict[str, Any]) -> Training:
-    """The settings that the recipe was trained with, if it was, and then what was chosen."""
-    import msgspec
-
-    from restoration.training.settings import ABSENT, Training
-
-    recorded = {**ABSENT, **recipe.training} if "steps" in recipe.training else recipe.training
-    known = {name: value for name, value in recorded.items() if name in Training.__struct_fields__}
-    if known.get("warmup", 0) > chosen.get("steps", math.inf) / 10:
-        del known["warmup"]  # it belongs to a longer training
-    try:
-        return msgspec.convert({**known, **chosen}, Training)
-    except msgspec.ValidationError as error:
-        raise BadOption(f"the settings of the training do not fit: {error}") from error
