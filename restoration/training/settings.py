@@ -111,12 +111,11 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     cache: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "patch", "validate_every", "checkpoint_every", "log_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1")
-        for name in ("held_out", "warmup", "weight_decay", "workers", "cache"):
-            if (getattr(self, name) or 0) < 0:
-                raise ValueError(f"{name} must be at least 0")
+        positive = ("steps", "batch", "patch", "validate_every", "checkpoint_every", "log_every")
+        others = ("held_out", "warmup", "weight_decay", "workers", "cache")
+        for name in (*positive, *others):
+            if (getattr(self, name) or 0) < (least := int(name in positive)):
+                raise ValueError(f"{name} must be at least {least}")
         for name in ("lr", "clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be a number above 0")
