@@ -28,8 +28,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # it is generic in new r
 @click.option(
     "--weights",
     metavar="WHICH",
-    default="ddpm/fashion-mnist",
-    show_default=True,
+    required=True,
     help="Weights of ddpm: a folder, a name from `restore weights list`, or owner/name[@revision] on the Hugging Face "
     "Hub.",
 )
@@ -118,9 +117,9 @@ def sample(
 
     \b
     Examples:
-      restore sample -n 64 -o sheet.png
+      restore sample --weights weights/ -n 64 -o sheet.png
       restore sample --weights weights/ -n 1000 --steps 20 --sampler dpmpp-2m -o samples/
-      restore sample -n 16 --steps 1000 --sampler posterior --seed 7 --zoom 4 -o sheet.png
+      restore sample --weights weights/ -n 16 --steps 1000 --sampler posterior --seed 7 --zoom 4 -o sheet.png
     """
     from restoration_ddpm.generation import Generation
     from restoration_ddpm.output import Folder, Sheet
