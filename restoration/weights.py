@@ -125,6 +125,11 @@ def _default(method: str, task: str) -> Folder | None:
     for weights in of_method:
         if weights.task == task and weights.default:
             return bundled(weights)
+    if named := [weights.name for weights in of_method if weights.task == task]:
+        raise BadWeights(
+            f"no weights are the default for {method} and {task}, since they are of one kind of picture; "
+            f"name some with --weights: {', '.join(named)}, or your own"
+        )
     have = ", ".join(sorted({weights.task for weights in of_method}))
     raise BadWeights(
         f"no weights came for {method} and {task}{have and f', only for {have}'}; "

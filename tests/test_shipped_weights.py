@@ -19,7 +19,8 @@ from restoration.weights import bundled
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "derain"
 METHODS = ("ir-sde", "regression")
-CARDS = registry().cards(WeightsCard)
+CARDS = [card for card in registry().cards(WeightsCard) if card.default]
+"""Weights for photographs; those that are no default are of another kind of picture."""
 GAINS = {
     "derain": (9, {"strength": 0.15}),
     "deblur": (0.3, {"kind": "shake", "extent": 9.0}),

@@ -1,4 +1,4 @@
-"""Pictures and pairs of a clean and a degraded one: in a folder and its sub-folders, in two folders, or in shards."""
+"""Pictures and pairs of a clean and a degraded one: in folders, in shards, or in IDX files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from restoration.errors import BadPicture, plain
 from restoration.images.files import Source
 from restoration.images.formats import is_picture, readable
+from restoration.images.idx import entries_of, idx_files_of
 from restoration.images.names import CLEAN, Template, examples, match, match_templates
 from restoration.images.roles import roles_of, stem_of
 from restoration.images.shards import members_of, shards_of
@@ -68,7 +69,7 @@ def pairs_in(
     degraded_name: str = "",
     without: Path | None = None,
 ) -> list[Pair]:
-    """Return the pairs of a folder or of shards, sorted by their clean pictures; clean pictures alone if it has none.
+    """Return the pairs of a folder, shards or IDX files, sorted by the clean pictures; these alone if it has no pairs.
 
     What is clean and what degraded is read from the names of folders (`GT` and `LQ`, `sharp` and `blur`, at any depth),
     else from those of files (`x.clean.png` and `x.degraded.png`), see `restoration.images.roles`. With another folder,
@@ -103,6 +104,9 @@ def _named(data: Path, without: Path | None = None) -> Named:
         log.warning("%s holds pictures and shards; these are left out: %s", data, examples(shards))
     elif shards:
         return {member.path: member for member in members_of(shards)}
+    idx = [] if shards else idx_files_of(data)
+    if idx and not _has_pictures(data):
+        return {entry.path: entry for entry in entries_of(idx)}
     start = 0 if data == Path() else len(os.path.join(data, ""))  # "./a.png" is called "a.png"
     return {path.as_posix()[start:]: path for path in pictures_in(data, without=without)}
 

@@ -190,7 +190,9 @@ class RestorerCard(Card):
     `anytime` says that every guess is an answer, so that a run that is interrupted has one. `uses` are the fields of
     `Observation` that it looks at beside `y`: what tells others, such as `--sigma`, is refused before any work. If it
     is None, that is refused when the method is done and did not look. `ensembles` is False for a method for which
-    `--ensemble` makes no sense, as for one that is fitted to each picture.
+    `--ensemble` makes no sense, as for one that is fitted to each picture. `training` are the settings of
+    `restore train` that are others than usual for it, by name; `whole` says that it learns whole pictures, not their
+    details: patches have the size of the pictures then, and the network their channels, unless a user says otherwise.
     """
 
     kind: ClassVar[str] = "method"
@@ -201,6 +203,8 @@ class RestorerCard(Card):
     ensembles: bool = True
     asks: tuple[CommandOption, ...] = ()
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    whole: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from restoration.engine.adapter import Adapted, build_network
 from restoration.interfaces import KnowingTask, Observation
 from restoration.metrics import psnr
 from restoration.operators import Masking
-from restoration.picture import Picture
+from restoration.picture import Picture, with_channels
 from restoration.randomness import RowGenerators
 from restoration.registry import cards, registry
 from restoration.runtime import Restoration
@@ -285,7 +285,7 @@ class WeightsContract(Contract):
         card = self.card(cards.WeightsCard)
         restoration, gains = Restoration(card.method, card.task, weights=self.name), []
         for seed in range(3):
-            x = scene(72, 96, seed)
+            x = with_channels(scene(72, 96, seed), len(restoration.recipe.channels))
             seen = observe(recipes.build_task(restoration.recipe), x, generator(seed))
             gains.append(psnr(restoration(seen, seed=seed).picture.pixels, x) - psnr(seen.y.clamp(0, 1), x))
         assert sum(gains) > 0, f"the gains on three pictures are {gains} dB"

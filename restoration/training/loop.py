@@ -83,8 +83,8 @@ def train(
         workers, cache = _shares(settings, processes.device)
         enlarges = bool(trainer.network.enlarges)
         enlarging = Enlarging(recipe, settings.patch, settings.augmentation) if enlarges else None
-        drawn = {"size": settings.patch, "augmentation": settings.augmentation, "enlarging": enlarging}
-        patches = Patches(pairs, task, cache=cache, **drawn, **seen)  # type: ignore[arg-type]
+        drawn = {"size": settings.patch, "augmentation": settings.augmentation, "turns": settings.turns}
+        patches = Patches(pairs, task, cache=cache, enlarging=enlarging, **drawn, **seen)  # type: ignore[arg-type]
 
         header = checkpoint.header(recipe, settings, patches.fingerprint())
         processes.agree(

@@ -12,11 +12,12 @@ import torch
 from torch.nn import functional
 
 from restoration.errors import BadOption
+from restoration.images.idx import Entry
 from restoration.images.shards import Member
 from restoration.randomness import keyed_generator
 from restoration.training.augmentation import Changes
 from restoration.training.pictures import Pictures
-from restoration.training.settings import Augmentation
+from restoration.training.settings import TURNS, Augmentation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,7 @@ class Patches:
     * `cache`: bytes of decoded pictures that each process keeps in a file.
     * `augmentation`: how often clean patches are changed before they are degraded.
     * `enlarging`: what degrades them for a network that enlarges; then degraded patches are small ones.
+    * `turns`: whether patches are turned and mirrored, only mirrored left to right, or left as they are.
 
     Large pictures are drawn more often, up to twice as often as those of a usual size: of two that are drawn evenly one
     is taken by chance, with its area as weight. So no size need be known before it is asked for. Raises `BadOption` if
@@ -82,8 +84,10 @@ class Patches:
         cache: int = 0,
         augmentation: Augmentation = Augmentation(),  # noqa: B008  # it cannot be changed
         enlarging: Enlarging | None = None,
+        turns: str = "all",
     ) -> None:
         self.task, self.side, self.augmentation, self.enlarging = task, size, augmentation, enlarging
+        self.turns = TURNS[turns]
         self.shrunk_to = working_size * ZOOM
         self.pictures = Pictures(pairs, task, channels=channels, shrunk_to=self.shrunk_to, cache=cache)
         self.small = self._check()
@@ -99,12 +103,12 @@ class Patches:
         above = len(os.path.commonpath([os.path.dirname(min(names)), os.path.dirname(max(names))]))
         known = blake2b(digest_size=16)
         for name, source in zip(names, sources, strict=True):
-            size = source.size if isinstance(source, Member) else os.stat(name).st_size
+            size = source.size if isinstance(source, Member | Entry) else os.stat(name).st_size
             known.update(f"{name[above:]} {size}\n".encode())
         return known.hexdigest()
 
     def row(self, seed: int, step: int, row: int) -> tuple[Tensor, Tensor]:
-        """Draw a clean and a degraded patch, `c size size` each, in [0, 1], turned and mirrored at random.
+        """Draw a clean and a degraded patch, `c size size` each, in [0, 1], turned and mirrored by chance.
 
         For a network that enlarges the degraded one is the small one.
         """
@@ -118,7 +122,7 @@ class Patches:
             side = min(2 * side, height, width)
         top, left = int(down * (height - side + 1)), int(right * (width - side + 1))
         x, y = self._windows(number, top, left, side)
-        turn = [draw < 0.5 for draw in turns]
+        turn = [allowed and draw < 0.5 for allowed, draw in zip(self.turns, turns, strict=True)]
         if y is not None:
             return _as_float(_turned(self._shrunk(x), turn)), _as_float(
                 _turned(y if self.enlarging else self._shrunk(y), turn)
