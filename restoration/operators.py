@@ -88,6 +88,14 @@ class Resampling:
         """Apply the transpose to pictures of the size of the output."""
         return _resize_rows_adjoint(_resize_rows_adjoint(y.mT, self.columns, self.size[1]).mT, self.rows, self.size[0])
 
+    def matrices(self) -> tuple[Tensor, Tensor]:
+        """Return the matrices that resize the rows and the columns, `out in` in float64."""
+        rows, columns = (
+            _resize_rows(torch.eye(side, dtype=torch.float64)[None, None], taps)[0, 0]
+            for side, taps in zip(self.size, (self.rows, self.columns), strict=True)
+        )
+        return rows, columns
+
 
 def without_border(kernel: Tensor) -> Tensor:
     """Return kernels `b 1 k l` without the border that is 0 in all of them, as far as it is even around the middle."""
