@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from restoration.errors import BadOption
 from restoration.images.folders import pairs_in
 from restoration.recipe import build_task
 from restoration.training import checkpoint
+from restoration.training.asked import check_asked
 from restoration.training.batches import Batches
 from restoration.training.cache import usual_limit
 from restoration.training.folder import check_apart, claimed
@@ -45,6 +46,7 @@ def train(
     device: str = "cpu",
     start: Folder | None = None,
     license: str = "",
+    asked: Collection[str] = (),
     observe: Callable[[Progress], None] = lambda progress: None,
 ) -> Folder:
     """Train a recipe on pictures; go on where `out` holds a checkpoint of the same training. Raises `RestorationError`.
@@ -59,6 +61,7 @@ def train(
     * `device`: "cpu", "cuda", "auto"..., see `parallel.join`.
     * `start`: initial weights.
     * `license`: what the weights are licensed under, for their record and model card.
+    * `asked`: settings and options of the task, as "undamaged" and "task.sigma", of which each must have an effect.
     * `observe`: called after every step.
 
     Where a launcher has started several processes, each calls this; rank 0 alone validates, writes and observes.
@@ -74,6 +77,7 @@ def train(
         trainer = Trainer(recipe, settings, processes)
         task, seen = build_task(recipe), {"channels": len(recipe.channels), "working_size": recipe.working_size}
         pairs = pairs_in(data, degraded, clean_name=templates[0], degraded_name=templates[1], without=out)
+        check_asked(asked, recipe, pairs)
         pairs, judges = split(pairs, settings.held_out, settings.seed)
         workers, cache = _shares(settings, processes.device)
         patches = Patches(pairs, task, size=settings.patch, cache=cache, augmentation=settings.augmentation, **seen)

@@ -110,6 +110,7 @@ def train(
                 device=device,
                 start=initial,
                 license=license,
+                asked={*options, *(name for name, value in chosen.items() if value)},
                 observe=observe,
             )
     if rank == 0:
