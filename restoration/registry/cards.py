@@ -185,6 +185,9 @@ class RestorerCard(Card):
     `anytime` says that every guess is an answer, so that a run that is interrupted has one. `uses` are the fields of
     `Observation` that it looks at beside `y`: what tells others, such as `--sigma`, is refused before any work. If it
     is None, that is refused when the method is done and did not look.
+
+    A method with a `prior` needs a network that denoises, for whatever task: `prior` names the weights that it takes by
+    default, and those of every method and task serve it whose schedule does not use the degraded picture.
     """
 
     kind: ClassVar[str] = "method"
@@ -192,6 +195,7 @@ class RestorerCard(Card):
     needs_weights: bool = True
     anytime: bool = False
     uses: tuple[str, ...] | None = None
+    prior: str = ""
     asks: tuple[CommandOption, ...] = ()
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 

@@ -16,7 +16,7 @@ from restoration.operators import Convolution
 from restoration.sampling import drawing
 from restoration.spectra import Circular, spectrum_of
 from restoration_posterior.prior import Prior
-from restoration_posterior.problem import pose
+from restoration_posterior.problem import Problem, pose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,49 +26,63 @@ if TYPE_CHECKING:
     from restoration import Network, NoiseSchedule, Objective, Observation
     from restoration.spectra import Spectrum
 
+LEAST = 0.05
+"""Frequencies of which a blur leaves less than this share count as not measured."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Blend:
-    """What was measured in the directions of an operator, and how a state is made of it (equations 7 and 8).
+    """How a state is made of what was measured in the directions of an operator (equations 7 and 8).
 
-    * `spectrum`: the directions, and the singular values `s`.
-    * `sigma`: the standard deviation of the noise of what was measured.
-    * `eta`: the share of new noise in directions that were not measured, or worse than the state's own noise.
-    * `eta_b`: the share of the measurement in directions that were measured better.
+    * `spectrum`: the directions, and their singular values.
+    * `sigma`: the standard deviation of the noise of the measurement.
+    * `eta`: the share of new noise in directions that were not measured.
+    * `eta_a`: the share of new noise in those that were measured, but worse than the state is.
+    * `eta_b`: the share of the measurement in those that were measured better.
     """
 
     spectrum: Spectrum
     sigma: float
-    eta: float = 0.85
-    eta_b: float = 1.0
+    eta: float
+    eta_a: float
+    eta_b: float
 
     def first(self, read: Tensor, guess: Tensor, noise: Tensor, sigma: float) -> Tensor:
-        """Return a state with noise `sigma`: what was measured, `read`, and else a `guess` of the image, `b c h w`."""
+        """Return a state with noise `sigma`: what was `read` of the measurement, else a `guess` of the image."""
         s, wide = self.spectrum.s, guess + sigma * noise
         seen = self.spectrum.analyse(wide)
-        spread = (sigma**2 - (self.sigma / _divisor(s)).square()).clamp(min=0).sqrt()
-        known = read / _divisor(s) + spread * self.spectrum.analyse(noise)
+        known = read / _divisor(s) + self._spread(1.0, sigma) * self.spectrum.analyse(noise)
         return wide + self.spectrum.synthesise(torch.where(s * sigma > self.sigma, known, seen) - seen)
 
     def next(self, read: Tensor, x: Tensor, n: Tensor, noise: Tensor, sigma: float) -> Tensor:
-        """Return the next state, with noise `sigma`, for a clean estimate `x` and the noise `n` that it left."""
-        s, kept = self.spectrum.s, math.sqrt(1 - self.eta**2) * sigma
-        unknown = x + kept * n + self.eta * sigma * noise
+        """Return the next state, with noise `sigma`.
+
+        * `read`: `U' y` of the measurement.
+        * `x`: the clean estimate, `b c h w`.
+        * `n`: the noise that the estimate leaves of the state before.
+        * `noise`: new noise.
+        * `sigma`: the noise of the next state.
+        """
+        s = self.spectrum.s
+        unknown = x + math.sqrt(1 - self.eta**2) * sigma * n + self.eta * sigma * noise
         before, seen, drawn = map(self.spectrum.analyse, (x, unknown, noise))
-        noisy = before + self.eta * sigma * drawn
+        noisy = before + self.eta_a * sigma * drawn
         if self.sigma:
-            noisy = noisy + kept / self.sigma * (read - s * before)
-        spread = (sigma**2 - (self.eta_b * self.sigma / _divisor(s)).square()).clamp(min=0).sqrt()
-        known = (1 - self.eta_b) * before + self.eta_b * read / _divisor(s) + spread * drawn
+            noisy = noisy + math.sqrt(1 - self.eta_a**2) * sigma / self.sigma * (read - s * before)
+        known = (1 - self.eta_b) * before + self.eta_b * read / _divisor(s) + self._spread(self.eta_b, sigma) * drawn
         blended = torch.where((s > 0) & (s * sigma < self.sigma), noisy, seen)
         blended = torch.where(s * sigma > self.sigma, known, blended)
         return unknown + self.spectrum.synthesise(blended - seen)
+
+    def _spread(self, share: float, sigma: float) -> Tensor:
+        """Return the noise that is missing beside a share of the measurement's, for each singular value."""
+        return (sigma**2 - (share * self.sigma / _divisor(self.spectrum.s)).square()).clamp(min=0).sqrt()
 
 
 def walk(
     clean: Callable[[Tensor, int], Tensor],
     blend: Blend,
-    measured: Callable[[Tensor], Tensor],
+    read: Callable[[Tensor], Tensor],
     z: Tensor,
     sigmas: list[float],
     noise: Callable[[], Tensor],
@@ -77,14 +91,14 @@ def walk(
 
     * `clean`: predicts the clean image from a state and the number of its step.
     * `blend`: makes the next state.
-    * `measured`: returns `U' y` for a clean estimate, which it may need for what the spectrum does not describe.
+    * `read`: returns `U' y`; it is given the clean estimate, for what the spectrum does not describe.
     * `z`: the first state, `b c h w`.
     * `sigmas`: the noises of the states, down to 0.
     * `noise`: draws noise of the shape of the state.
     """
     for step, (here, after) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
         x = clean(z, step)
-        z = blend.next(measured(x), x, (z - x) / here, noise(), after)
+        z = blend.next(read(x), x, (z - x) / here, noise(), after)
         yield z, x
 
 
@@ -94,8 +108,8 @@ class DDRM:
     * `network`, `schedule`, `objective`: the prior.
     * `task`: the name of the task.
     * `steps`: the evaluations of the network.
-    * `eta`, `eta_b`: see `Blend`.
-    * `sigma`: the standard deviation of the noise in levels of 255, if it is not known otherwise.
+    * `eta`, `eta_a`, `eta_b`: see `Blend`; in the paper `eta` is 0.85.
+    * `noise`: the standard deviation of the noise in levels of 255, if it is known and the task does not tell it.
     """
 
     def __init__(
@@ -106,51 +120,59 @@ class DDRM:
         objective: Objective,
         task: str,
         steps: int = 20,
-        eta: float = 0.85,
+        eta: float = 1.0,
+        eta_a: float = 0.85,
         eta_b: float = 1.0,
-        sigma: float | None = None,
-        last: float = 1.0,
+        noise: float | None = None,
     ) -> None:
-        if steps < 1 or not 0 <= eta <= 1 or not 0 <= eta_b <= 1:
-            raise ValueError(f"steps must be at least 1, eta and eta_b in [0, 1], not {steps}, {eta}, {eta_b}")
+        if steps < 1 or not all(0 <= share <= 1 for share in (eta, eta_a, eta_b)):
+            raise ValueError(f"steps must be at least 1 and each eta in [0, 1], not {steps}, {eta}, {eta_a}, {eta_b}")
         self.prior = Prior(network=network, schedule=schedule, objective=objective)
-        self.task, self.steps, self.eta, self.eta_b, self.sigma = task, steps, eta, eta_b, sigma
-        self.last = last
+        self.task, self.steps, self.noise = task, steps, noise
+        self.eta, self.eta_a, self.eta_b = eta, eta_a, eta_b
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
-        return self.prior.apart(self._walk(observation, rng), observation.y.device)
+        """Yield the clean estimate of every step, `1 c h w`. Raises `ValueError` where there are no singular values."""
+        return self.prior.walk(self._walk(observation, rng), observation.y.device)
 
     def _walk(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
-        """Yield the clean estimate of every step, `b c h w`. Raises `ValueError` for what has no singular values."""
-        problem = pose(observation, self.task, self.sigma)
-        operator, y = problem.operator, problem.y
-        size = (problem.guess.shape[-2], problem.guess.shape[-1])
-        blurred = isinstance(operator, Convolution)
-        spectrum = Circular(operator.kernel.to(y), size) if blurred else spectrum_of(operator, problem.guess)
+        problem = pose(observation, self.task, self.noise)
+        spectrum, read = reading(problem)
+        times = problem.times(self.prior, self.steps)
+        sigmas, noise = self.prior.sigmas(times), drawing(problem.guess, rng)
+        blend = Blend(spectrum=spectrum, sigma=problem.sigma, eta=self.eta, eta_a=self.eta_a, eta_b=self.eta_b)
+        z = problem.guess
+        if not problem.noisy:
+            z = blend.first(read(z), z, noise(), sigmas[0])
+        for _, x in walk(lambda z, step: self.prior.clean(z, times[step]), blend, read, z, sigmas, noise):
+            yield x
+
+
+def reading(problem: Problem) -> tuple[Spectrum, Callable[[Tensor], Tensor]]:
+    """Return the spectrum of a problem, and how its measurement is read. Raises `ValueError` if there is none.
+
+    Pictures that were blurred do not go on at their opposite border, as `Circular` has it. So what it reads is what it
+    predicts of the estimate plus what the true blur leaves unexplained, which is faded out at the border.
+    """
+    operator, y, guess = problem.operator, problem.y, problem.guess
+    if not isinstance(operator, Convolution):
+        spectrum = spectrum_of(operator, guess)
         if spectrum is None:
             raise ValueError(f"the singular values of a {type(operator).__name__} are not known; take diffpir or dps")
+        constant = spectrum.read(y)
+        return spectrum, lambda x: constant
+    circular = Circular(operator.kernel.to(y), (guess.shape[-2], guess.shape[-1]))
+    circular.s = torch.where(circular.s < LEAST, 0.0, circular.s)
+    rows, columns = (_fade(n, k // 2).to(y) for n, k in zip(guess.shape[-2:], operator.kernel.shape[-2:], strict=True))
+    window = rows[:, None] * columns
+    return circular, lambda x: circular.read(circular(x) + window * (y - operator(x)))
 
-        import os
-        if blurred:
-            cut=float(os.environ.get('CUT','0')); ramp=float(os.environ.get('RAMP','0')); k=operator.kernel.shape[-1]//2
-            spectrum.s = torch.where(spectrum.s < cut, 0.0, spectrum.s)
-            def w1(n):
-                d=torch.minimum(torch.arange(n)+.5, n-torch.arange(n)-.5)
-                return ((d-k*ramp/2)/(k*ramp/2)).clamp(0,1) if ramp else torch.ones(n)
-            window = w1(size[0])[:,None]*w1(size[1])
-            window = window*window*(3-2*window)
-        def measured(x: Tensor) -> Tensor:
-            """Return what would have been measured if the picture went on at its opposite border, for a blur."""
-            if not blurred: return spectrum.read(y)
-            r = (y - operator(x)) * window
-            return spectrum.read(spectrum(x) + r)
 
-        times = self.prior.times(self.prior.strongest, self.last * problem.sigma, self.steps)
-        sigmas = self.prior.sigmas(times)
-        blend, noise = Blend(spectrum=spectrum, sigma=problem.sigma, eta=self.eta, eta_b=self.eta_b), drawing(problem.guess, rng)
-        first = blend.first(measured(problem.guess), problem.guess, noise(), sigmas[0])
-        for _, x in walk(lambda z, step: self.prior.clean(z, times[step]), blend, measured, first, sigmas, noise):
-            yield x
+def _fade(length: int, radius: int) -> Tensor:
+    """Return a window that rises from 0 to 1 between a quarter and half of a kernel's radius from both ends."""
+    distance = torch.minimum(torch.arange(length), torch.arange(length - 1, -1, -1)) + 0.5
+    rise = ((distance - radius / 4) / max(radius / 4, 0.5)).clamp(0, 1)
+    return rise.square() * (3 - 2 * rise)
 
 
 def _divisor(s: Tensor) -> Tensor:

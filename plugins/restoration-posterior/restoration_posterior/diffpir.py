@@ -1,7 +1,7 @@
-"""DiffPIR: Zhu et al., "Denoising Diffusion Models for Plug-and-Play Image Restoration", CVPRW 2023, arXiv:2305.08995.
+"""DiffPIR: Zhu et al., "Denoising Diffusion Models for Plug-and-Play Image Restoration", 2023, arXiv:2305.08995.
 
-Each step denoises, and then moves the estimate to where it explains the measurement; the noise that this leaves is
-mixed with new one.
+Each step denoises, and then moves the estimate to where it explains the measurement; the noise that is left of the
+state before is mixed with new one.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 
 
 class DiffPIR:
-    """Restores by a prior and the nearest image that explains what was measured.
+    """Restores by a prior and, after each of its estimates, the image near it that explains what was measured.
 
     * `network`, `schedule`, `objective`: the prior.
     * `task`: the name of the task.
     * `steps`: the evaluations of the network.
-    * `weight`: how much the prior counts against the measurement, lambda.
-    * `zeta`: the share of new noise at each step, 0 to 1.
-    * `sigma`: the standard deviation of the noise in levels of 255, if it is not known otherwise.
+    * `weight`: how much the estimate counts against the measurement, λ of the paper; by default 1, or 10 where the
+      damage is noise alone.
+    * `zeta`: the share of new noise in a state, ζ of the paper; by default 1, or 0 where the damage is noise alone,
+      since the noise that is left is what was measured.
+    * `noise`: the standard deviation of the noise in levels of 255, if it is known and the task does not tell it.
     """
 
     def __init__(
@@ -40,36 +42,34 @@ class DiffPIR:
         schedule: NoiseSchedule,
         objective: Objective,
         task: str,
-        steps: int = 20,
-        weight: float = 7.0,
-        zeta: float = 0.3,
-        sigma: float | None = None,
-        last: float = 1.0,
+        steps: int = 15,
+        weight: float | None = None,
+        zeta: float | None = None,
+        noise: float | None = None,
     ) -> None:
-        if steps < 1 or weight <= 0 or not 0 <= zeta <= 1:
+        if steps < 1 or (weight is not None and weight <= 0) or not 0 <= (zeta or 0) <= 1:
             raise ValueError(f"steps must be at least 1, weight above 0, zeta in [0, 1], not {steps}, {weight}, {zeta}")
         self.prior = Prior(network=network, schedule=schedule, objective=objective)
-        self.task, self.steps, self.weight, self.zeta, self.sigma = task, steps, weight, zeta, sigma
-        self.last = last
+        self.task, self.steps, self.weight, self.zeta, self.noise = task, steps, weight, zeta, noise
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
-        return self.prior.apart(self._walk(observation, rng), observation.y.device)
+        """Yield the estimate of every step, `1 c h w`."""
+        return self.prior.walk(self._walk(observation, rng), observation.y.device)
 
     def _walk(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
-        """Yield the estimate of every step, `b c h w`."""
-        problem = pose(observation, self.task, self.sigma)
-        noise = drawing(problem.guess, rng)
+        problem = pose(observation, self.task, self.noise)
+        lambda_ = (10.0 if problem.noisy else 1.0) if self.weight is None else self.weight
+        zeta = (0.0 if problem.noisy else 1.0) if self.zeta is None else self.zeta
         spectrum = spectrum_of(problem.operator, problem.guess)
-        times = self.prior.times(problem.sigma if problem.noisy else self.prior.strongest, self.last * problem.sigma, self.steps)
-        sigmas = self.prior.sigmas(times)
-        z = problem.guess + (0 if problem.noisy else sigmas[0]) * noise()
+        times = problem.times(self.prior, self.steps)
+        sigmas, noise = self.prior.sigmas(times), drawing(problem.guess, rng)
+        z = problem.first(sigmas[0], noise())
         for step, (here, after) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
             x = self.prior.clean(z, times[step])
-            weight = self.weight * problem.sigma**2 / here**2
+            weight = lambda_ * (problem.sigma / here) ** 2
             if spectrum is None:
                 x = solve(problem.operator, problem.y, x, weight)
             else:
                 x = solve_in_spectrum(spectrum, problem.y, x, weight)
             yield x
-            left = (z - x) / here
-            z = x + after * (math.sqrt(1 - self.zeta) * left + math.sqrt(self.zeta) * noise())
+            z = x + after * (math.sqrt(1 - zeta) / here * (z - x) + math.sqrt(zeta) * noise())

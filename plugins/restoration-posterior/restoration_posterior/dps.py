@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from restoration.operators import Masking
 from restoration.sampling import drawing
 from restoration_posterior.prior import Prior
 from restoration_posterior.problem import Problem, pose
@@ -25,6 +24,21 @@ if TYPE_CHECKING:
 
 
 class DPS:
+    """Restores by a prior and the gradient of the distance to what was measured.
+
+    The paper takes a thousand steps, and for each task a length that was found by trying. Here a step is as long as
+    Polyak's: as the distance beyond that of the noise, were it linear, would need to vanish. So a few steps are enough,
+    and all tasks have one setting.
+
+    * `network`, `schedule`, `objective`: the prior.
+    * `task`: the name of the task.
+    * `steps`: the evaluations of the network, each with its gradient.
+    * `length`: of the step against the gradient, as a multiple of Polyak's.
+    * `eta`: how much of the noise of a state is new, 0 to 1; by default 1, or 0 where the damage is noise alone, since the
+      noise that is left is what was measured.
+    * `noise`: the standard deviation of the noise in levels of 255, if it is known and the task does not tell it.
+    """
+
     def __init__(
         self,
         *,
@@ -32,45 +46,40 @@ class DPS:
         schedule: NoiseSchedule,
         objective: Objective,
         task: str,
-        steps: int = 50,
-        eta: float = 1.0,
-        step_size: float = 1.0,
-        rule: str = "polyak",
-        sigma: float | None = None,
-        last: float = 1.0,
+        steps: int = 30,
+        length: float = 1.0,
+        eta: float | None = None,
+        noise: float | None = None,
     ) -> None:
+        if steps < 1 or length <= 0 or not 0 <= (eta or 0) <= 1:
+            raise ValueError(f"steps must be at least 1, length above 0, eta in [0, 1], not {steps}, {length}, {eta}")
         self.prior = Prior(network=network, schedule=schedule, objective=objective)
-        self.task, self.steps, self.eta, self.sigma = task, steps, eta, sigma
-        self.last, self.step_size, self.rule = last, step_size, rule
+        self.task, self.steps, self.length, self.eta, self.noise = task, steps, length, eta, noise
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
-        return self.prior.apart(self._walk(observation, rng), observation.y.device)
+        """Yield the clean estimate of every step, `1 c h w`."""
+        return self.prior.walk(self._walk(observation, rng), observation.y.device)
 
     def _walk(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
-        problem = pose(observation, self.task, self.sigma)
-        noise = drawing(problem.guess, rng)
-        times = self.prior.times(problem.sigma if problem.noisy else self.prior.strongest, self.last * problem.sigma, self.steps)
-        sigmas = self.prior.sigmas(times)
-        with torch.inference_mode(False):
-            y = problem.y.clone()
-            operator = problem.operator
-            if isinstance(operator, Masking): operator = Masking(operator.mask.clone())
-        z = problem.guess + (0 if problem.noisy else sigmas[0]) * noise()
+        problem = pose(observation, self.task, self.noise)
+        times = problem.times(self.prior, self.steps)
+        sigmas, noise = self.prior.sigmas(times), drawing(problem.guess, rng)
+        eta = (0.0 if problem.noisy else 1.0) if self.eta is None else self.eta
+        z = problem.first(sigmas[0], noise())
         for step, (here, after) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
-            with torch.inference_mode(False), torch.enable_grad():
-                z_ = z.clone().requires_grad_()
-                x = self.prior.clean(z_, times[step])
-                r = y - operator(x)
-                loss = r.square().sum()
-                g, = torch.autograd.grad(loss, z_)
-            x = x.detach(); loss=float(loss.detach())
-            if self.rule == "polyak":
-                excess = max(loss - r.numel() * problem.sigma**2, 0.0)
-                move = self.step_size * excess / float(g.square().sum()) * g
-            else:
-                move = self.step_size * g / (2*math.sqrt(loss))
+            x, move = self._estimate(problem, z, times[step])
             yield x
-            n = (z - x) / here
-            d2 = after**2 - (after**2/here)**2
-            s = self.eta * math.sqrt(max(d2,0.0))
-            z = x + math.sqrt(max(after**2 - s**2,0)) * n + s * noise() - move
+            new = eta * after * math.sqrt(1 - (after / here) ** 2)
+            z = x + math.sqrt(after**2 - new**2) / here * (z - x) + new * noise() - move
+
+    def _estimate(self, problem: Problem, z: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the clean estimate of a state and the step against the gradient, both `b c h w`."""
+        with torch.enable_grad():
+            z = z.detach().requires_grad_()
+            x = self.prior.clean(z, time)
+            residual = problem.y - problem.operator(x)
+            distance = residual.square().sum()
+            (gradient,) = torch.autograd.grad(distance, z)
+        beyond = max(float(distance.detach()) - residual.numel() * problem.sigma**2, 0.0)
+        length = self.length * beyond / max(float(gradient.square().sum()), torch.finfo(z.dtype).tiny)
+        return x.detach(), length * gradient
