@@ -1,6 +1,6 @@
 """One prior for every damage against networks trained for each: `ddrm`, `diffpir`, `dps`, `ir-sde` and `regression`.
 
-    python benchmarks/posterior.py --data ../shared/data/eval/denoise/CBSD68              # 7 crops: ten minutes on a core
+    python benchmarks/posterior.py --data ../shared/data/eval/denoise/CBSD68     # 7 crops: some minutes
     python benchmarks/posterior.py --data ../shared/data/eval/denoise/CBSD68 --every 1 --only sr --out pictures/
 
 Crops of 256x256 from the middle of pictures. Damage is drawn with the number of the picture as the seed. `damaged` is
@@ -66,11 +66,6 @@ def adjoint(seen: Observation) -> Tensor:
     return y if seen.operator is None else seen.operator.adjoint(y)
 
 
-def restored(restoration: Restoration, seen: Observation) -> Tensor:
-    """Return what a method makes of an observation, `1 3 h w`; known pixels stay, as `restore run` has it."""
-    return restoration(Picture(pixels=round_to_levels(seen.y)), observation=seen).picture.pixels
-
-
 def score(row: Row, paths: list[Path], out: Path | None) -> list[str]:
     """Return the cells of a row: the mean PSNR of each column, and with methods their seconds and doubtful results."""
     task, limits = make_task(row.task, row.options), registry().card(TaskCard, row.task).limits
@@ -83,13 +78,15 @@ def score(row: Row, paths: list[Path], out: Path | None) -> list[str]:
         results = {"damaged": seen.y, "adjoint": adjoint(seen)}
         for name, restoration in methods.items():
             begin = time.perf_counter()
-            results[name] = restored(restoration, seen)
+            results[name] = restoration(seen).picture.pixels
             seconds[name] += time.perf_counter() - begin
             doubts[name] += bool(find_faults(seen.y, results[name], limits))
         for name, image in results.items():
             found[name].append(psnr(round_to_levels(image), x))
             if out is not None:
-                write(Picture(pixels=round_to_levels(image)), out / f"{path.stem}.{row.name.replace(' ', '-')}.{name}.png")
+                write(
+                    Picture(pixels=round_to_levels(image)), out / f"{path.stem}.{row.name.replace(' ', '-')}.{name}.png"
+                )
     cells = []
     for name, values in found.items():
         cell = f"{sum(values) / len(values):.2f}"
@@ -113,7 +110,10 @@ def main() -> None:
         chosen.out.mkdir(parents=True, exist_ok=True)
     paths = pictures_in(chosen.data)[:: chosen.every]
     print(f"PSNR of RGB in dB, rounded to 8 bits, border 0, {len(paths)} crops of {SIDE}x{SIDE}; seconds a crop\n")
-    print("| pictures | damaged | adjoint | " + " | ".join(METHODS) + " |\n" + "|---" * (len(METHODS) + 3) + "|", flush=True)
+    print(
+        "| pictures | damaged | adjoint | " + " | ".join(METHODS) + " |\n" + "|---" * (len(METHODS) + 3) + "|",
+        flush=True,
+    )
     for row in ROWS:
         if not chosen.only or any(word == row.task or word in row.name for word in chosen.only):
             print("| " + " | ".join([row.name, *score(row, paths, chosen.out)]) + " |", flush=True)

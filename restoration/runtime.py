@@ -247,11 +247,12 @@ class Restoration:
         """The recipe of the weights, or the method's own; its method and task must be those asked for."""
         if self.folder is None:
             return default_recipe(self.method, self.task)
-        if registry().card(RestorerCard, self.method).prior:
+        mine = registry().card(RestorerCard, self.method)
+        if mine.prior:
             return folders.recipe_with_prior(self.folder, self.method, self.task)
         recipe = self.folder.recipe()
-        made_for, factory = recipe.method.name, registry().card(RestorerCard, self.method).factory
-        twins = {card.name for card in registry().cards(RestorerCard) if card.factory == factory}
+        made_for = recipe.method.name
+        twins = {card.name for card in registry().cards(RestorerCard) if card.factory == mine.factory}
         if made_for != self.method and made_for in twins:
             own = default_recipe(self.method, self.task)  # another walk with the same network
             recipe = replace(recipe, method=own.method, sampler=own.sampler)

@@ -110,19 +110,23 @@ class Circular:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Blur `b c h w`."""
-        return torch.fft.irfft2(torch.fft.rfft2(x) * self._response, s=self.size)
+        blurred: Tensor = torch.fft.irfft2(torch.fft.rfft2(x) * self._response, s=self.size)
+        return blurred
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Apply the transpose."""
-        return torch.fft.irfft2(torch.fft.rfft2(y) * self._response.conj(), s=self.size)
+        back: Tensor = torch.fft.irfft2(torch.fft.rfft2(y) * self._response.conj(), s=self.size)
+        return back
 
     def analyse(self, x: Tensor) -> Tensor:
         """Return the Fourier coefficients of `b c h w`."""
-        return torch.fft.rfft2(x, norm="ortho")
+        coefficients: Tensor = torch.fft.rfft2(x, norm="ortho")
+        return coefficients
 
     def synthesise(self, coefficients: Tensor) -> Tensor:
         """Return the image `b c h w` of Fourier coefficients."""
-        return torch.fft.irfft2(coefficients, s=self.size, norm="ortho")
+        image: Tensor = torch.fft.irfft2(coefficients, s=self.size, norm="ortho")
+        return image
 
     def read(self, y: Tensor) -> Tensor:
         """Return the Fourier coefficients of `b c h w` without the phase of the kernel."""

@@ -6,6 +6,7 @@ it was measured, and the prior decides the rest.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -96,7 +97,7 @@ def walk(
     * `sigmas`: the noises of the states, down to 0.
     * `noise`: draws noise of the shape of the state.
     """
-    for step, (here, after) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
+    for step, (here, after) in enumerate(itertools.pairwise(sigmas)):
         x = clean(z, step)
         z = blend.next(read(x), x, (z - x) / here, noise(), after)
         yield z, x

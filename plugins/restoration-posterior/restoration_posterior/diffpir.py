@@ -6,6 +6,7 @@ state before is mixed with new one.
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ class DiffPIR:
         times = problem.times(self.prior, self.steps)
         sigmas, noise = self.prior.sigmas(times), drawing(problem.guess, rng)
         z = problem.first(sigmas[0], noise())
-        for step, (here, after) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
+        for step, (here, after) in enumerate(itertools.pairwise(sigmas)):
             x = self.prior.clean(z, times[step])
             weight = lambda_ * (problem.sigma / here) ** 2
             if spectrum is None:

@@ -6,6 +6,7 @@ measured and what the clean estimate would give.
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -34,8 +35,8 @@ class DPS:
     * `task`: the name of the task.
     * `steps`: the evaluations of the network, each with its gradient.
     * `length`: of the step against the gradient, as a multiple of Polyak's.
-    * `eta`: how much of the noise of a state is new, 0 to 1; by default 1, or 0 where the damage is noise alone, since the
-      noise that is left is what was measured.
+    * `eta`: how much of the noise of a state is new, 0 to 1; by default 1, or 0 where the damage is noise alone, since
+      the noise that is left is what was measured.
     * `noise`: the standard deviation of the noise in levels of 255, if it is known and the task does not tell it.
     """
 
@@ -66,7 +67,7 @@ class DPS:
         sigmas, noise = self.prior.sigmas(times), drawing(problem.guess, rng)
         eta = (0.0 if problem.noisy else 1.0) if self.eta is None else self.eta
         z = problem.first(sigmas[0], noise())
-        for step, (here, after) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
+        for step, (here, after) in enumerate(itertools.pairwise(sigmas)):
             x, move = self._estimate(problem, z, times[step])
             yield x
             new = eta * after * math.sqrt(1 - (after / here) ** 2)

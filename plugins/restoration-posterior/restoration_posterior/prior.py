@@ -51,8 +51,8 @@ class Prior:
         wanted = torch.logspace(math.log10(first), math.log10(last), steps, dtype=torch.float64)
         above = torch.searchsorted(self._sigma, wanted).clamp(1, self.steps)
         nearer = (wanted - self._sigma[above - 1]) < (self._sigma[above] - wanted)
-        places = (above - nearer.long()).clamp(min=1).unique().flip(0)
-        return torch.cat([places, places.new_zeros(1)]).double() / self.steps
+        places = sorted({max(1, place) for place in (above - nearer.long()).tolist()}, reverse=True)
+        return torch.tensor([*places, 0], dtype=torch.float64) / self.steps
 
     def sigmas(self, times: Tensor) -> list[float]:
         """Return the standard deviations of the noise at times."""
