@@ -88,6 +88,14 @@ class Resampling:
         """Apply the transpose to pictures of the size of the output."""
         return _resize_rows_adjoint(_resize_rows_adjoint(y.mT, self.columns, self.size[1]).mT, self.rows, self.size[0])
 
+    def matrices(self) -> tuple[Tensor, Tensor]:
+        """Return the matrices that resize the rows and the columns, `out in` in float64."""
+        rows, columns = (
+            _resize_rows(torch.eye(side, dtype=torch.float64)[None, None], taps)[0, 0]
+            for side, taps in zip(self.size, (self.rows, self.columns), strict=True)
+        )
+        return rows, columns
+
 
 def enlarge(small: Tensor, scale: int) -> Tensor:
     """Return `b c h w` `scale` times larger, as MATLAB's bicubic enlarges it, in [0, 1]."""

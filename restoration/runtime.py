@@ -94,7 +94,7 @@ class Restoration:
         if card.tasks and task not in card.tasks:
             raise BadOption(f"method {method!r} is made for {', '.join(card.tasks)}, not for {task}")
         self.method, self.task, self.tile, self.time_limit = method, task, parse_tile(tile), time_limit
-        self.anytime = card.anytime
+        self.anytime, self._card = card.anytime, card
         self.ensemble = Ensemble.of(method, task) if ensemble else Ensemble()
         own, of_task = split_task_options(options or {})
         self.task_options = {**of_task, **(task_options or {})}
@@ -245,14 +245,15 @@ class Restoration:
         """The recipe of the weights, or the method's own; its method and task must be those asked for."""
         if self.folder is None:
             return default_recipe(self.method, self.task)
+        if self._card.prior:
+            return folders.recipe_with_prior(self.folder, self.method, self.task)
         recipe = self.folder.recipe()
-        made_for, factory = recipe.method.name, registry().card(RestorerCard, self.method).factory
-        twins = {card.name for card in registry().cards(RestorerCard) if card.factory == factory}
-        if made_for != self.method and made_for in twins:
+        twins = {card.name for card in registry().cards(RestorerCard) if card.factory == self._card.factory}
+        if recipe.method.name in twins - {self.method}:
             own = default_recipe(self.method, self.task)  # another walk with the same network
             recipe = replace(recipe, method=own.method, sampler=own.sampler)
         if (recipe.method.name, recipe.task.name) != (self.method, self.task):
-            made = f"--method {made_for} --task {recipe.task.name}"
+            made = f"--method {recipe.method.name} --task {recipe.task.name}"
             raise BadWeights(f"{self.folder.origin} holds weights for {made}; ask for these, or name others")
         return recipe
 
@@ -262,10 +263,9 @@ class Restoration:
             return
         card = self._network_card()
         height, width = y.shape[-2:]
-        auto = self.tile == "auto"
         needed = card.bytes_per_pixel * (1.0 if self.precision == "fp32" else 0.5)
-        tile = auto_tile(height, width, needed, self.tiled.halo, self.device) if auto else int(self.tile)
-        if tile and not card.tiles:
+        chosen = auto_tile(height, width, needed, self.tiled.halo, self.device) if self.tile == "auto" else self.tile
+        if (tile := int(chosen)) and not card.tiles:
             log.warning("%s pools over the whole picture: its windows will differ from it", card.name)
         self.tiled.tile = tile
         if tile:  # tensors of a whole large picture go back to the system when freed, those of a window stay

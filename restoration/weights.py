@@ -16,12 +16,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from restoration.documents import read_document
 from restoration.errors import BadWeights, nearest
 from restoration.hub import NoRepository, Repository, Unreachable, is_repository
-from restoration.recipe import Recipe
+from restoration.recipe import Recipe, default_recipe
 from restoration.registry import registry
-from restoration.registry.cards import RestorerCard, TaskCard, WeightsCard
+from restoration.registry.cards import RestorerCard, ScheduleCard, TaskCard, WeightsCard
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -121,6 +123,8 @@ def _default(method: str, task: str) -> Folder | None:
     if not card.needs_weights:
         return None
     registry().card(TaskCard, task)
+    if card.prior:
+        return bundled(_prior(card))
     of_method = [weights for weights in registry().arrived(WeightsCard) if weights.method == method]
     for weights in of_method:
         if weights.task == task and weights.default:
@@ -135,6 +139,34 @@ def _default(method: str, task: str) -> Folder | None:
         f"no weights came for {method} and {task}{have and f', only for {have}'}; "
         f"train some with `restore train {method} --task {task} --data DIR --out DIR` and name them with --weights"
     )
+
+
+def _prior(card: RestorerCard) -> WeightsCard:
+    """Return the weights that are the prior of a method by default. Raises `BadWeights`."""
+    for weights in registry().cards(WeightsCard):
+        if weights.name == card.prior:
+            return weights
+    hint = registry().hint()
+    raise BadWeights(
+        f"the prior of {card.name} is {card.prior}, which no plugin has brought{hint and f' ({hint})'}; "
+        "install it, or name other weights with --weights"
+    )
+
+
+def recipe_with_prior(folder: Folder, method: str, task: str) -> Recipe:
+    """Return the recipe of a method and task with the network of a folder of weights for any others, as its prior.
+
+    Raises `BadWeights` for a network that needs the degraded picture of its own task.
+    """
+    recipe, own = folder.recipe(), default_recipe(method, task)
+    if recipe.schedule is None or registry().card(ScheduleCard, recipe.schedule.name).uses_y:
+        known = registry().card(RestorerCard, method).prior
+        raise BadWeights(
+            f"{folder.origin} is no prior for {method}: it is for pictures with the damage of {recipe.task.name}, and "
+            f"no schedule of noise alone; {known} is one"
+        )
+    kept = recipe.method if recipe.method.name == method else own.method
+    return replace(recipe, method=kept, task=own.task, sampler=own.sampler)
 
 
 def pull(name: str, *, offline: bool, known: list[str], about: Mapping[str, str]) -> Folder:

@@ -67,6 +67,10 @@ HOW: dict[tuple[type[Card], str], dict[str, Any]] = {
     (RestorerCard, "latent-ir-sde"): {"network": SMALL | SMALL_LATENTS},
     (RestorerCard, "denoising-sde"): {"network": SMALL},
     (RestorerCard, "regression"): {"network": SMALL},
+    **{
+        (RestorerCard, name): {"network": SMALL, "options": {"steps": 3}, "task": "denoise"}
+        for name in ("ddrm", "diffpir", "dps")
+    },
 }
 """What a contract is told where the defaults of a card are large, or where the thing needs company."""
 

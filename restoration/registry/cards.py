@@ -193,6 +193,9 @@ class RestorerCard(Card):
     `--ensemble` makes no sense, as for one that is fitted to each picture. `training` are the settings of
     `restore train` that are others than usual for it, by name; `whole` says that it learns whole pictures, not their
     details: patches have the size of the pictures then, and the network their channels, unless a user says otherwise.
+
+    A method with a `prior` needs a network that denoises, for whatever task: `prior` names the weights that it takes by
+    default, and those of every method and task serve it whose schedule does not use the degraded picture.
     """
 
     kind: ClassVar[str] = "method"
@@ -201,6 +204,7 @@ class RestorerCard(Card):
     anytime: bool = False
     uses: tuple[str, ...] | None = None
     ensembles: bool = True
+    prior: str = ""
     asks: tuple[CommandOption, ...] = ()
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)

@@ -55,7 +55,7 @@ def _weights_of(card: Card) -> dict[str, list[str]]:
     """The weights that came with plugins for a method or task."""
     cards = registry().cards(WeightsCard)
     if isinstance(card, RestorerCard):
-        return {"weights": [weights.name for weights in cards if weights.method == card.name]}
+        return {"weights": [one.name for one in cards if one.method == card.name or one.name == card.prior]}
     if isinstance(card, TaskCard):
         return {"weights": [weights.name for weights in cards if weights.task == card.name]}
     return {}
