@@ -3,7 +3,7 @@
     python benchmarks/official_noise2noise.py --pytorch ckpts/ --tensorflow results/
 
 `--pytorch` is the folder `ckpts` of joeylitalien/noise2noise-pytorch, `--tensorflow` one with the files
-`network_final-*.pickle` of NVlabs/noise2noise. Neither is in this repository; the answers are, in float32. Prints the largest difference of each.
+`network_final-*.pickle` of NVlabs/noise2noise. Neither is in this repository; the answers are. Prints the largest difference of each.
 """
 
 from __future__ import annotations

@@ -52,6 +52,8 @@ HOW: dict[tuple[type[Card], str], dict[str, Any]] = {
     (NetworkCard, "latent-unet"): {"options": {"width": 4, "multipliers": [1, 2], "latent_channels": 4}},
     (NetworkCard, "nafnet"): {"options": SMALL},
     (NetworkCard, "unet"): {"options": {"width": 12, "depth": 2}},
+    (NetworkCard, "n2n-unet"): {"options": {"width": 12, "depth": 2}},
+    (NetworkCard, "n2n-unet-shared"): {"options": {"width": 12, "depth": 3}},
     (NetworkCard, "skip"): {"options": SMALL_SKIPS},
     (NetworkCard, "dip-unet"): {"options": {"widths": [4, 8, 8]}},
     (NetworkCard, "resnet18"): {"options": {"width": 4}},
