@@ -1,9 +1,9 @@
-"""Whether the published weights of Noise2Noise give the published answers in our networks.
+"""How far our networks with the published weights of Noise2Noise are from the published answers.
 
     python benchmarks/official_noise2noise.py --pytorch ckpts/ --tensorflow results/
 
 `--pytorch` is the folder `ckpts` of joeylitalien/noise2noise-pytorch, `--tensorflow` one with the files
-`network_final-*.pickle` of NVlabs/noise2noise. Neither is in this repository; the answers are. Prints the largest difference of each.
+`network_final-*.pickle` of NVlabs/noise2noise. Neither is in this repository; the answers are.
 """
 
 from __future__ import annotations

@@ -12,13 +12,23 @@ from functools import cache
 from typing import Any, TypeVar
 
 from restoration.errors import BadPlugin
-from restoration.registry.cards import Card, CommandCard, CommandOption, MetricCard, NetworkCard, TaskCard, WeightsCard
+from restoration.registry.cards import (
+    Card,
+    CommandCard,
+    CommandOption,
+    MetricCard,
+    NetworkCard,
+    ObjectiveCard,
+    TaskCard,
+    WeightsCard,
+)
 
 C = TypeVar("C", bound=Card)
 NAME, COMMAND, OPTION = r"\w[\w./+-]*", r"[a-z][a-z0-9-]*", r"[a-z][a-z0-9_]*"
 """What cards, commands and options may be called: no spaces, and no signs that `@`, `,`, `=` and `:` are elsewhere."""
 WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "True or False"}
 VALUES = ("number", "whole", "file", "map")
+LEARNS_FROM = ("clean", "pairs", "degraded")
 
 
 def checked(card: object, kind: type[C], hook: str) -> C:
@@ -112,8 +122,7 @@ def _problems(card: Card) -> Iterator[str]:
             yield f"its {one.name} cannot be {value}"
     if isinstance(card, MetricCard) and card.digits > 12:
         yield f"its digits cannot be {card.digits}"
-    if isinstance(card, NetworkCard) and not {"y", "t"}.issuperset(card.takes):
-        yield f"what it takes beside x is y, t or both, not {', '.join(card.takes)}"
+    yield from _problems_of_words(card)
     if isinstance(card, WeightsCard) and (".." in attribute.split("/") or attribute.startswith("/")):
         yield f"its folder must lie in its package, not at {attribute!r}"
     limits = vars(card.limits) if isinstance(card, TaskCard) else {}
@@ -122,6 +131,13 @@ def _problems(card: Card) -> Iterator[str]:
     )
     for option in getattr(card, "asks", ()):
         yield from _problems_of_option(option)
+
+
+def _problems_of_words(card: Card) -> Iterator[str]:
+    if isinstance(card, NetworkCard) and not {"y", "t"}.issuperset(card.takes):
+        yield f"what it takes beside x is y, t or both, not {', '.join(card.takes)}"
+    if isinstance(card, ObjectiveCard) and card.learns_from not in LEARNS_FROM:
+        yield f"what it learns from is {', '.join(LEARNS_FROM[:-1])} or {LEARNS_FROM[-1]}, not {card.learns_from!r}"
 
 
 def _problems_of_option(option: CommandOption) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from restoration import NetworkCard, hookimpl
+from restoration import CommandOption, NetworkCard, ObjectiveCard, RestorerCard, hookimpl
 
 PAPER = "Lehtinen et al. 2018, arXiv:1803.04189"
 
@@ -38,4 +38,56 @@ def register_networks() -> Iterable[NetworkCard]:
         source="Mansour and Heckel 2023, arXiv:2303.11253",
         bytes_per_pixel=800,
         reach=2,
+    )
+
+
+@hookimpl
+def register_objectives() -> Iterable[ObjectiveCard]:
+    """Bring the objectives that need no clean picture."""
+    yield ObjectiveCard(
+        name="noise2noise",
+        factory="restoration_noise2noise.objectives:PairMatching",
+        summary="the network predicts one noisy picture from another of the same scene, and so the clean one",
+        source=PAPER,
+        path=False,
+        learns_from="pairs",
+    )
+    yield ObjectiveCard(
+        name="neighbor2neighbor",
+        factory="restoration_noise2noise.objectives:NeighbourMatching",
+        summary="the same with two pictures of half the size that are drawn from one noisy picture",
+        source="Huang et al. 2021, arXiv:2101.02824",
+        path=False,
+        learns_from="degraded",
+    )
+
+
+@hookimpl
+def register_restorers() -> Iterable[RestorerCard]:
+    """Bring the methods."""
+    yield RestorerCard(
+        name="noise2noise",
+        factory="restoration_noise2noise.restorer:Noise2Noise",
+        summary="one evaluation of a network that was trained on noisy pictures alone",
+        source=PAPER,
+        uses=(),
+        defaults={"network": {"name": "unet-dense"}, "objective": {"name": "noise2noise"}},
+    )
+    yield RestorerCard(
+        name="zs-n2n",
+        factory="restoration_noise2noise.zero_shot:ZeroShot",
+        summary="Zero-Shot Noise2Noise: a very small network is fitted to the picture, in seconds",
+        source="Mansour and Heckel 2023, arXiv:2303.11253",
+        tasks=("denoise",),
+        needs_weights=False,
+        uses=(),
+        anytime=True,
+        asks=(
+            CommandOption(
+                name="quality",
+                help="a quick result, a good one, or the settings of the paper (minutes); balanced by default",
+                values=("fast", "balanced", "paper"),
+            ),
+        ),
+        defaults={"network": {"name": "zs-n2n"}},
     )

@@ -38,6 +38,8 @@ def train(
     data: Path | None,
     clean: Path | None,
     degraded: Path | None,
+    pairs: tuple[Path, Path] | None,
+    noisy: Path | None,
     clean_name: str,
     degraded_name: str,
     validation: Path | None,
@@ -87,7 +89,7 @@ def train(
         parts = {name: chosen.pop(name) for name in PARTS}
         made = _recipe(method, task, recipe, parts, options, working_size)
         settings = _settings(made, {name: value for name, value in chosen.items() if value is not None})
-        pictures = _pictures(data, clean, degraded)
+        pictures, degraded = _pictures(data, clean, degraded, pairs, noisy)
         if (clean_name or degraded_name) and degraded is None:
             raise BadOption("templates of names are for --clean and --degraded; name these folders too")
         if validation is not None and chosen["held_out"]:
@@ -106,6 +108,7 @@ def train(
                 settings,
                 degraded=degraded,
                 templates=(clean_name, degraded_name),
+                noisy=bool(pairs or noisy),
                 validation=validation,
                 device=device,
                 start=initial,
@@ -131,13 +134,19 @@ def _launch(number: int, threads: int | None, batch: int, arguments: list[str]) 
     launch(number, each, ["-P", "-m", "restoration", *arguments])
 
 
-def _pictures(data: Path | None, clean: Path | None, degraded: Path | None) -> Path:
-    """The folder of the pictures, or of the clean ones of pairs."""
+def _pictures(
+    data: Path | None, clean: Path | None, degraded: Path | None, pairs: tuple[Path, Path] | None, noisy: Path | None
+) -> tuple[Path, Path | None]:
+    """The folder of the pictures, or the two folders of pairs."""
     if (clean is None) != (degraded is None):
         raise BadOption("--clean and --degraded belong together: name the folders of both sides of the pairs")
-    if (data is None) == (clean is None):
-        raise BadOption("name a folder of pictures with --data, or the two sides of pairs with --clean and --degraded")
-    return data or clean  # type: ignore[return-value]  # one of them, as was just made sure
+    named = [one for one in ((data, None), (clean, degraded), pairs, (noisy, None)) if one and one[0] is not None]
+    if len(named) != 1:
+        raise BadOption(
+            "name a folder of pictures with --data, or the two sides of pairs with --clean and --degraded; or, for "
+            "objectives that need no clean pictures, noisy ones with --pairs or --noisy"
+        )
+    return named[0]  # type: ignore[return-value]  # the first is named, as was just made sure
 
 
 def _compare_batches(recipe: Recipe) -> None:
