@@ -65,6 +65,7 @@ HOW: dict[tuple[type[Card], str], dict[str, Any]] = {
     (RestorerCard, "latent-ir-sde"): {"network": SMALL | SMALL_LATENTS},
     (RestorerCard, "denoising-sde"): {"network": SMALL},
     (RestorerCard, "regression"): {"network": SMALL},
+    (RestorerCard, "zs-n2n"): {"network": {"width": 4}, "options": {"steps": 3}},
 }
 """What a contract is told where the defaults of a card are large, or where the thing needs company."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from restoration import CommandOption, NetworkCard, ObjectiveCard, RestorerCard, hookimpl
+from restoration import CommandOption, Limits, NetworkCard, ObjectiveCard, RestorerCard, TaskCard, hookimpl
 
 PAPER = "Lehtinen et al. 2018, arXiv:1803.04189"
 
@@ -90,4 +90,26 @@ def register_restorers() -> Iterable[RestorerCard]:
             ),
         ),
         defaults={"network": {"name": "zs-n2n"}},
+    )
+
+
+@hookimpl
+def register_tasks() -> Iterable[TaskCard]:
+    """Bring the damage of the paper's experiments."""
+    yield TaskCard(
+        name="corruption",
+        factory="restoration_noise2noise.corruptions:Corruption",
+        summary="remove what Noise2Noise was shown: Gaussian noise, shot noise, impulses of any colour, writing",
+        source=PAPER,
+        limits=Limits(structure=0.05),
+        asks=(
+            CommandOption(
+                name="kind",
+                help="kind of damage that is drawn",
+                values=("gaussian", "poisson", "impulse", "text", "mixed"),
+            ),
+            CommandOption(name="photons", help="photons that white stands for, drawn from 10 to 100 by default"),
+            CommandOption(name="impulse", help="share of pixels of a random colour, drawn from 0 to 0.7 by default"),
+            CommandOption(name="text", help="share of pixels under words, drawn from 0 to 0.3 by default"),
+        ),
     )
