@@ -29,7 +29,8 @@ class StackUNet(nn.Module):
     * `in_channels`, `channels`: the channels of the input and of the picture.
     * `width`: the channels of the first half; the second has twice as many.
     * `depth`: how often the size is halved.
-    * `activation`: after all layers but the last: "leaky_relu" with the slope `slope`, or "relu".
+    * `activation`: after all layers but the last: "leaky_relu" or "relu".
+    * `slope`: that of the leaky ReLU for negative values.
     * `batch_norm`: whether there is batch norm before each activation.
     """
 
@@ -93,7 +94,8 @@ class SharedUNet(nn.Module):
 
     * `in_channels`, `channels`, `width`, `batch_norm`: as in `StackUNet`.
     * `depth`: how often the size is halved, at least 3 times.
-    * `activation`: "relu" or "leaky_relu", with the slope `slope`, which is also that of the last layer.
+    * `activation`: "relu" or "leaky_relu".
+    * `slope`: that of the leaky ReLU for negative values, which also follows the last layer.
     """
 
     def __init__(
