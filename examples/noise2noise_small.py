@@ -6,8 +6,8 @@
 
 Cuts the pictures out of photographs, anywhere, at half their size. Each gets two different noises, once for all; 500
 others, out of other photographs, serve validation, against the clean ones. Published (6,250 pictures of ImageNet at
-32x32, noise of a strength that is not told, SGD with momentum): an MSE of 0.00375, and 25.51 dB in the end. Prints a line
-an epoch, and draws the curves to `noise2noise.svg`.
+32x32, noise of a strength that is not told, SGD with momentum): an MSE of 0.00375, and 25.51 dB in the end. Prints a
+line an epoch, and draws the curves to `noise2noise.svg`.
 """
 
 from __future__ import annotations
