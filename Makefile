@@ -41,6 +41,7 @@ check: $(if $(wildcard .venv/installed)$(EDITABLE),,.venv/installed) .venv/devel
 	PYTHONPATH=$(HERE) OMP_NUM_THREADS=1 $(BIN)/pytest $(HOUSE)
 
 slow: .venv/installed .venv/developing
+	$(PIP) install --group slow
 	$(BIN)/pytest $(TESTS) -m slow
 
 format: .venv/developing

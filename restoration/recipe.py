@@ -166,6 +166,8 @@ def with_options(
         for part, factories in (("network", ("network", "make_network")), ("sampler", ("sampler",))):
             if part in others and not any(name in takes for name in factories):
                 raise BadOption(f"method {recipe.method.name!r} has no {part}")
+    for part, name in others.items():
+        registry().card(PARTS[part], name)  # what the recipe asks for has nothing to do with it
     fields = {part: Part(name) for part, name in others.items()}
     for part, values in given.items():
         old: Part | None = fields.get(part, getattr(recipe, part))

@@ -6,13 +6,14 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from msgspec.structs import replace
+from torch import Tensor
 
 from restoration import weights as folders
-from restoration.engine.answers import Own, finished, guesses_of, told_of
+from restoration.engine.answers import Own, finished, guesses_of, label, told_of
 from restoration.engine.hardware import (
     MMAP_MAX,
     MMAP_THRESHOLD,
@@ -30,6 +31,7 @@ from restoration.images.given import itself, picture_of
 from restoration.interfaces import BoundedNetwork, Observation, Restorer, Result
 from restoration.memory import is_out_of_memory
 from restoration.picture import Picture, filled, with_channels
+from restoration.processor import survive_forks
 from restoration.randomness import DrawingFrom
 from restoration.recipe import (
     Parts,
@@ -43,9 +45,6 @@ from restoration.recipe import (
 from restoration.registry import registry, tell
 from restoration.registry.cards import NetworkCard, RestorerCard, TaskCard
 from restoration.tasks import check_described, check_options, describe, make_task, told_by, with_scale
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 log = logging.getLogger("restoration")
 
@@ -95,6 +94,7 @@ class Restoration:
         own, of_task = split_task_options(options or {})
         self.task_options = {**of_task, **(task_options or {})}
         check_options(task, self.task_options)
+        survive_forks()
         self.device = find_device(device)
         self.folder = folders.resolve(weights, method, task, offline=offline)
         recipe = self._recipe()
@@ -213,16 +213,16 @@ class Restoration:
         except ValueError as error:
             raise BadOption(f"method {self.method!r}: {error}") from error
         except SystemExit as error:
-            raise BadPlugin(f"method {self.method!r} ends the program instead of answering") from error
+            raise BadPlugin(f"{label(self.method)} ends the program instead of answering") from error
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise RestorationError("out of memory, even in small tiles; close other programs") from error
             raise
         if guess is None:
-            raise BadPlugin(f"method {self.method!r} gave no picture")
+            raise BadPlugin(f"{label(self.method)} gave no picture")
         if not bool(torch.isfinite(guess.sum())):
             hint = "" if self.precision == "fp32" else "; try --precision fp32"
-            raise BadPlugin(f"method {self.method!r} gave numbers that are not finite{hint}")
+            raise BadPlugin(f"{label(self.method)} gave numbers that are not finite{hint}")
         return guess, ended
 
     def _placed(self, observation: Observation) -> Observation:
@@ -232,13 +232,13 @@ class Restoration:
         return dataclasses.replace(
             observation,
             y=with_channels(observation.y, channels).to(self.device),
-            sigma=sigma.to(self.device) if isinstance(sigma, torch.Tensor) else sigma,
+            sigma=sigma.to(self.device) if isinstance(sigma, Tensor) else sigma,
             measured=None if measured is None else with_channels(measured, channels).to(self.device),
         )
 
     def _small(self, observation: Observation) -> Observation:
         """Shrink what was observed to the working size of the recipe, if it has one."""
-        mapped = isinstance(observation.sigma, torch.Tensor)
+        mapped = isinstance(observation.sigma, Tensor)
         if mapped or observation.operator is not None or observation.measured is not None:
             return observation
         return dataclasses.replace(observation, y=shrink(observation.y, self.recipe.working_size))

@@ -134,9 +134,13 @@ def test_a_function_that_makes_the_metric_is_called_and_names_are_spelt_freely()
 @pytest.mark.parametrize(
     ("name", "kind", "words"),
     [
-        ("text", BadPlugin, "metric 'text' gave str, which is not one number"),
+        ("text", BadPlugin, "metric 'text' of the plugin metrics_in_one_file gave str, which is not one number"),
         ("picky", BadOption, "metric 'picky': pictures of another planet"),
-        ("nothing", BadPlugin, "metric 'nothing': collections:UserDict makes neither a `Metric` nor a `SetMetric`"),
+        (
+            "nothing",
+            BadPlugin,
+            "of the plugin metrics_in_one_file: collections:UserDict makes neither a `Metric` nor a `SetMetric`",
+        ),
         ("wrong", BadOption, "metric 'wrong' has no option 'off'; did you mean 'of'?"),
     ],
 )

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import click
 import pytest
+from small import picture
 
 from restoration.cli.inputs import find
 from restoration.cli.places import Places
 from restoration.cli.plan import plan
 from restoration.cli.preview import MARK
 from restoration.degradation import files_beside
+from restoration.images import write
 
 
 @pytest.fixture(autouse=True)
@@ -329,3 +331,11 @@ def test_a_tree_deeper_than_pythons_stack_is_gone_through():
     for _ in range(1200):  # pytest could not
         os.chdir("..")
         os.rmdir("d")
+
+
+def test_a_file_that_is_no_picture_does_not_take_the_name_of_a_result_from_one(tmp_path):
+    write(picture(), tmp_path / "one.png")
+    (tmp_path / "one.json").write_text("{}")
+    made = plan([str(tmp_path / "one.json"), str(tmp_path / "one.png")], Places(None, "regression", "denoise"))
+    assert [job.name for job in made.jobs] == [str(tmp_path / "one.png")]
+    assert made.refused == [(str(tmp_path / "one.json"), f"{tmp_path / 'one.json'} is not a picture that can be read")]

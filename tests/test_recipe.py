@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from msgspec.structs import replace
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -314,3 +315,9 @@ def test_metadata_that_is_no_json_is_refused(folder: weights.Folder) -> None:
     save_file(load_file(path), path, metadata={"trained": "{"})
     with pytest.raises(BadWeights, match="does not say what it was trained with"):
         load(folder)
+
+
+def test_an_unknown_part_that_was_asked_for_says_nothing_of_what_the_recipe_needs():
+    recipe = default_recipe("regression", "denoise")
+    with pytest.raises(UnknownName, match=r"no network is named 'nafnet-compakt'; did you mean 'nafnet-compact'\?$"):
+        with_options(replace(recipe, requires=("restoration-rare>=2",)), {}, parts={"network": "nafnet-compakt"})

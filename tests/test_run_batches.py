@@ -90,7 +90,7 @@ def test_whatever_one_picture_raises_the_others_are_restored_and_nobody_is_blame
     errors = done.stderr.splitlines()
     assert errors[:6] == [
         "error: in/a.png: method 'echo': eleven",
-        "error: in/b.png: method 'echo' ends the program instead of answering",
+        "error: in/b.png: method 'echo' of the plugin echoing ends the program instead of answering",
         "error: in/c.png: out of memory; use a smaller --tile, or close other programs",
         "error: in/d.png: No space left on device",
         "error: in/e.png: out of memory, even in small tiles; close other programs",

@@ -12,10 +12,11 @@ import pytest
 import torch
 from small import picture
 
-from restoration.images import write
+from restoration.images import pairs_in, write
 from restoration.picture import Picture
 from restoration.tasks import make_task
 from restoration.training.batches import DRAWN_SINCE
+from restoration.training.validation import Validation
 
 Restore = Callable[..., "CompletedProcess[str]"]
 HOW = ("train", "regression", "--network", "dncnn", "--set", "network.width=4", "--set", "network.depth=3", "--quiet")
@@ -100,3 +101,26 @@ def test_a_recipe_of_a_version_that_drew_other_batches_is_followed_with_a_remark
     assert done.returncode == 0
     assert "note: the recipe was trained with batches of restoration 0.5.0; those of now are others" in done.stderr
     assert json.loads((tmp_path / "again" / "config.json").read_text())["training"]["batches"] == DRAWN_SINCE
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--set", "task.layers=3"), "--set task.layers: for pictures that the task degrades; these are pairs"),
+        (("--undamaged", "0.1", "--flat", "0.1"), "--flat, --undamaged: for pictures that the task degrades"),
+    ],
+)
+def test_what_only_damage_of_the_task_has_use_of_is_refused_for_pairs(
+    train: Callable[..., tuple[str, dict]], tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    pairs(tmp_path / "pairs", "clean/{}.png", "degraded/{}.png")
+    told, _ = train("derain", "--data", tmp_path / "pairs", *words)
+    assert said in told and not (tmp_path / "out").exists()
+
+
+def test_pairs_of_equal_pictures_are_remarked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for side in ("clean", "degraded"):
+        (tmp_path / side).mkdir()
+        write(picture(32, 32), tmp_path / side / "one.png")
+    Validation(pairs_in(tmp_path), make_task("derain"), channels=3)
+    assert "are equal to the clean ones" in caplog.text

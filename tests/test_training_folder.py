@@ -230,3 +230,20 @@ def test_the_licence_is_what_was_said_and_nothing_by_default(restore, pictures, 
     wrong = restore(*words, tmp_path / "new", "--license", "a\nb")
     assert wrong.returncode == 2
     assert "is not the name of a licence" in wrong.stderr
+
+
+def test_a_model_card_that_somebody_edited_stays_as_it_is(pictures, tmp_path, caplog):
+    out = tmp_path / "out"
+    train(small(), pictures, out, QUICK)
+    written = (out / CARD).read_text()
+
+    train(small(), pictures, out, replace(QUICK, steps=6))
+    assert (out / CARD).read_text() != written and not caplog.records
+
+    (out / CARD).write_text("# My weights\n")
+    train(small(), pictures, out, replace(QUICK, steps=8))
+    assert (out / CARD).read_text() == "# My weights\n"
+    assert Folder(path=out, origin="out").recipe().training["steps"] == 8
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{out / CARD} was edited, or is of another version: it is left as it is"
+    ]

@@ -281,3 +281,29 @@ def test_the_time_of_a_training_is_told_once_after_some_seconds():
         "1 day",
         "1 day 4 h",
     ]
+
+
+def test_sgd_with_momentum_learns_and_goes_on_to_the_same_bytes(pictures, tmp_path, recipe):
+    settings = replace(QUICK, optimizer="sgd", lr=0.05, momentum=0.8, clip=10.0, steps=6)
+    whole = train(recipe, pictures, tmp_path / "whole", settings)
+    assert whole.recipe().training["optimizer"] == "sgd" and whole.recipe().training["momentum"] == 0.8
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, pictures, tmp_path / "parts", settings, observe=interrupted_after(4))
+    train(recipe, pictures, tmp_path / "parts", settings)
+    assert (tmp_path / "parts" / MODEL).read_bytes() == (tmp_path / "whole" / MODEL).read_bytes()
+
+    with pytest.raises(BadOption, match="--optimizer sgd, not adamw"):
+        train(recipe, pictures, tmp_path / "whole", replace(QUICK, steps=8))
+    with pytest.raises(ValueError, match="momentum is for optimizer sgd"):
+        replace(QUICK, momentum=0.5)
+
+
+def interrupted_after(step):
+    """Return an observer that interrupts a training, as Ctrl-C does."""
+
+    def observe(progress):
+        if progress.step == step:
+            raise KeyboardInterrupt
+
+    return observe

@@ -16,7 +16,9 @@ from restoration.cli.originals import Originals
 from restoration.cli.places import Places, doubtful_name
 from restoration.cli.preview import PREVIEW, is_preview
 from restoration.images import can_write, writable
+from restoration.images.formats import HEAD, is_picture, recognise
 from restoration.images.parts import clear_parts
+from restoration.registry import registry
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,12 +193,28 @@ def _shared(
     alike = {number for group in groups for number in group}
     others = [file_key(str(job.target)) for number, job in enumerate(jobs) if number not in alike]
     hint = _hint(sources, places, set(others))
-    why = {}
+    why: dict[int, str] = {}
     for group in groups:
-        for number in group:
-            other = next(jobs[one].name for one in group if one != number)
+        strange = {number for number in group if _is_no_picture(jobs[number].source)}
+        why |= {jobs[number].place: f"{jobs[number].name} is not a picture that can be read" for number in strange}
+        pictures = [number for number in group if number not in strange]
+        for number in pictures if len(pictures) > 1 else []:
+            other = next(jobs[one].name for one in pictures if one != number)
             why[jobs[number].place] = f"{jobs[number].name} and {other} would both become {jobs[number].target}; {hint}"
     return why
+
+
+def _is_no_picture(path: str | None) -> bool:
+    """Say whether a file is certainly no picture: neither its name nor its first bytes are those of one."""
+    if path is None or is_picture(os.path.basename(path)) or not os.path.isfile(path):
+        return False
+    if registry().hooks.hook.read_image.get_hookimpls():
+        return False
+    try:
+        with open(path, "rb") as file:
+            return recognise(file.read(HEAD)) is None
+    except OSError:
+        return False
 
 
 def _groups(files: list[list[str]]) -> list[list[int]]:

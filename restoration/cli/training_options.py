@@ -11,7 +11,7 @@ import click
 from restoration.cli.headings import under
 from restoration.cli.options import SEED, combine, keywords, names
 from restoration.registry.cards import NetworkCard, ObjectiveCard, SamplerCard, ScheduleCard, TaskCard
-from restoration.training.settings import Training
+from restoration.training.settings import OPTIMIZERS, Training
 
 PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": ObjectiveCard, "sampler": SamplerCard}
 PLACE = click.Path(path_type=Path)
@@ -168,7 +168,9 @@ training_options = combine(
         ),
         setting(THE_STEPS, "--steps", click.IntRange(1), "Number of updates of the weights."),
         setting(THE_STEPS, "--batch", click.IntRange(1), "Patches in a step, of all processes together."),
-        setting(THE_STEPS, "--lr", click.FloatRange(0, min_open=True), "Highest learning rate of AdamW."),
+        setting(THE_STEPS, "--optimizer", click.Choice(OPTIMIZERS), "Optimiser: AdamW, or SGD with --momentum."),
+        setting(THE_STEPS, "--lr", click.FloatRange(0, min_open=True), "Highest learning rate."),
+        setting(THE_STEPS, "--momentum", click.FloatRange(0, 1, max_open=True), "Momentum of SGD."),
         setting(
             THE_STEPS,
             "--warmup",
@@ -176,7 +178,7 @@ training_options = combine(
             "Steps in which the learning rate rises, before it falls to 0 by a cosine.",
             "500, at most a tenth of --steps",
         ),
-        setting(THE_STEPS, "--weight-decay", click.FloatRange(0), "Weight decay of AdamW."),
+        setting(THE_STEPS, "--weight-decay", click.FloatRange(0), "Weight decay, decoupled in AdamW."),
         setting(THE_STEPS, "--ema", click.FloatRange(0, 1, max_open=True), "Decay of the averaged weights."),
         setting(THE_STEPS, "--clip", click.FloatRange(0, min_open=True), "Largest norm of the gradient."),
         setting(

@@ -12,6 +12,8 @@ import torch
 from restoration.errors import BadPlugin
 from restoration.interfaces import ReportingRestorer
 from restoration.operators import Masking
+from restoration.registry import registry
+from restoration.registry.cards import RestorerCard
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,17 +29,22 @@ class Own(threading.local):
     evaluations = 0
 
 
+def label(name: str) -> str:
+    """Return what a method is called in errors."""
+    return registry().label(RestorerCard, name)
+
+
 def guesses_of(restorer: Restorer, name: str, observation: Observation, seed: int) -> Iterator[Tensor]:
     """Yield what a method yields, `1 c h w`. Raises `BadPlugin` for anything but pictures like the one observed."""
     guesses: Any = restorer(observation, torch.Generator().manual_seed(seed))
     if not isinstance(guesses, Iterable):
-        raise BadPlugin(f"method {name!r} gave {type(guesses).__name__}, not pictures one after another")
+        raise BadPlugin(f"{label(name)} gave {type(guesses).__name__}, not pictures one after another")
     wanted = tuple(observation.y.shape)
     for guess in guesses:
         if not isinstance(guess, torch.Tensor) or not guess.is_floating_point() or tuple(guess.shape) != wanted:
             tensor = isinstance(guess, torch.Tensor)
             found = f"{guess.dtype} {tuple(guess.shape)}" if tensor else type(guess).__name__
-            raise BadPlugin(f"method {name!r} gave {found}, not a picture of floats, {wanted}")
+            raise BadPlugin(f"{label(name)} gave {found}, not a picture of floats, {wanted}")
         yield guess
 
 
@@ -45,7 +52,7 @@ def told_of(restorer: Restorer, name: str) -> dict[str, Any]:
     """Return what a method has to say about the last picture. Raises `BadPlugin` if that is no dict."""
     told: object = restorer.told if isinstance(restorer, ReportingRestorer) else {}
     if not isinstance(told, Mapping):
-        raise BadPlugin(f"method {name!r} has a `told` that is {type(told).__name__}, not a dict")
+        raise BadPlugin(f"{label(name)} has a `told` that is {type(told).__name__}, not a dict")
     return dict(told)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from restoration.errors import BadOption
-from restoration.processor import is_intel
+from restoration.processor import is_intel, survive_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,6 +32,7 @@ def prepare(threads: int | None = None) -> None:
     tune_allocator(KEEP_FREED)
     if threads is not None:
         torch.set_num_threads(threads)
+    survive_forks()
 
 
 def tune_allocator(settings: Mapping[int, int]) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from restoration.errors import BadPicture
 from restoration.images import apng, codec, metadata, tiff
-from restoration.images.formats import by_suffix
+from restoration.images.forked import survives_forks
+from restoration.images.formats import Format, by_suffix
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +47,7 @@ class Assembly:
             return
         form = codec.check(picture, self.suffix)
         if self.timing is None:
-            file = codec.saved(codec.image_of(picture, form), form, codec.options(picture, form, self.quality))
+            file = _page(picture, form, self.quality)
             self.pages.append((file, metadata.as_tags(picture, *metadata.blocks_of(picture, form))))
             return
         alpha = picture.pixels.new_ones(1, 1, *picture.pixels.shape[-2:]) if picture.alpha is None else picture.alpha
@@ -62,27 +63,35 @@ class Assembly:
             return self.data
         if self.timing is None:
             return tiff.joined(self.pages)
-        return self._animation(self.timing)
+        return _animation(self, self.timing)
 
-    def _animation(self, timing: Timing) -> bytes:
-        import pyvips
-        import torch
 
-        assert self.first is not None and self.form is not None
-        opaque = all(bool((frame[..., -1] == torch.iinfo(frame.dtype).max).all()) for frame in self.frames)
-        frames = [frame[..., :-1].contiguous() if opaque else frame for frame in self.frames]
-        if self.form.name == "PNG":
-            how = codec.options(self.first, self.form, None)
-            files = [codec.saved(self._image(frame), self.form, how) for frame in frames]
-            whole = apng.written(files, timing.delays, timing.loop, cover=timing.cover)
-            return metadata.dress(whole, self.first, self.form)
-        image = self._image(torch.cat(frames[timing.cover :])).copy()
-        image.set_type(pyvips.GValue.gint_type, "page-height", frames[0].shape[0])
-        image.set_type(pyvips.GValue.array_int_type, "delay", list(timing.delays))
-        image.set_type(pyvips.GValue.gint_type, "loop", timing.loop)
-        data = codec.saved(image, self.form, codec.options(self.first, self.form, self.quality))
-        return metadata.dress(data, self.first, self.form)
+@survives_forks
+def _page(picture: Picture, form: Format, quality: int | None) -> bytes:
+    return codec.saved(codec.image_of(picture, form), form, codec.options(picture, form, quality))
 
-    def _image(self, levels: Tensor) -> Any:
-        assert self.first is not None and self.form is not None
-        return metadata.attached(codec.image_of_levels(levels), self.first, self.form)
+
+@survives_forks
+def _animation(whole: Assembly, timing: Timing) -> bytes:
+    import pyvips
+    import torch
+
+    assert whole.first is not None and whole.form is not None
+    opaque = all(bool((frame[..., -1] == torch.iinfo(frame.dtype).max).all()) for frame in whole.frames)
+    frames = [frame[..., :-1].contiguous() if opaque else frame for frame in whole.frames]
+    if whole.form.name == "PNG":
+        how = codec.options(whole.first, whole.form, None)
+        files = [codec.saved(_image(whole, frame), whole.form, how) for frame in frames]
+        file = apng.written(files, timing.delays, timing.loop, cover=timing.cover)
+        return metadata.dress(file, whole.first, whole.form)
+    image = _image(whole, torch.cat(frames[timing.cover :])).copy()
+    image.set_type(pyvips.GValue.gint_type, "page-height", frames[0].shape[0])
+    image.set_type(pyvips.GValue.array_int_type, "delay", list(timing.delays))
+    image.set_type(pyvips.GValue.gint_type, "loop", timing.loop)
+    data = codec.saved(image, whole.form, codec.options(whole.first, whole.form, whole.quality))
+    return metadata.dress(data, whole.first, whole.form)
+
+
+def _image(whole: Assembly, levels: Tensor) -> Any:
+    assert whole.first is not None and whole.form is not None
+    return metadata.attached(codec.image_of_levels(levels), whole.first, whole.form)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from restoration.errors import BadPicture, RestorationError
 from restoration.images import metadata
 from restoration.images.decoding import reason
+from restoration.images.forked import survives_forks
 from restoration.images.formats import Format, by_suffix, writable
 from restoration.images.opened import Opened
 from restoration.images.pictures import Pictures, Unreadable
@@ -38,7 +39,7 @@ def decode_all(data: bytes, name: str, *, damaged: bool = False) -> Pictures:
     if not data:
         raise BadPicture(f"{name} is empty")
     try:
-        return Opened(data, name, damaged=damaged)
+        return _opened(data, name, damaged)
     except Unreadable as error:
         return _by_plugin(data, name, error)
 
@@ -51,10 +52,13 @@ def decode_levels(data: bytes, name: str) -> Tensor:
     import torch
     from einops import rearrange
 
-    opened = decode_all(data, name)
-    if isinstance(opened, Opened):
-        return opened.levels()
-    return rearrange(to_levels(opened.only().pixels).to(torch.uint8), "1 c h w -> h w c")
+    if not data:
+        raise BadPicture(f"{name} is empty")
+    try:
+        return _levels(data, name)
+    except Unreadable as error:
+        pixels = _by_plugin(data, name, error).only().pixels
+    return rearrange(to_levels(pixels).to(torch.uint8), "1 c h w -> h w c")
 
 
 def decode_size(data: bytes | mmap, name: str) -> tuple[int, int]:
@@ -62,10 +66,25 @@ def decode_size(data: bytes | mmap, name: str) -> tuple[int, int]:
     if not data:
         raise BadPicture(f"{name} is empty")
     try:
-        return Opened(cast("bytes", data), name, glance=True).size()  # a mapped file is as good
+        return _size(data, name)
     except Unreadable as error:
         height, width = _by_plugin(bytes(data), name, error).only().pixels.shape[-2:]
         return height, width
+
+
+@survives_forks
+def _opened(data: bytes, name: str, damaged: bool) -> Pictures:
+    return Opened(data, name, damaged=damaged)
+
+
+@survives_forks
+def _levels(data: bytes, name: str) -> Tensor:
+    return Opened(data, name).levels()
+
+
+@survives_forks
+def _size(data: bytes | mmap, name: str) -> tuple[int, int]:
+    return Opened(cast("bytes", data), name, glance=True).size()  # a mapped file is as good
 
 
 def _by_plugin(data: bytes, name: str, error: Unreadable) -> Pictures:
@@ -85,6 +104,11 @@ def encode(picture: Picture, suffix: str, quality: int | None = None) -> bytes:
     by_plugin = ask("write_image", bytes, picture=picture, suffix=suffix)
     if by_plugin is not None:
         return by_plugin
+    return _encoded(picture, suffix, quality)
+
+
+@survives_forks
+def _encoded(picture: Picture, suffix: str, quality: int | None) -> bytes:
     form = check(picture, suffix)
     return metadata.dress(saved(image_of(picture, form), form, options(picture, form, quality)), picture, form)
 

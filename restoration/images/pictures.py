@@ -51,6 +51,10 @@ class Pictures:
         if self.picture is not None:
             yield self.picture
 
+    def decoded(self) -> Decoded:
+        """Decode all of them now. Raises `BadPicture`."""
+        return Decoded(self)
+
     def only(self) -> Picture:
         """Return the picture of a file that holds one. Raises `BadPicture` if it holds more."""
         self.refuse_many()
@@ -60,3 +64,16 @@ class Pictures:
         """Raise `BadPicture` for a file of more than one picture."""
         if len(self) > 1:
             raise BadPicture(f"{self.name} holds {len(self)} {self.what}; `restore run` restores each of them")
+
+
+class Decoded(Pictures):
+    """The pictures of a file, all of them decoded."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        super().__init__(pictures.name)
+        self.count, self.what, self.timing = len(pictures), pictures.what, pictures.timing
+        self.all = list(pictures)
+
+    def __iter__(self) -> Iterator[Picture]:
+        """Give them one by one."""
+        return iter(self.all)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 log = logging.getLogger("restoration")
@@ -17,3 +19,18 @@ def remark(text: str) -> None:
 def once(text: str) -> None:
     """Say something that holds for many pictures, the first time only."""
     log.warning("%s", text)
+
+
+@contextmanager
+def remarks() -> Iterator[list[str]]:
+    """Give a list that what is said meanwhile is put into, and keep the log silent."""
+    texts: list[str] = []
+    kept = logging.Handler()
+    kept.emit = lambda record: texts.append(record.getMessage())  # type: ignore[method-assign]
+    before, log.propagate = log.propagate, False
+    log.addHandler(kept)
+    try:
+        yield texts
+    finally:
+        log.removeHandler(kept)
+        log.propagate = before

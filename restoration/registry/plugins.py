@@ -152,6 +152,13 @@ class Registry:
         """Return the plugin that brought a card."""
         return next(plugin for plugin in self.plugins if card in plugin.cards)
 
+    def label(self, kind: type[Card], name: str) -> str:
+        """Return what a card is called where it is at fault: with the plugin that brought it."""
+        card = self._cards[kind].get(name.partition(":")[0])
+        plugin = None if card is None else self.owner(card)
+        brought = "" if plugin is None else plain(plugin.distribution or plugin.name)
+        return f"{kind.kind} {name!r}" + (f" of the plugin {brought}" if brought else "")
+
     def _load(self, plugin: Plugin) -> None:
         try:
             with guarded(plugin.remarks.append):

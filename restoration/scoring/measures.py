@@ -62,7 +62,9 @@ def measure(card: MetricCard) -> Measure:
     metric = card.build()
     sets = isinstance(metric, SetMetric)
     if not sets and not callable(metric):
-        raise BadPlugin(f"metric {card.name!r}: {card.factory} makes neither a `Metric` nor a `SetMetric`")
+        raise BadPlugin(
+            f"{registry().label(MetricCard, card.name)}: {card.factory} makes neither a `Metric` nor a `SetMetric`"
+        )
     return Measure(
         name=card.name,
         title=card.title or card.name,
@@ -94,6 +96,8 @@ def _number(name: str, metric: Callable[[Tensor, Tensor], Any]) -> Callable[[Ten
         try:
             return float(value)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise BadPlugin(f"metric {name!r} gave {type(value).__name__}, which is not one number") from error
+            raise BadPlugin(
+                f"{registry().label(MetricCard, name)} gave {type(value).__name__}, which is not one number"
+            ) from error
 
     return measured

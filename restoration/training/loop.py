@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from restoration.recipe import build_task
 from restoration.registry import registry
 from restoration.registry.cards import ObjectiveCard
 from restoration.training import checkpoint
+from restoration.training.asked import check_asked
 from restoration.training.batches import Batches
 from restoration.training.cache import usual_limit
 from restoration.training.folder import check_apart, claimed
@@ -52,6 +53,7 @@ def train(
     device: str = "cpu",
     start: Folder | None = None,
     license: str = "",
+    asked: Collection[str] = (),
     observe: Callable[[Progress], None] = lambda progress: None,
 ) -> Folder:
     """Train a recipe on pictures; go on where `out` holds a checkpoint of the same training. Raises `RestorationError`.
@@ -67,6 +69,7 @@ def train(
     * `device`: "cpu", "cuda", "auto"..., see `parallel.join`.
     * `start`: initial weights.
     * `license`: what the weights are licensed under, for their record and model card.
+    * `asked`: settings and options of the task, as "undamaged" and "task.sigma", of which each must have an effect.
     * `observe`: called after every step.
 
     Where a launcher has started several processes, each calls this; rank 0 alone validates, writes and observes.
@@ -84,7 +87,10 @@ def train(
     with claimed(out, recipe, settings) if rank == 0 else nullcontext():
         trainer = Trainer(recipe, settings, processes)
         task, seen = build_task(recipe), {"channels": len(recipe.channels), "working_size": recipe.working_size}
-        pairs, judges = split(sources.pairs(objective, out), settings.held_out, settings.seed, sources.scene())
+        pairs = sources.pairs(objective, out)
+        degrades = noisy and validation is not None  # which then shapes the pictures for validation
+        check_asked([one for one in asked if not degrades or "task." not in one], recipe, pairs, noisy=noisy)
+        pairs, judges = split(pairs, settings.held_out, settings.seed, sources.scene())
         workers, cache = _shares(settings, processes.device)
         patches = Patches(
             pairs,

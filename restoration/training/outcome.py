@@ -72,6 +72,7 @@ class Outcome:
     ) -> None:
         self.out, self.trainer, self.validation, self.facts = out, trainer, validation, facts
         self.changes: list[dict[str, Any]] = []
+        self.edited = False
         self._begin = time.perf_counter()
         if state is not None:
             self._begin -= state["seconds"]
@@ -132,7 +133,22 @@ class Outcome:
     def write(self) -> weights.Folder:
         """Write the folder of weights: those that did best in validation, or the last. Raises `RestorationError`."""
         recipe = self.recipe()
-        return weights.save(self.out, recipe, self.network().network, model_card(recipe))
+        return weights.save(self.out, recipe, self.network().network, self._card(recipe))
+
+    def _card(self, recipe: Recipe) -> str:
+        """Return the model card of a recipe; if somebody has edited the one that is there, that one."""
+        path = self.out / weights.CARD
+        try:
+            there = path.read_text(encoding="utf-8")
+            written = model_card(weights.Folder(path=self.out, origin=str(self.out)).recipe())
+        except (OSError, ValueError, BadWeights):
+            return model_card(recipe)
+        if there == written:
+            return model_card(recipe)
+        if not self.edited:
+            log.warning("%s was edited, or is of another version: it is left as it is", path)
+        self.edited = True
+        return there
 
     def close(self) -> None:
         """Write the folder of weights as it stays, unless it is there already."""

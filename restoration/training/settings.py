@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -15,7 +16,11 @@ CHANGEABLE = ("steps", "lr", "warmup", "weight_decay", "ema", "clip", "precision
 """Settings that may differ where a training goes on, and are then recorded: they shape the steps to come."""
 AUGMENTATION = ("shrink", "recolour", "curves", "flat", "undamaged")
 """Settings that say how clean patches are changed before they are degraded."""
-ABSENT: dict[str, Any] = {"blend": 0.0, **dict.fromkeys(AUGMENTATION, 0.0)}
+OPTIMIZERS = ("adamw", "sgd")
+"""The optimisers that a training can have."""
+MOMENTUM = 0.9
+"""The momentum of SGD, where no other is asked for."""
+ABSENT: dict[str, Any] = {"blend": 0.0, "optimizer": "adamw", "momentum": MOMENTUM, **dict.fromkeys(AUGMENTATION, 0.0)}
 """What a setting is where a record was written before there was one."""
 
 
@@ -47,9 +52,11 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     * `steps`: updates of the weights.
     * `batch`: patches a step, those of all processes together.
     * `patch`: side of a patch, in pixels.
-    * `lr`: the highest learning rate of AdamW; it is reached after the warm-up and then falls to 0 by a cosine.
+    * `optimizer`: "adamw", or "sgd" with `momentum`, for which `clip` should be large: it sets the length of a step.
+    * `lr`: the highest learning rate; it is reached after the warm-up and then falls to 0 by a cosine.
     * `warmup`: steps in which the learning rate rises; None for 500, but at most a tenth of all steps.
-    * `weight_decay`: the decoupled weight decay of AdamW.
+    * `momentum`: that of SGD; AdamW has none to choose.
+    * `weight_decay`: the weight decay, decoupled in AdamW.
     * `ema`: decay of the averaged weights, which are what is kept; the first steps have a smaller one.
     * `clip`: the largest norm of the gradient; longer ones are scaled down to it.
     * `blend`: share of the initial weights in what is kept, which makes a network that was trained further more robust
@@ -69,7 +76,9 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     steps: int = 20000
     batch: int = 8
     patch: int = 96
+    optimizer: str = "adamw"
     lr: float = 1e-3
+    momentum: float = MOMENTUM
     warmup: int | None = None
     weight_decay: float = 0.0
     ema: float = 0.999
@@ -100,12 +109,32 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         for name in ("lr", "clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be a number above 0")
-        for name in ("blend", "ema"):
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {self.optimizer!r}")
+        if self.optimizer != "sgd" and self.momentum != MOMENTUM:
+            raise ValueError("momentum is for optimizer sgd")
+        for name in ("blend", "ema", "momentum"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 0 and less than 1")
         for name in AUGMENTATION:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be from 0 to 1")
+
+    @classmethod
+    def recorded(cls, record: Mapping[str, Any], chosen: Mapping[str, Any] | None = None) -> Training:
+        """Return the settings of a record, as a recipe has it, with what was chosen put in. Raises `BadOption`.
+
+        A setting that is younger than the record is as it was then. The warm-up of a longer training is left out.
+        """
+        chosen = chosen or {}
+        known = {name: value for name, value in record.items() if name in cls.__struct_fields__}
+        known = {**ABSENT, **known} if "steps" in known else known
+        if known.get("warmup", 0) > chosen.get("steps", math.inf) / 10:
+            del known["warmup"]
+        try:
+            return msgspec.convert({**known, **chosen}, cls)
+        except msgspec.ValidationError as error:
+            raise BadOption(f"the settings of the training do not fit: {error}") from error
 
     @property
     def augmentation(self) -> Augmentation:
@@ -133,7 +162,8 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     def record(self) -> dict[str, Any]:
         """Return what belongs in a record of the training, as plain data: not how the machine was used for it."""
         record: dict[str, Any] = msgspec.to_builtins(self) | {"warmup": self.warmup_steps}
-        return {name: value for name, value in record.items() if name not in ("workers", "cache")}
+        left_out = {"workers", "cache", *(["momentum"] if self.optimizer == "adamw" else [])}
+        return {name: value for name, value in record.items() if name not in left_out}
 
     def changes_from(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return the settings of a record that are others now, with their old values; none of `FREE` is among them.

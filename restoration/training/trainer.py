@@ -62,9 +62,7 @@ class Trainer:
         self.network: Adapted = processes.synchronised(network)  # type: ignore[assignment]
         compiled: nn.Module = torch.compile(self.network) if settings.compile else self.network  # type: ignore[assignment]
         self.batch_loss = processes.distributed(BatchLoss(compiled, self.parts.objective, self.parts.schedule))
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True
-        )
+        self.optimiser = _optimiser(self.network, settings)
         half = precision_name(settings.precision, self.device) == "fp16"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=half)
         self.initial: dict[str, Tensor] | None = None
@@ -194,3 +192,15 @@ class Trainer:
         mine = ranks[self.processes.rank % len(ranks)]["loss"]
         self.step, self.loss = state["step"], torch.tensor(mine, device=self.device)
         self.initial, self.initial_name = state["initial"], state["initial_name"]
+
+
+def _optimiser(network: nn.Module, settings: Training) -> torch.optim.Optimizer:
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
+    return torch.optim.SGD(
+        network.parameters(),
+        lr=settings.lr,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import zlib
 from collections.abc import Callable, Sequence
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from restoration.images.folders import Pair
     from restoration.interfaces import Task
+
+log = logging.getLogger("restoration")
 
 SHOWN = 4
 """Number of pictures that the preview shows."""
@@ -47,6 +50,8 @@ class Validation:
     def __init__(self, pairs: Sequence[Pair], task: Task, *, channels: int, working_size: int = 0) -> None:
         self.pictures = [_middle(pair, task, channels, working_size, index) for index, pair in enumerate(pairs)]
         self.fingerprint = _fingerprint(self.pictures)
+        if any(pair.degraded for pair in pairs) and all(torch.equal(x, y) for x, y in self.pictures):
+            log.warning("the degraded pictures that are for validation are equal to the clean ones: are these pairs?")
         self.best: Best | None = None
         self.psnr: float | None = None
         self.preview: list[tuple[Tensor, Tensor, Tensor]] = []

@@ -35,7 +35,9 @@ def register_tasks() -> Iterable[TaskCard]:
                 describes=True,
                 tells="operator",
             ),
-            CommandOption(name="kind", help="kind of blur that is drawn", values=("shake", "defocus", "mixed")),
+            CommandOption(
+                name="kind", help="kind of blur that is drawn", values=("shake", "defocus", "motion", "mixed", "all")
+            ),
             CommandOption(name="extent", help="diameter of the kernels that are drawn, in pixels"),
         ),
     )

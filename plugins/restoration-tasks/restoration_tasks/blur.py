@@ -14,6 +14,7 @@ from restoration.operators import Convolution
 from restoration.picture import round_to_levels
 from restoration_tasks.drawing import between, uniform
 from restoration_tasks.kernels import read_kernel
+from restoration_tasks.motion import move
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float32]
 
-Kind = Literal["shake", "defocus", "mixed"]
+Kind = Literal["shake", "defocus", "motion", "mixed", "all"]
+DEFOCUSED = {"shake": 0.0, "defocus": 1.0, "motion": 0.0, "mixed": 0.25, "all": 0.25}
+"""The share of the pictures blurred by a kernel that are out of focus."""
+MOVED = {"motion": 1.0, "all": 0.4}
+"""The share of pictures that are blurred by no kernel, but by motion that is not the same everywhere."""
 STEPS = 96
 """Positions of the camera while the shutter is open."""
 
@@ -31,11 +36,14 @@ STEPS = 96
 class Blur:
     """Blurs pictures, each with a kernel of its own, adds a little noise and rounds to 8 bits.
 
-    `kind` is "shake", the path of a hand (a random walk with inertia, drawn between the pixels, after Boracchi and Foi,
-    "Modeling the Performance of Image Restoration From Motion Blur", 2012), "defocus", a disc, or "mixed", a quarter of
-    the pictures defocused. `extent` is how far a shake reaches in pixels (discs are 0.6 of it across), drawn
-    log-uniformly from its range, since most hands shake a little; `noise` is in levels of 255. `kernel` is one kernel
-    for all, see `read_kernel`: a file, an array, a tensor or an image.
+    * `kind`: "shake", the path of a hand (a random walk with inertia, drawn between the pixels, after Boracchi and Foi,
+      "Modeling the Performance of Image Restoration From Motion Blur", 2012), "defocus", a disc, "mixed", a quarter of
+      the pictures defocused, "motion", which differs from place to place, see `motion.move`, and has no operator, or
+      "all", two fifths by motion and the others as "mixed".
+    * `extent`: how far a shake reaches in pixels (discs are 0.6 of it across), drawn log-uniformly from a range, since
+      most hands shake a little.
+    * `noise`: its standard deviation, in levels of 255.
+    * `kernel`: one kernel for all, see `read_kernel`: a file, an array, a tensor or an image.
     """
 
     def __init__(
@@ -59,9 +67,14 @@ class Blur:
     def observe(self, x: Tensor, rng: Generator) -> Observation:
         """Return blurred pictures and the operator that blurred them."""
         batch = x.shape[0]
-        operator = Convolution(self._draw(batch, rng) if self.kernel is None else read_kernel(self.kernel))
+        operator: Convolution | None
+        if self.kernel is None and self.kind in MOVED:
+            operator, y = None, self._moved(x, rng)
+        else:
+            operator = Convolution(self._draw(batch, rng) if self.kernel is None else read_kernel(self.kernel))
+            y = operator(x)
         noise = uniform(batch, *self.noise, rng) / 255
-        y = operator(x) + noise * torch.randn(x.shape, generator=rng)
+        y = y + noise * torch.randn(x.shape, generator=rng)
         return Observation(y=round_to_levels(y), operator=operator, sigma=float(noise.mean()))
 
     def describe(self, picture: Picture) -> Observation:
@@ -69,16 +82,33 @@ class Blur:
         operator = None if self.kernel is None else Convolution(read_kernel(self.kernel))
         return Observation(y=picture.pixels, operator=operator)
 
-    def _draw(self, batch: int, rng: Generator) -> Tensor:
+    def _extent(self, batch: int, rng: Generator) -> Tensor:
         low, high = self.extent
-        extent = low * (high / low) ** uniform(batch, 0, 1, rng)
+        return low * (high / low) ** uniform(batch, 0, 1, rng)
+
+    def _draw(self, batch: int, rng: Generator) -> Tensor:
+        extent = self._extent(batch, rng)
         side = 2 * math.ceil(self.extent[1] / 2) + 3
-        defocused = uniform(batch, 0, 1, rng) < {"shake": 0.0, "defocus": 1.0, "mixed": 0.25}[self.kind]
+        defocused = uniform(batch, 0, 1, rng) < DEFOCUSED[self.kind]
         return torch.where(defocused, disc(extent * 0.6, side), shake(extent, side, rng))
+
+    def _moved(self, x: Tensor, rng: Generator) -> Tensor:
+        """Return pictures of which some, or all, are blurred by motion that is not the same everywhere."""
+        moved = uniform(len(x), 0, 1, rng).flatten() < MOVED[self.kind]
+        path = draw_path(self._extent(len(x), rng), rng)
+        y = x.clone() if bool(moved.all()) else Convolution(self._draw(len(x), rng))(x)
+        y[moved] = move(x[moved], path[moved], rng)
+        return y
 
 
 def shake(extent: Tensor, side: int, rng: Generator) -> Tensor:
     """Return kernels of shaken cameras, `b 1 side side`: paths that reach over `extent`, `b 1 1 1`, pixels."""
+    track = draw_path(extent, rng)
+    return _splatted(track.clamp(-(side // 2 - 1), side // 2 - 1), side)
+
+
+def draw_path(extent: Tensor, rng: Generator) -> Tensor:
+    """Draw the shifts of shaken cameras, `b n (x y)` in pixels around 0, that reach over `extent`, `b 1 1 1`."""
     batch = extent.shape[0]
     inertia, pull, jerk = (
         uniform(batch, *limits, rng)[:, 0, 0] for limits in ((0.88, 0.998), (0.0, 0.003), (0.0, 0.03))
@@ -90,8 +120,8 @@ def shake(extent: Tensor, side: int, rng: Generator) -> Tensor:
     track = rearrange(torch.from_numpy(path), "n b d -> b n d")
     track = track - track.mean(dim=1, keepdim=True)
     track = track / (2 * track.norm(dim=2).amax(dim=1)).clamp(min=1e-6)[:, None, None]
-    track = (track * (extent[:, :, 0] - 1).clamp(min=0)).clamp(-(side // 2 - 1), side // 2 - 1)
-    return _splatted(track, side)
+    shifts: Tensor = track * (extent[:, :, 0] - 1).clamp(min=0)
+    return shifts
 
 
 def _walk(inertia: Array, pull: Array, push: Array, jerked: NDArray[np.bool_], speed: Array) -> Array:

@@ -10,12 +10,15 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from restoration_tasks.blur import Blur, Kind, disc, shake
+from restoration_tasks.blur import Blur, Kind, disc, draw_path, shake
 from restoration_tasks.kernels import read_kernel
+from restoration_tasks.motion import move
 from torch import Generator, Tensor
 
 from restoration import BadOption, KnowingTask, Picture, RestorationError, write
 from restoration.operators import Convolution
+
+WITH_KERNELS = ("shake", "defocus", "mixed")
 
 
 def seeded(seed: int = 0) -> Generator:
@@ -40,7 +43,7 @@ def diameter(kernel: Tensor) -> float:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (40, 48)])
-@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("kind", WITH_KERNELS)
 def test_blurred_pictures_are_those_of_the_operator_to_half_a_level(kind: Kind, size: tuple[int, int]) -> None:
     x, task = pictures(2, 3, *size), Blur(kind=kind, noise=0)
     seen = task.observe(x, seeded())
@@ -52,7 +55,7 @@ def test_blurred_pictures_are_those_of_the_operator_to_half_a_level(kind: Kind, 
     assert not torch.equal(seen.y, task(x, seeded(1))) or size == (1, 1)
 
 
-@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("kind", WITH_KERNELS)
 @pytest.mark.parametrize("extent", [1.0, 7.0, (3.0, 21.0), 101.0])
 def test_kernels_that_are_drawn_are_light_that_is_kept(kind: Kind, extent: float) -> None:
     kernels = kernels_of(Blur(kind=kind, extent=extent), 16)
@@ -240,3 +243,33 @@ def test_an_archive_says_which_kernels_it_has(tmp_path: Path) -> None:
 def test_blur_that_cannot_be_is_an_error(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(options))} must be a number or two"):
         Blur(**options)  # type: ignore[arg-type]
+
+
+def test_motion_differs_from_place_to_place_and_is_sharp_in_the_middle_of_its_time() -> None:
+    x = torch.zeros(1, 1, 96, 96)
+    x[..., 8::16, 8::16] = 1  # points of light
+    y = move(x, draw_path(torch.full((1, 1, 1, 1), 9.0), seeded()), seeded(1))
+    spots = y.unfold(2, 16, 16).unfold(3, 16, 16)[0, 0].flatten(0, 1)
+    spread = (spots > 0.02).float().sum(dim=(1, 2))
+    assert float(spread.max()) > 1.5 * float(spread.min()) > 1.5  # some move further than others, all do move
+    still = move(x, torch.zeros(1, 96, 2), seeded(1))
+    assert float((still - x).abs().max()) < 0.02  # nothing moves without a path
+
+
+def test_light_is_averaged_as_light_and_a_flat_picture_stays() -> None:
+    flat = torch.full((1, 3, 32, 32), 0.3)
+    path = draw_path(torch.full((1, 1, 1, 1), 15.0), seeded())
+    assert torch.allclose(move(flat, path, seeded()), flat, atol=1e-5)
+    halves = torch.cat([torch.zeros(1, 1, 32, 16), torch.ones(1, 1, 32, 16)], dim=3)
+    swing = torch.tensor([[-1.0, 0.0], [1.0, 0.0]]).repeat_interleave(48, 0)[None] * 4
+    middle = float(move(halves, swing, seeded(5))[0, 0, 16, 16])
+    assert middle > 0.6  # half of the light is a level of 0.73, not 0.5
+
+
+@pytest.mark.parametrize("kind", ["motion", "all"])
+def test_motion_has_no_operator_and_what_it_draws_is_repeated_by_the_seed(kind: Kind) -> None:
+    x = pictures(6, 3, 24, 32)
+    seen = Blur(kind=kind).observe(x, seeded(3))
+    assert seen.operator is None and seen.y.shape == x.shape
+    assert torch.equal(seen.y, Blur(kind=kind).observe(x, seeded(3)).y)
+    assert set(get_args(Kind)) == {*WITH_KERNELS, "motion", "all"}

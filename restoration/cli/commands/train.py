@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,6 @@ from restoration.registry.cards import RestorerCard
 
 if TYPE_CHECKING:
     from restoration.recipe import Recipe
-    from restoration.training.settings import Training
     from restoration.weights import Folder
 
 
@@ -80,6 +78,7 @@ def train(
     from restoration.engine.hardware import prepare
     from restoration.training import loop
     from restoration.training.parallel import local_world_size, rank_and_world_size
+    from restoration.training.settings import Training
 
     rank, world_size = rank_and_world_size()
     launches = processes > 1 and world_size == 1
@@ -88,7 +87,9 @@ def train(
     with one_of_several(rank, world_size):
         parts = {name: chosen.pop(name) for name in PARTS}
         made = _recipe(method, task, recipe, parts, options, working_size)
-        settings = _settings(made, {name: value for name, value in chosen.items() if value is not None})
+        settings = Training.recorded(
+            made.training, {name: value for name, value in chosen.items() if value is not None}
+        )
         pictures, degraded = _pictures(data, clean, degraded, pairs, noisy)
         if (clean_name or degraded_name) and degraded is None:
             raise BadOption("templates of names are for --clean and --degraded; name these folders too")
@@ -113,6 +114,7 @@ def train(
                 device=device,
                 start=initial,
                 license=license,
+                asked={*options, *(name for name, value in chosen.items() if value)},
                 observe=observe,
             )
     if rank == 0:
@@ -212,19 +214,3 @@ def _recipe(
         return msgspec.structs.replace(recipe, working_size=working_size)
     except ValueError as error:
         raise BadOption(f"--working-size {working_size}: {error}") from error
-
-
-def _settings(recipe: Recipe, chosen: dict[str, Any]) -> Training:
-    """The settings that the recipe was trained with, if it was, and then what was chosen."""
-    import msgspec
-
-    from restoration.training.settings import ABSENT, Training
-
-    recorded = {**ABSENT, **recipe.training} if "steps" in recipe.training else recipe.training
-    known = {name: value for name, value in recorded.items() if name in Training.__struct_fields__}
-    if known.get("warmup", 0) > chosen.get("steps", math.inf) / 10:
-        del known["warmup"]  # it belongs to a longer training
-    try:
-        return msgspec.convert({**known, **chosen}, Training)
-    except msgspec.ValidationError as error:
-        raise BadOption(f"the settings of the training do not fit: {error}") from error

@@ -1,0 +1,165 @@
+"""How a search begins: what it searches is checked, and its folder is its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from restoration.documents import read_document
+from restoration.errors import BadOption
+from restoration.images import make_folder, write_bytes
+from restoration_tune.page import ranked
+from restoration_tune.space import Space, applied, check, read_space
+from restoration_tune.trials import DONE, Row, Search
+
+RECORD = "search.json"
+"""What a search is, beside its trials: another one is not mixed with it."""
+
+
+class Begun(Search):
+    """A search in its folder, into which results are written."""
+
+    def keep(self, rows: Sequence[Row]) -> None:
+        """Write the best recipe so far, if it is another than before."""
+        done = [row for row in ranked(rows) if row.state == DONE]
+        if not done:
+            return
+        from msgspec.structs import replace
+
+        recipe, settings = applied(self.recipe, self.settings, done[0].chosen)
+        text = replace(recipe, training=settings.record()).to_json()
+        path = self.out / "best.json"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            self.write(path.name, text)
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the search, whole or not at all."""
+        write_bytes(text.encode(), self.out / name)
+
+
+@contextmanager
+def begun(
+    which: str,
+    space_file: Path,
+    data: Path,
+    out: Path,
+    validation: Path | None,
+    fixed: dict[str, Any],
+    how: dict[str, Any],
+    *,
+    device: str,
+    threads: int | None,
+) -> Iterator[Begun]:
+    """Begin a search, or go on with one, whose folder no other has meanwhile. Raises `BadOption`.
+
+    * `which`: the recipe: a file, a folder or a name of weights.
+    * `space_file`: what is searched.
+    * `data`, `validation`: pictures to train and to validate with.
+    * `out`: the folder.
+    * `fixed`: options and settings of all trials.
+    * `how`: what else belongs to this search, and must be the same where it goes on.
+    * `device`, `threads`: what trials compute on.
+    """
+    space = read_space(space_file)
+    clash = [name for name in fixed if name in space]
+    if clash:
+        raise BadOption(f"--set {clash[0]}: {space_file} searches it")
+    recipe, settings = applied(*_recipe(which), fixed)
+    check(space, recipe, settings)
+    if not data.exists():
+        raise BadOption(f"{data}: there is no such folder")
+    record = {
+        **how,
+        "recipe": json.loads(recipe.to_json()),
+        "settings": settings.record(),
+        "space": {name: asdict(one) for name, one in space.items()},
+        "data": data.name,
+        "validation": validation and validation.name,
+    }
+    make_folder(out)
+    with _locked(out):
+        _claim(out, record)
+        yield Begun(
+            recipe=recipe,
+            settings=settings,
+            space=space,
+            data=data.resolve(),  # which is the same in the processes of Ray
+            out=out.resolve(),
+            validation=validation and validation.resolve(),
+            device=device,
+            threads=threads,
+        )
+
+
+def _recipe(which: str) -> tuple[Any, Any]:
+    """Return a recipe without its training, and the settings of that."""
+    from msgspec.structs import replace
+
+    from restoration import Recipe, Training, resolve
+
+    path = Path(which)
+    if path.is_file():
+        try:
+            recipe = Recipe.from_json(read_document(path), path)
+        except OSError as error:
+            raise BadOption(f"{path}: {error.strerror}") from error
+    else:
+        folder = resolve(which, "", "")
+        if folder is None:
+            raise BadOption(f"{which}: no file, folder or set of weights is called that; see `restore weights list`")
+        recipe = folder.recipe()
+    return replace(recipe, training={}, requires=()), Training.recorded(recipe.training)
+
+
+def _claim(out: Path, record: dict[str, Any]) -> None:
+    """Write what a search is. Raises `BadOption` where the folder holds another, or files of somebody else."""
+    path, text = out / RECORD, json.dumps(record, indent=2, sort_keys=True) + "\n"
+    try:
+        before = path.read_text(encoding="utf-8")
+    except OSError:
+        if any(out.iterdir()):
+            raise BadOption(f"{out} is not empty, and holds no search; choose another --out") from None
+        write_bytes(text.encode(), path)
+        return
+    if before != text:
+        other = _difference(before, record)
+        raise BadOption(f"{out} holds another search{other}; choose another --out")
+
+
+def _difference(before: str, record: dict[str, Any]) -> str:
+    try:
+        old = json.loads(before)
+        names = [
+            name for name in json.loads(json.dumps(record)) if old.get(name) != json.loads(json.dumps(record[name]))
+        ]
+    except (ValueError, AttributeError):
+        return ""
+    return f", of another {' and '.join(names)}" if names else ""
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Hold a lock on a folder, which ends with this process however that ends. Raises `BadOption` if another has it."""
+    if sys.platform == "win32":  # folders cannot be opened there
+        yield
+        return
+    import fcntl
+    import os
+
+    number = os.open(out, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadOption(f"another search is writing to {out}; wait for its end, or choose another --out") from None
+        yield
+    finally:
+        os.close(number)
+
+
+__all__ = ["Begun", "Space", "begun"]
