@@ -106,7 +106,8 @@ class DeepImagePrior:
         self.told: dict[str, Any] = {}
         if task == "denoise":
             log.info(
-                "for noise that is new in each pixel, --method zs-n2n of restoration-noise2noise takes seconds, and is less clear"
+                "for noise that is new in each pixel, --method zs-n2n of restoration-noise2noise takes seconds, "
+                "and is less clear"
             )
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
