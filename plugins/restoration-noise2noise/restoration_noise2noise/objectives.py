@@ -63,7 +63,8 @@ class PairMatching:
             x, y = torch.where(swapped < 0.5, x, y), torch.where(swapped < 0.5, y, x)
         if self.hue and y.shape[1] == 3:
             matrix = _hue_rotations((2 * turned.flatten() - 1) * math.radians(self.hue))
-            x, y = (torch.einsum("bdc, bchw -> bdhw", matrix, one) for one in (x, y))
+            with torch.autocast(y.device.type, enabled=False):  # colours have more than the 8 bits of bfloat16
+                x, y = (torch.einsum("bdc, bchw -> bdhw", matrix, one) for one in (x, y))
         if self.brightness:
             factor = 1 + (2 * lighter - 1) * self.brightness
             x, y = x * factor, y * factor

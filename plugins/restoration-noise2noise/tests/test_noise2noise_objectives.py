@@ -75,6 +75,14 @@ def test_hue_and_brightness_change_both_alike_and_keep_what_is_grey() -> None:
     assert_close(seen[0] / x, (seen[0] / x)[:, :1, :1, :1].expand_as(x))
 
 
+def test_colours_that_are_turned_keep_their_precision_under_autocast() -> None:
+    x = torch.rand(3, 3, 4, 4, generator=seeded())
+    objective = PairMatching(clipped=0.0, hue=60.0, swap=False)
+    exact = objective.loss(same, None, x, x + 1e-3, rows(x))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(objective.loss(same, None, x, x + 1e-3, rows(x)), exact)
+
+
 def test_l0_goes_from_squares_to_a_count_of_what_is_wrong() -> None:
     objective = PairMatching(norm="l0", clipped=0.0)
     assert isinstance(objective, AnnealedObjective)

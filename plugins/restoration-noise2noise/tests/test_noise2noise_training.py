@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from forking import Run, commands
+from together import trainer_and_batches
 from torch import Tensor
 
 from restoration import Part, Picture, Recipe, Restoration, Training, psnr, read, train, write
@@ -176,3 +177,18 @@ def test_pictures_that_an_objective_cannot_learn_from_are_refused_in_one_line(
     assert REFUSED[words] in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (folder / "out" / "config.json").exists()
+
+
+def test_an_objective_is_told_how_far_the_training_is(folder: Path) -> None:
+    recipe = Recipe(
+        method=Part("noise2noise"),
+        task=Part("denoise"),
+        network=Part("unet", {"width": 6, "depth": 1}),
+        objective=Part("neighbor2neighbor"),
+    )
+    trainer, batches = trainer_and_batches(recipe, folder / "clean", Training(steps=4, batch=1, patch=16))
+    told = []
+    for x, y, rng in batches:
+        trainer.advance(x, y, rng)
+        told.append(trainer.parts.objective.progress)  # type: ignore[union-attr]
+    assert told == [0, 0.25, 0.5, 0.75]
