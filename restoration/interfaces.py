@@ -107,6 +107,13 @@ class Objective(Protocol):
 
 
 @runtime_checkable
+class AnnealedObjective(Objective, Protocol):
+    """An objective that changes in the course of a training, which tells it its `progress`, from 0 to 1."""
+
+    progress: float
+
+
+@runtime_checkable
 class Sampler(Protocol):
     """Samples along a schedule, from noise to a picture. It does not know the method."""
 

@@ -54,6 +54,8 @@ HOW: dict[tuple[type[Card], str], dict[str, Any]] = {
     (NetworkCard, "nafnet"): {"options": SMALL},
     (NetworkCard, "unet"): {"options": {"width": 12, "depth": 2}},
     (NetworkCard, "unet-small"): {"options": SMALL_UNET},
+    (NetworkCard, "n2n-unet"): {"options": {"width": 12, "depth": 2}},
+    (NetworkCard, "n2n-unet-shared"): {"options": {"width": 12, "depth": 3}},
     (NetworkCard, "skip"): {"options": SMALL_SKIPS},
     (NetworkCard, "dip-unet"): {"options": {"widths": [4, 8, 8]}},
     (NetworkCard, "resnet18"): {"options": {"width": 4}},
@@ -71,6 +73,7 @@ HOW: dict[tuple[type[Card], str], dict[str, Any]] = {
         (RestorerCard, name): {"network": SMALL, "options": {"steps": 3}, "task": "denoise"}
         for name in ("ddrm", "diffpir", "dps")
     },
+    (RestorerCard, "zs-n2n"): {"network": {"width": 4}, "options": {"steps": 3}},
 }
 """What a contract is told where the defaults of a card are large, or where the thing needs company."""
 

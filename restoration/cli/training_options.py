@@ -127,6 +127,20 @@ training_options = combine(
         pictures("--clean", metavar="DIR", type=PLACE, help="The clean pictures of pairs, in place of --data."),
         pictures("--degraded", metavar="DIR", type=PLACE, help="The degraded pictures that belong to --clean."),
         pictures(
+            "--pairs",
+            type=PLACE,
+            nargs=2,
+            metavar="DIR DIR",
+            help="Two noisy pictures of each scene, in two folders; for objectives that need no clean pictures.",
+        ),
+        pictures(
+            "--noisy",
+            metavar="DIR",
+            type=PLACE,
+            help="Noisy pictures alone: a folder for each scene with all pictures of it, for noise2noise; or any, for "
+            "neighbor2neighbor.",
+        ),
+        pictures(
             "--clean-name",
             metavar="TEMPLATE",
             default="",

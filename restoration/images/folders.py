@@ -19,7 +19,7 @@ from restoration.images.shards import members_of, shards_of
 
 log = logging.getLogger("restoration")
 
-__all__ = ["CLEAN", "Pair", "pairs_in", "pictures_in"]
+__all__ = ["CLEAN", "Pair", "bursts_in", "pairs_in", "pictures_in", "scene_of", "singles_in"]
 
 SHOWN = 5
 """Kinds of files that are no pictures, of which a line names at most so many."""
@@ -95,6 +95,38 @@ def pairs_in(
     else:
         found = match([*clean], [*damaged])
     return _paired(clean, damaged, found, f"{data} and {degraded}" if degraded else str(data))
+
+
+def singles_in(data: Path, *, without: Path | None = None) -> list[Pair]:
+    """Return the pictures of a folder or of shards, each alone, whatever they are called. Raises `BadPicture`."""
+    return [Pair(clean=source) for source in _named(data, without).values()]
+
+
+def bursts_in(data: Path, *, without: Path | None = None) -> list[Pair]:
+    """Return pairs of pictures of one scene, of which there is a folder each in `data`, or in shards.
+
+    Each picture of a scene is paired with the next one, and the last with the first. Raises `BadPicture` for a picture
+    that is in no such folder, or alone in it.
+    """
+    scenes: dict[str, list[Source]] = {}
+    for path, source in _named(data, without).items():
+        scenes.setdefault(path.rpartition("/")[0], []).append(source)
+    alone = [sources[0] for scene, sources in scenes.items() if not scene or len(sources) == 1]
+    if alone:
+        raise BadPicture(
+            f"{examples(alone)} {'is' if len(alone) == 1 else 'are'} not one of several pictures of a scene: in {data} "
+            "each scene is a folder with all noisy pictures of it"
+        )
+    return [
+        Pair(clean=first, degraded=second)
+        for sources in scenes.values()
+        for first, second in zip(sources, [*sources[1:], *sources[: len(sources) > 2]], strict=False)
+    ]
+
+
+def scene_of(pair: Pair) -> str:
+    """Return the folder that the pictures of a scene lie in, see `bursts_in`."""
+    return os.path.dirname(str(pair.clean))
 
 
 def _named(data: Path, without: Path | None = None) -> Named:

@@ -126,10 +126,15 @@ class ScheduleCard(Card):
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectiveCard(Card):
-    """An objective. `path` is False if it needs no schedule: the network goes from `y` to the clean image at once."""
+    """An objective. `path` is False if it needs no schedule: the network goes from `y` to the clean image at once.
+
+    `learns_from` says what its loss is given as `x`: "clean" pictures; of "pairs" another degraded picture of the same
+    scene, damaged independently; or, if it learns from "degraded" pictures alone, `y` again.
+    """
 
     kind: ClassVar[str] = "objective"
     path: bool = True
+    learns_from: str = "clean"
 
 
 @dataclass(frozen=True, kw_only=True)

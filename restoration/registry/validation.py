@@ -12,7 +12,16 @@ from functools import cache
 from typing import Any, TypeVar
 
 from restoration.errors import BadPlugin
-from restoration.registry.cards import Card, CommandCard, CommandOption, MetricCard, NetworkCard, TaskCard, WeightsCard
+from restoration.registry.cards import (
+    Card,
+    CommandCard,
+    CommandOption,
+    MetricCard,
+    NetworkCard,
+    ObjectiveCard,
+    TaskCard,
+    WeightsCard,
+)
 
 C = TypeVar("C", bound=Card)
 NAME, COMMAND, OPTION = r"\w[\w./+-]*", r"[a-z][a-z0-9-]*", r"[a-z][a-z0-9_]*"
@@ -20,6 +29,7 @@ NAME, COMMAND, OPTION = r"\w[\w./+-]*", r"[a-z][a-z0-9-]*", r"[a-z][a-z0-9_]*"
 WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "True or False"}
 SYMMETRIES = ("all", "mirror", "none")
 VALUES = ("number", "whole", "file", "map")
+LEARNS_FROM = ("clean", "pairs", "degraded")
 
 
 def checked(card: object, kind: type[C], hook: str) -> C:
@@ -119,8 +129,7 @@ def _problems(card: Card) -> Iterator[str]:
 def _problems_of_kind(card: Card, attribute: str) -> Iterator[str]:
     if isinstance(card, MetricCard) and card.digits > 12:
         yield f"its digits cannot be {card.digits}"
-    if isinstance(card, NetworkCard) and not {"y", "t"}.issuperset(card.takes):
-        yield f"what it takes beside x is y, t or both, not {', '.join(card.takes)}"
+    yield from _problems_of_words(card)
     if isinstance(card, NetworkCard) and card.enlarges and (min(card.enlarges) < 2 or card.takes != ("y",)):
         yield "a network that enlarges does so 2 times or more, and takes y alone, the small picture"
     if isinstance(card, WeightsCard) and (".." in attribute.split("/") or attribute.startswith("/")):
@@ -131,6 +140,13 @@ def _problems_of_kind(card: Card, attribute: str) -> Iterator[str]:
         for name, value in vars(card.limits).items():
             if value is not None and not 0 <= value < math.inf:
                 yield f"its limits {name} cannot be {value}"
+
+
+def _problems_of_words(card: Card) -> Iterator[str]:
+    if isinstance(card, NetworkCard) and not {"y", "t"}.issuperset(card.takes):
+        yield f"what it takes beside x is y, t or both, not {', '.join(card.takes)}"
+    if isinstance(card, ObjectiveCard) and card.learns_from not in LEARNS_FROM:
+        yield f"what it learns from is {', '.join(LEARNS_FROM[:-1])} or {LEARNS_FROM[-1]}, not {card.learns_from!r}"
 
 
 def _problems_of_option(option: CommandOption) -> Iterator[str]:

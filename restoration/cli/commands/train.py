@@ -37,6 +37,8 @@ def train(
     data: Path | None,
     clean: Path | None,
     degraded: Path | None,
+    pairs: tuple[Path, Path] | None,
+    noisy: Path | None,
     clean_name: str,
     degraded_name: str,
     validation: Path | None,
@@ -91,7 +93,7 @@ def train(
         made = _recipe(method, task, recipe, parts, options, working_size)
         set_by_user = {name: value for name, value in chosen.items() if value is not None}
         settings = Training.recorded(made.training, set_by_user)
-        pictures = _pictures(data, clean, degraded)
+        pictures, degraded = _pictures(data, clean, degraded, pairs, noisy)
         if recipe is None and registry().card(RestorerCard, method).whole:
             made, settings = fit_to_pictures(made, settings, pictures, out, set_by_user)
         if (clean_name or degraded_name) and degraded is None:
@@ -112,6 +114,7 @@ def train(
                 settings,
                 degraded=degraded,
                 templates=(clean_name, degraded_name),
+                noisy=bool(pairs or noisy),
                 validation=validation,
                 device=device,
                 start=initial,
@@ -147,13 +150,19 @@ def _only_task(method: str) -> str:
     return tasks[0]
 
 
-def _pictures(data: Path | None, clean: Path | None, degraded: Path | None) -> Path:
-    """The folder of the pictures, or of the clean ones of pairs."""
+def _pictures(
+    data: Path | None, clean: Path | None, degraded: Path | None, pairs: tuple[Path, Path] | None, noisy: Path | None
+) -> tuple[Path, Path | None]:
+    """The folder of the pictures, or the two folders of pairs."""
     if (clean is None) != (degraded is None):
         raise BadOption("--clean and --degraded belong together: name the folders of both sides of the pairs")
-    if (data is None) == (clean is None):
-        raise BadOption("name a folder of pictures with --data, or the two sides of pairs with --clean and --degraded")
-    return data or clean  # type: ignore[return-value]  # one of them, as was just made sure
+    named = [one for one in ((data, None), (clean, degraded), pairs, (noisy, None)) if one and one[0] is not None]
+    if len(named) != 1:
+        raise BadOption(
+            "name a folder of pictures with --data, or the two sides of pairs with --clean and --degraded; or, for "
+            "objectives that need no clean pictures, noisy ones with --pairs or --noisy"
+        )
+    return named[0]  # type: ignore[return-value]  # the first is named, as was just made sure
 
 
 def _compare_batches(recipe: Recipe) -> None:
