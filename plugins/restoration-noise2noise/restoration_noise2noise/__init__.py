@@ -79,6 +79,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         summary="Zero-Shot Noise2Noise: a very small network is fitted to the picture, in seconds",
         source="Mansour and Heckel 2023, arXiv:2303.11253",
         tasks=("denoise",),
+        ensembles=False,
         needs_weights=False,
         uses=(),
         anytime=True,
