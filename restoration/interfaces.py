@@ -40,6 +40,16 @@ class BoundedNetwork(Network, Protocol):
 
 
 @runtime_checkable
+class EnlargingNetwork(Network, Protocol):
+    """A network that, if it `enlarges` by some scales, is given the small picture as `y`, and `x` in the size wanted.
+
+    It looks at the small picture alone, and adds what it finds to `x`, the same picture enlarged by bicubic resampling.
+    """
+
+    enlarges: tuple[int, ...]
+
+
+@runtime_checkable
 class NoiseSchedule(Protocol):
     """Three curves: `x_t = a(t) x + b(t) y + c(t) n`."""
 
@@ -243,6 +253,7 @@ class Limits:
 class Result:
     """A restored picture and how it came about; `tile` is the window that was used, 0 for the whole picture.
 
+    `ensemble` is the number of positions, mirrored and turned, whose results were averaged; 1 without an ensemble.
     `ended` is "done", or "time limit" or "Ctrl-C" if it was cut short; `told` what the method says about its work.
     `frames` counts the pictures of the file, of which `picture` is the first; `doubts` are the reasons why
     `restore run` does not find it plausible. `image` is the picture in the form that it was given in to `restore`: an
@@ -259,6 +270,7 @@ class Result:
     tile: int
     evaluations: int
     seconds: float
+    ensemble: int = 1
     ended: str = "done"
     frames: int = 1
     told: Mapping[str, Any] = field(default_factory=dict)

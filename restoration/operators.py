@@ -89,6 +89,11 @@ class Resampling:
         return _resize_rows_adjoint(_resize_rows_adjoint(y.mT, self.columns, self.size[1]).mT, self.rows, self.size[0])
 
 
+def enlarge(small: Tensor, scale: int) -> Tensor:
+    """Return `b c h w` `scale` times larger, as MATLAB's bicubic enlarges it, in [0, 1]."""
+    return Resampling(scale, (small.shape[-2], small.shape[-1]))(small).clamp(0, 1)
+
+
 def without_border(kernel: Tensor) -> Tensor:
     """Return kernels `b 1 k l` without the border that is 0 in all of them, as far as it is even around the middle."""
     held = kernel.ne(0).flatten(0, 1).any(dim=0)

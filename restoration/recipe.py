@@ -234,8 +234,10 @@ def build_parts(recipe: Recipe) -> Parts:
 
         make_network = NetworkMaker(network_card, recipe.network.options, len(recipe.channels))
     elif network_card and recipe.network:
-        from restoration.engine.adapter import build_network
+        from restoration.engine.adapter import build_network, check_scales
 
+        if network_card.enlarges:
+            check_scales(network_card, build_task(recipe))
         network = build_network(
             network_card,
             recipe.network.options,

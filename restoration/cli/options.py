@@ -128,6 +128,12 @@ how_to_restore = combine(
             "May be repeated.",
         ),
         method(
+            "--ensemble",
+            is_flag=True,
+            help="Restore each picture mirrored and turned too, as far as its damage allows, and average the results: "
+            "8 times the work, 2 for rain and haze.",
+        ),
+        method(
             "--time-limit",
             type=Duration(),
             help="Longest time for each picture, such as 90s or 2m; then the last estimate is the result.",

@@ -16,6 +16,7 @@ from restoration.training import checkpoint
 from restoration.training.asked import check_asked
 from restoration.training.batches import Batches
 from restoration.training.cache import usual_limit
+from restoration.training.enlarging import Enlarging
 from restoration.training.folder import check_apart, claimed
 from restoration.training.outcome import Outcome, Progress
 from restoration.training.parallel import join, local_world_size, together
@@ -80,15 +81,10 @@ def train(
         check_asked(asked, recipe, pairs)
         pairs, judges = split(pairs, settings.held_out, settings.seed)
         workers, cache = _shares(settings, processes.device)
-        patches = Patches(
-            pairs,
-            task,
-            size=settings.patch,
-            cache=cache,
-            augmentation=settings.augmentation,
-            turns=settings.turns,
-            **seen,
-        )
+        enlarges = bool(trainer.network.enlarges)
+        enlarging = Enlarging(recipe, settings.patch, settings.augmentation) if enlarges else None
+        drawn = {"size": settings.patch, "augmentation": settings.augmentation, "enlarging": enlarging}
+        patches = Patches(pairs, task, cache=cache, turns=settings.turns, **drawn, **seen)  # type: ignore[arg-type]
 
         header = checkpoint.header(recipe, settings, patches.fingerprint())
         processes.agree(
@@ -105,7 +101,9 @@ def train(
                 facts["license"] = license
             if validation is not None:
                 facts["validation_data"], judges = validation.name, pairs_in(validation, without=out)
-            outcome = Outcome(out, trainer, Validation(judges, task, **seen), facts, header["pictures"], state)
+            outcome = Outcome(
+                out, trainer, Validation(judges, task, enlarges=enlarges, **seen), facts, header["pictures"], state
+            )
         batches = Batches(
             patches,
             batch=settings.batch,

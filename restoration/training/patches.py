@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from restoration.images import Source
     from restoration.images.folders import Pair
     from restoration.interfaces import Task
+    from restoration.training.enlarging import Enlarging
 
 log = logging.getLogger("restoration")
 
@@ -65,6 +66,7 @@ class Patches:
     * `cache`: bytes of decoded pictures that each process keeps in a file.
     * `augmentation`: how often clean patches are changed before they are degraded.
     * `turns`: whether patches are turned and mirrored, only mirrored left to right, or left as they are.
+    * `enlarging`: what degrades them for a network that enlarges; then degraded patches are small ones.
 
     Large pictures are drawn more often, up to twice as often as those of a usual size: of two that are drawn evenly one
     is taken by chance, with its area as weight. So no size need be known before it is asked for. Raises `BadOption` if
@@ -82,8 +84,10 @@ class Patches:
         cache: int = 0,
         augmentation: Augmentation = Augmentation(),  # noqa: B008  # it cannot be changed
         turns: str = "all",
+        enlarging: Enlarging | None = None,
     ) -> None:
         self.task, self.side, self.augmentation, self.turns = task, size, augmentation, TURNS[turns]
+        self.enlarging = enlarging
         self.shrunk_to = working_size * ZOOM
         self.pictures = Pictures(pairs, task, channels=channels, shrunk_to=self.shrunk_to, cache=cache)
         self.small = self._check()
@@ -104,7 +108,10 @@ class Patches:
         return known.hexdigest()
 
     def row(self, seed: int, step: int, row: int) -> tuple[Tensor, Tensor]:
-        """Draw a clean and a degraded patch, `c size size` each, in [0, 1], turned and mirrored by chance."""
+        """Draw a clean and a degraded patch, `c size size` each, in [0, 1], turned and mirrored by chance.
+
+        For a network that enlarges the degraded one is the small one.
+        """
         rng = keyed_generator("patch", seed, step, row)
         number = self._drawn(rng)
         height, width = self.pictures.size(number)
@@ -114,13 +121,24 @@ class Patches:
         if changes.shrink:
             side = min(2 * side, height, width)
         top, left = int(down * (height - side + 1)), int(right * (width - side + 1))
-        x, y = self.pictures.window(number, slice(top, top + side), slice(left, left + side))
+        x, y = self._windows(number, top, left, side)
         turn = [allowed and draw < 0.5 for allowed, draw in zip(self.turns, turns, strict=True)]
         if y is not None:
-            return _as_float(_turned(self._shrunk(x), turn)), _as_float(_turned(self._shrunk(y), turn))
+            return _as_float(_turned(self._shrunk(x), turn)), _as_float(
+                _turned(y if self.enlarging else self._shrunk(y), turn)
+            )
         small = self._shrunk(_as_float(x)).clamp(0, 1) if changes.shrink else self._shrunk(x)
         clean = changes.colours(_as_float(_turned(small, turn)), colours)
+        if self.enlarging is not None:
+            return clean, self.enlarging.small(clean[None], seed, step, rng)[0]
         return clean, clean.clone() if changes.undamaged else self.task(clean[None], rng)[0]
+
+    def _windows(self, number: int, top: int, left: int, side: int) -> tuple[Tensor, Tensor | None]:
+        """Return a window of a clean picture, and of the degraded one if there is such, which may be small."""
+        if self.enlarging is None or self.pictures.pairs[number].degraded is None:
+            return self.pictures.window(number, slice(top, top + side), slice(left, left + side))
+        top, left = (start - start % self.pictures.scale for start in (top, left))
+        return self.pictures.small_window(number, slice(top, top + side), slice(left, left + side))
 
     def _changes(self, number: int, seed: int, step: int, row: int) -> tuple[Generator, Changes]:
         """Draw what is done to a patch; none of it to one of a pair. The other draws of a row do not depend on it."""

@@ -39,6 +39,14 @@ def register_networks() -> Iterable[NetworkCard]:
         tiles=False,
     )
     yield NetworkCard(
+        name="sr-dense",
+        factory="restoration_networks.enlarging:DenseEnlarging",
+        summary="dense convolutions on the small picture, enlarges it 2, 3 and 4 times; 0.8 million parameters",
+        takes=("y",),
+        bytes_per_pixel=300,
+        enlarges=(2, 3, 4),
+    )
+    yield NetworkCard(
         name="conditional-unet",
         factory="restoration_networks.conditional_unet:ConditionalUNet",
         summary="U-Net of IR-SDE, loads the published weights; 137 million parameters",
