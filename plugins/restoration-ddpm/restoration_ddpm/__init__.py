@@ -56,6 +56,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         source="after Ho et al. 2020, arXiv:2006.11239, and Ulyanov et al. 2018, arXiv:1711.10925",
         tasks=("denoise",),
         uses=("sigma",),
+        ensembles=False,
         asks=(
             CommandOption(
                 name="prior",
