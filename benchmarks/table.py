@@ -19,7 +19,7 @@ from typing import Any
 
 from restoration import Restoration, read, write
 from restoration.engine.hardware import prepare
-from restoration.images.folders import pictures_in
+from restoration.images.folders import pairs_in, pictures_in
 from restoration.operators import Resampling
 from restoration.registry import registry
 from restoration.registry.cards import WeightsCard
@@ -94,6 +94,18 @@ def prepared(row: Row, data: Path, out: Path) -> tuple[Path, dict[str, Any]]:
     return folder, options
 
 
+def thinned(folder: Path, every: int, out: Path) -> Path:
+    """Return a folder of every Nth picture, or pair, of a folder, as links in `out`; or that folder, for every one."""
+    if every == 1:
+        return folder
+    for pair in pairs_in(folder)[::every]:
+        for part, file in (("clean", pair.clean), ("degraded", pair.degraded)):
+            if isinstance(file, Path):
+                (out / part).mkdir(exist_ok=True)
+                (out / part / f"{pair.clean.stem}{file.suffix}").symlink_to(file.resolve())
+    return out if (out / "degraded").exists() else out / "clean"
+
+
 def methods(row: Row, steps: list[int]) -> dict[str, Restoration]:
     """Return the methods of a row by the columns they stand in: those that have weights for its task."""
     there = {card.name for card in registry().cards(WeightsCard)}
@@ -109,6 +121,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=0, help="pictures of a row; 0 is all")
+    parser.add_argument("--every", type=int, default=1, help="only every Nth picture of a row")
     parser.add_argument("--steps", type=int, nargs="+", default=[1, 5, 10, 100], help="evaluations of the walks")
     parser.add_argument("--only", nargs="+", help="tasks, or parts of the names of rows")
     parser.add_argument("--threads", type=int)
@@ -121,8 +134,9 @@ def main() -> None:
         if chosen.only and not any(word == row.task or word in row.name for word in chosen.only):
             continue
         begin = time.perf_counter()
-        with tempfile.TemporaryDirectory() as made:
+        with tempfile.TemporaryDirectory() as made, tempfile.TemporaryDirectory() as fewer:
             folder, options = prepared(row, chosen.data, Path(made))
+            folder = thinned(folder, chosen.every, Path(fewer))
             restorations = methods(Row(**{**vars(row), "options": options}), chosen.steps)
             scoring = Scoring(
                 restorations, folder, measures=choose([row.metric]), border=row.border, limit=chosen.limit

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from restoration.errors import UnknownName as UnknownName
     from restoration.images import read as read
     from restoration.images import write as write
+    from restoration.interfaces import AnnealedObjective as AnnealedObjective
     from restoration.interfaces import BetaSchedule as BetaSchedule
     from restoration.interfaces import BoundedNetwork as BoundedNetwork
     from restoration.interfaces import DescribedMetric as DescribedMetric
     from restoration.interfaces import DiscreteSchedule as DiscreteSchedule
+    from restoration.interfaces import EnlargingNetwork as EnlargingNetwork
     from restoration.interfaces import KnowingTask as KnowingTask
     from restoration.interfaces import Limits as Limits
     from restoration.interfaces import Metric as Metric
@@ -72,9 +74,9 @@ _WHERE = {
     "engine.adapter": "NetworkMaker",
     "errors": "BadOption BadPicture BadPlugin BadWeights RestorationError UnknownName",
     "images": "read write",
-    "interfaces": "BetaSchedule BoundedNetwork DescribedMetric DiscreteSchedule KnowingTask Limits Metric "
-    "Network NoiseSchedule Objective Observation Operator ReportingRestorer Restorer Result Sampler SDESchedule "
-    "SetMetric Task",
+    "interfaces": "AnnealedObjective BetaSchedule BoundedNetwork DescribedMetric DiscreteSchedule EnlargingNetwork "
+    "KnowingTask Limits Metric Network NoiseSchedule Objective Observation Operator ReportingRestorer Restorer Result "
+    "Sampler SDESchedule SetMetric Task",
     "metrics": "ms_ssim psnr ssim",
     "picture": "Picture",
     "randomness": "RowGenerators keyed_generator",

@@ -63,6 +63,20 @@ def common_options(command: Command) -> Command:
     return json_option(quiet_option(debug_option(command)))
 
 
+def keywords(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    """Parse the values of an option KEY=VALUE, its `callback`; a value that is not JSON is a text."""
+    result: dict[str, Any] = {}
+    for text in values:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE")
+        try:
+            result[key] = json.loads(value)
+        except ValueError:
+            result[key] = value
+    return result
+
+
 def prepare(threads: int | None = None) -> None:
     """Set up this process for work on pictures: memory that is kept between tensors, and the number of threads."""
     from restoration.engine.hardware import prepare

@@ -29,6 +29,14 @@ def crop_to(x: Tensor, like: Tensor) -> Tensor:
     return x[..., : like.shape[-2], : like.shape[-1]]
 
 
+def enlargement(large: Tensor, small: Tensor) -> int:
+    """Return how many times larger one of two pictures `b c h w` is: the least whole number that leaves nothing out.
+
+    A picture whose sides are no multiples of the scale is made smaller to sides that are rounded up.
+    """
+    return max(-(-a // b) for a, b in zip(large.shape[-2:], small.shape[-2:], strict=True))
+
+
 def to_picture(conv: nn.Module, features: Tensor, like: Tensor) -> Tensor:
     """Apply the last convolution to `b c h w`, and crop the output to the size of `like`.
 

@@ -40,6 +40,16 @@ class BoundedNetwork(Network, Protocol):
 
 
 @runtime_checkable
+class EnlargingNetwork(Network, Protocol):
+    """A network that, if it `enlarges` by some scales, is given the small picture as `y`, and `x` in the size wanted.
+
+    It looks at the small picture alone, and adds what it finds to `x`, the same picture enlarged by bicubic resampling.
+    """
+
+    enlarges: tuple[int, ...]
+
+
+@runtime_checkable
 class NoiseSchedule(Protocol):
     """Three curves: `x_t = a(t) x + b(t) y + c(t) n`."""
 
@@ -94,6 +104,13 @@ class Objective(Protocol):
     def clean(self, network: Network, schedule: NoiseSchedule, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """Return the clean image as the network sees it at times `t`, `b` or `1`: `b c h w`."""
         ...
+
+
+@runtime_checkable
+class AnnealedObjective(Objective, Protocol):
+    """An objective that changes in the course of a training, which tells it its `progress`, from 0 to 1."""
+
+    progress: float
 
 
 @runtime_checkable
@@ -243,6 +260,7 @@ class Limits:
 class Result:
     """A restored picture and how it came about; `tile` is the window that was used, 0 for the whole picture.
 
+    `ensemble` is the number of positions, mirrored and turned, whose results were averaged; 1 without an ensemble.
     `ended` is "done", or "time limit" or "Ctrl-C" if it was cut short; `told` what the method says about its work.
     `frames` counts the pictures of the file, of which `picture` is the first; `doubts` are the reasons why
     `restore run` does not find it plausible. `image` is the picture in the form that it was given in to `restore`: an
@@ -259,6 +277,7 @@ class Result:
     tile: int
     evaluations: int
     seconds: float
+    ensemble: int = 1
     ended: str = "done"
     frames: int = 1
     told: Mapping[str, Any] = field(default_factory=dict)

@@ -97,6 +97,11 @@ class Resampling:
         return rows, columns
 
 
+def enlarge(small: Tensor, scale: int) -> Tensor:
+    """Return `b c h w` `scale` times larger, as MATLAB's bicubic enlarges it, in [0, 1]."""
+    return Resampling(scale, (small.shape[-2], small.shape[-1]))(small).clamp(0, 1)
+
+
 def without_border(kernel: Tensor) -> Tensor:
     """Return kernels `b 1 k l` without the border that is 0 in all of them, as far as it is even around the middle."""
     held = kernel.ne(0).flatten(0, 1).any(dim=0)

@@ -136,6 +136,7 @@ def default_recipe(method: str, task: str) -> Recipe:
         parts = msgspec.convert(dict(card.defaults), dict[str, Part])
         options = parts.pop("method", Part(method)).options
         own = {"method": Part(method, options), "task": Part(task), "working_size": size}
+        own["training"] = dict(card.training)
         return Recipe(**own, restoration=__version__, **parts)  # type: ignore[arg-type]
     except (msgspec.ValidationError, TypeError) as error:
         raise BadPlugin(f"the defaults of method {method!r} are not parts of a recipe: {error}") from error
@@ -233,8 +234,10 @@ def build_parts(recipe: Recipe) -> Parts:
 
         make_network = NetworkMaker(network_card, recipe.network.options, len(recipe.channels))
     elif network_card and recipe.network:
-        from restoration.engine.adapter import build_network
+        from restoration.engine.adapter import build_network, check_scales
 
+        if network_card.enlarges:
+            check_scales(network_card, build_task(recipe))
         network = build_network(
             network_card,
             recipe.network.options,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from restoration import weights as folders
 from restoration.engine.answers import Own, finished, guesses_of, label, told_of
+from restoration.engine.ensemble import Ensemble
 from restoration.engine.hardware import (
     MMAP_MAX,
     MMAP_THRESHOLD,
@@ -23,7 +24,8 @@ from restoration.engine.hardware import (
     prepare,
     tune_allocator,
 )
-from restoration.engine.shrinking import carry_over, shrink
+from restoration.engine.observed import at_working_size, placed
+from restoration.engine.shrinking import carry_over
 from restoration.engine.tiling import Tiled, auto_tile, parse_tile
 from restoration.engine.watched import Watched
 from restoration.errors import BadOption, BadPlugin, BadWeights, RestorationError
@@ -61,6 +63,7 @@ class Restoration:
     * `sampler`: the name of another sampler.
     * `network`: the name of another network, for methods without weights.
     * `options`: other options of the method or, as in "network.width", of one of its parts.
+    * `ensemble`: whether the picture is restored in all positions that its task allows, and the results are averaged.
     * `time_limit`: the seconds after which the last estimate is the result.
     * `device`: "cpu", "cuda", "cuda:1", "mps" or "auto".
     * `precision`: "fp32", "bf16", "fp16" or "auto".
@@ -79,6 +82,7 @@ class Restoration:
         sampler: str | None = None,
         network: str | None = None,
         options: Mapping[str, Any] | None = None,
+        ensemble: bool = False,
         time_limit: float | None = None,
         device: str = "auto",
         precision: str = "auto",
@@ -91,6 +95,7 @@ class Restoration:
             raise BadOption(f"method {method!r} is made for {', '.join(card.tasks)}, not for {task}")
         self.method, self.task, self.tile, self.time_limit = method, task, parse_tile(tile), time_limit
         self.anytime, self._card = card.anytime, card
+        self.ensemble = Ensemble.of(method, task) if ensemble else Ensemble()
         own, of_task = split_task_options(options or {})
         self.task_options = {**of_task, **(task_options or {})}
         check_options(task, self.task_options)
@@ -160,13 +165,19 @@ class Restoration:
             told = told_by(self.task, {**self.task_options, **(task_options or {})})
             if observation is None:
                 observation = self.describe(picture, task_options)
-        placed = self._placed(observation)
-        small = self._small(placed)
-        watched = Watched.of(small)
-        guess, ended = self._guess(watched, seed, observe)
-        if told and registry().card(RestorerCard, self.method).uses is None:
-            watched.check(told, self.method)
-        pixels = with_channels(carry_over(placed.y, small.y, guess.float()).cpu().clamp(0, 1), picture.pixels.shape[1])
+        whole = placed(observation, self.device, len(self.recipe.channels))
+        small = at_working_size(whole, self.recipe.working_size)
+        self._own.evaluations, check = 0, registry().card(RestorerCard, self.method).uses is None
+
+        def restore(seen: Observation, observe: Callable[[Tensor], None]) -> tuple[Tensor, str]:
+            watched = Watched.of(seen)
+            guess, ended = self._guess(watched, seed, begin, observe)
+            if told and check:
+                watched.check(told, self.method)
+            return guess, ended
+
+        guess, ended = self.ensemble(small, restore, observe)
+        pixels = with_channels(carry_over(whole.y, small.y, guess.float()).cpu().clamp(0, 1), picture.pixels.shape[1])
         if registry().card(TaskCard, self.task).lossy:
             picture = dataclasses.replace(picture, compression=None)
         restored = finished(picture, observation, pixels)
@@ -181,6 +192,7 @@ class Restoration:
             tile=self.tiled.tile if self.network is not None else 0,
             evaluations=self._own.evaluations,
             seconds=round(time.perf_counter() - begin, 3),
+            ensemble=len(self.ensemble),
             ended=ended,
             told=told_of(self.restorer, self.method),
             image=shaped(restored),
@@ -194,11 +206,15 @@ class Restoration:
         check_described(self.task, options, self.method)
         return describe(make_task(self.task, options), filled(picture))
 
-    def _guess(self, observation: Observation, seed: int, observe: Callable[[Tensor], None]) -> tuple[Tensor, str]:
-        """Run the method on an observation; return its last estimate, and why it is the last."""
-        self._own.evaluations = 0
+    def _guess(
+        self, observation: Observation, seed: int, begin: float, observe: Callable[[Tensor], None]
+    ) -> tuple[Tensor, str]:
+        """Run the method on an observation; return its last estimate, and why it is the last.
+
+        The time limit counts from `begin`.
+        """
         self._set_tile(observation.y)
-        guess, ended, begin = None, "done", time.perf_counter()
+        guess, ended = None, "done"
         try:
             with torch.inference_mode(), precision(self.precision, self.device):
                 for guess in guesses_of(self.restorer, self.method, observation, seed):
@@ -224,24 +240,6 @@ class Restoration:
             hint = "" if self.precision == "fp32" else "; try --precision fp32"
             raise BadPlugin(f"{label(self.method)} gave numbers that are not finite{hint}")
         return guess, ended
-
-    def _placed(self, observation: Observation) -> Observation:
-        """Bring what was observed to the device, with as many channels as the network knows."""
-        channels = len(self.recipe.channels)
-        measured, sigma = observation.measured, observation.sigma
-        return dataclasses.replace(
-            observation,
-            y=with_channels(observation.y, channels).to(self.device),
-            sigma=sigma.to(self.device) if isinstance(sigma, Tensor) else sigma,
-            measured=None if measured is None else with_channels(measured, channels).to(self.device),
-        )
-
-    def _small(self, observation: Observation) -> Observation:
-        """Shrink what was observed to the working size of the recipe, if it has one."""
-        mapped = isinstance(observation.sigma, Tensor)
-        if mapped or observation.operator is not None or observation.measured is not None:
-            return observation
-        return dataclasses.replace(observation, y=shrink(observation.y, self.recipe.working_size))
 
     def _recipe(self) -> Recipe:
         """The recipe of the weights, or the method's own; its method and task must be those asked for."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from restoration.documents import read_document
-from restoration.errors import BadWeights, nearest
+from restoration.errors import BadWeights, UnknownName, nearest
 from restoration.hub import NoRepository, Repository, Unreachable, is_repository
 from restoration.recipe import Recipe, default_recipe
 from restoration.registry import registry
@@ -129,6 +129,11 @@ def _default(method: str, task: str) -> Folder | None:
     for weights in of_method:
         if weights.task == task and weights.default:
             return bundled(weights)
+    if named := [weights.name for weights in of_method if weights.task == task]:
+        raise BadWeights(
+            f"no weights are the default for {method} and {task}, since they are of one kind of picture; "
+            f"name some with --weights: {', '.join(named)}, or your own"
+        )
     have = ", ".join(sorted({weights.task for weights in of_method}))
     raise BadWeights(
         f"no weights came for {method} and {task}{have and f', only for {have}'}; "
@@ -138,14 +143,10 @@ def _default(method: str, task: str) -> Folder | None:
 
 def _prior(card: RestorerCard) -> WeightsCard:
     """Return the weights that are the prior of a method by default. Raises `BadWeights`."""
-    for weights in registry().cards(WeightsCard):
-        if weights.name == card.prior:
-            return weights
-    hint = registry().hint()
-    raise BadWeights(
-        f"the prior of {card.name} is {card.prior}, which no plugin has brought{hint and f' ({hint})'}; "
-        "install it, or name other weights with --weights"
-    )
+    try:
+        return registry().card(WeightsCard, card.prior)
+    except UnknownName as error:
+        raise BadWeights(f"the prior of {card.name}: {error}; or name other weights with --weights") from error
 
 
 def recipe_with_prior(folder: Folder, method: str, task: str) -> Recipe:

@@ -43,6 +43,7 @@ FETCHED = ("lpips", "fid")
 SMALL = {"width": 8, "encoder": [1, 1], "middle": 1, "decoder": [1, 1]}
 SMALL_LATENTS = {"latent_channels": 4, "autoencoder_width": 4, "multipliers": [1, 2]}
 SMALL_SKIPS: dict[str, Any] = {"down": [6, 6, 6], "up": [6, 6, 6], "skip": [2, 0, 2]}
+SMALL_UNET = {"width": 8, "multipliers": [1, 2]}
 HOW: dict[tuple[type[Card], str], dict[str, Any]] = {
     (NetworkCard, "nafnet-compact"): {"options": SMALL},
     (NetworkCard, "conditional-unet"): {"options": {"width": 8, "depth": 2}},
@@ -52,6 +53,9 @@ HOW: dict[tuple[type[Card], str], dict[str, Any]] = {
     (NetworkCard, "latent-unet"): {"options": {"width": 4, "multipliers": [1, 2], "latent_channels": 4}},
     (NetworkCard, "nafnet"): {"options": SMALL},
     (NetworkCard, "unet"): {"options": {"width": 12, "depth": 2}},
+    (NetworkCard, "unet-small"): {"options": SMALL_UNET},
+    (NetworkCard, "n2n-unet"): {"options": {"width": 12, "depth": 2}},
+    (NetworkCard, "n2n-unet-shared"): {"options": {"width": 12, "depth": 3}},
     (NetworkCard, "skip"): {"options": SMALL_SKIPS},
     (NetworkCard, "dip-unet"): {"options": {"widths": [4, 8, 8]}},
     (NetworkCard, "resnet18"): {"options": {"width": 4}},
@@ -59,6 +63,8 @@ HOW: dict[tuple[type[Card], str], dict[str, Any]] = {
     (ObjectiveCard, "euler-matching"): {"schedule": "mean-reverting", "options": {"corrected": False}},
     (RestorerCard, "dip"): {"network": SMALL_SKIPS, "options": {"steps": 3}},
     (RestorerCard, "dip-staged"): {"network": SMALL_SKIPS, "options": {"steps": 12}},
+    (RestorerCard, "ddpm"): {"network": SMALL_UNET, "options": {"steps": 3}},
+    (RestorerCard, "ddpm-dip"): {"network": SMALL_UNET, "options": {"steps": 3, "dip_steps": 2}},
     (RestorerCard, "ir-sde"): {"network": SMALL},
     (RestorerCard, "latent-ir-sde"): {"network": SMALL | SMALL_LATENTS},
     (RestorerCard, "denoising-sde"): {"network": SMALL},
@@ -67,6 +73,7 @@ HOW: dict[tuple[type[Card], str], dict[str, Any]] = {
         (RestorerCard, name): {"network": SMALL, "options": {"steps": 3}, "task": "denoise"}
         for name in ("ddrm", "diffpir", "dps")
     },
+    (RestorerCard, "zs-n2n"): {"network": {"width": 4}, "options": {"steps": 3}},
 }
 """What a contract is told where the defaults of a card are large, or where the thing needs company."""
 

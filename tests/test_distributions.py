@@ -50,7 +50,7 @@ IMPORTERS = ("import_module", "find_spec", "package")
 COMMANDS = {"pytest"}
 """What an extra brings for its command, and no code imports."""
 
-OURS = r"restoration-[a-z-]+"
+OURS = r"restoration-[a-z0-9-]+"
 
 
 def project(name: str) -> dict[str, Any]:

@@ -50,6 +50,18 @@ def test_every_study_runs(study, tmp_path):
     assert "PSNR" in run_study(study, STUDIES[study], tmp_path / "plot.svg")
 
 
+def test_noise2noise_in_small_prints_its_loss_and_psnr_and_draws_them(tmp_path):
+    for seed in range(3):
+        write(picture(72, 80, seed), tmp_path / f"{seed}.png")
+    how = ["--photos", ".", "--steps", "4", "--width", "6", "--pictures", "40", "--threads", "1", "--precision", "fp32"]
+    done = python(ROOT / "examples" / "noise2noise_small.py", *how, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    protocol, noisy, _, *lines, plot = done.stdout.splitlines()
+    assert protocol.startswith("40 pairs of 32x32, sigma 50, unclipped, seed 0") and "PSNR (RGB, border 0)" in noisy
+    assert [line.split()[:2] for line in lines] == [["1", "3"], ["2", "4"]]
+    assert (tmp_path / plot).read_text(encoding="utf-8").startswith("<svg")
+
+
 GALLERIES = {
     "gallery": ("gallery.sh", "gallery", 20),
     "deep-image-prior": ("deep-image-prior.sh", "gallery/dip", 15),

@@ -346,3 +346,10 @@ def test_an_error_is_one_line_whatever_its_text() -> None:
     assert one_line(ValueError()) == "ValueError"
     assert one_line(ValueError("\n a \t b\n c")) == "ValueError: a b"
     assert one_line(ValueError("\x07bell")) == "ValueError: \N{REPLACEMENT CHARACTER}bell"
+
+
+def test_what_an_objective_learns_from_is_one_of_three_words() -> None:
+    for word in ("clean", "pairs", "degraded"):
+        checked(ObjectiveCard(name="a", factory="a:b", summary="s", learns_from=word), ObjectiveCard, "hook")
+    with pytest.raises(BadPlugin, match="what it learns from is clean, pairs or degraded, not 'noise'"):
+        checked(ObjectiveCard(name="a", factory="a:b", summary="s", learns_from="noise"), ObjectiveCard, "hook")

@@ -23,7 +23,7 @@ SCRIPTS = [*ROOT.glob("benchmarks/*.py"), *ROOT.glob("examples/**/*.py")]
 IMAGINED = ("restoration_median", "restoration_example")
 """Packages that a page or the template makes up."""
 
-NAME = re.compile(r"(?<![\w/.-])restoration(?:_[a-z]+)*(?:[.:][A-Za-z_]\w*)+(?![\w/-])")
+NAME = re.compile(r"(?<![\w/.-])restoration(?:_[a-z0-9]+)*(?:[.:][A-Za-z_]\w*)+(?![\w/-])")
 LINK = re.compile(r"\]\(([^)#:\s]+)[^):]*\)")
 FILE = re.compile(r"(?<![\w/.-])(?:restoration|plugins|tests|docs|examples|benchmarks)/[\w./-]*\w")
 

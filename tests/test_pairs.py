@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from restoration.errors import BadOption, BadPicture
-from restoration.images.folders import pairs_in, pictures_in
+from restoration.images.folders import Pair, bursts_in, pairs_in, pictures_in, scene_of, singles_in
 from restoration.images.names import bare
+from restoration.training.patches import split
 
 Make = Callable[..., Path]
 THREE = ("001", "002", "003")
@@ -179,3 +180,30 @@ def test_a_bare_name_lacks_words_that_say_what_a_picture_is(stem: str, name: str
 def test_pictures_are_sorted_as_paths_are(make: Make) -> None:
     folder = make("b/2.png", "a.png", "a/z.png", "a b/1.png", "b/10.png", "c.txt", "B.JPG")
     assert pictures_in(folder) == sorted(path for path in folder.rglob("*.*") if path.suffix != ".txt")
+
+
+def test_bursts_are_folders_of_scenes_and_each_picture_is_paired_with_the_next(tmp_path):
+    names = ["a/0.png", "a/1.png", "a/2.png", "b/x/0.png", "b/x/1.png"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    pairs = bursts_in(tmp_path)
+    found = [tuple(str(one.relative_to(tmp_path)) for one in (pair.clean, pair.degraded)) for pair in pairs]
+    assert found == [("a/0.png", "a/1.png"), ("a/1.png", "a/2.png"), ("a/2.png", "a/0.png"), ("b/x/0.png", "b/x/1.png")]
+    assert [scene_of(pair) for pair in pairs] == [str(tmp_path / "a")] * 3 + [str(tmp_path / "b" / "x")]
+    assert [pair.degraded for pair in singles_in(tmp_path)] == [None] * 5
+    for alone in ("c/0.png", "0.png"):
+        (tmp_path / alone).parent.mkdir(exist_ok=True)
+        (tmp_path / alone).touch()
+        with pytest.raises(BadPicture, match=f"{alone} is not one of several pictures of a scene"):
+            bursts_in(tmp_path)
+        (tmp_path / alone).unlink()
+
+
+def test_a_scene_with_several_pairs_is_held_out_as_a_whole():
+    pairs = [
+        Pair(clean=Path(f"{scene}/{i}.png"), degraded=Path(f"{scene}/{i + 1}.png")) for scene in "abc" for i in (0, 1)
+    ]
+    learnt, held = split(pairs, 1, 0, scene_of)
+    assert (len(learnt), len(held)) == (4, 1)
+    assert scene_of(held[0]) not in {scene_of(pair) for pair in learnt}

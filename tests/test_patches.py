@@ -138,7 +138,7 @@ def test_small_pictures_of_pairs_are_enlarged_as_the_task_does(tmp_path: Path, h
     x, y = Patches(pairs, task, size=16).row(0, 0, 3)
     assert x.shape == y.shape == (3, 16, 16)
     ((clean_middle, degraded_middle),) = Validation(pairs, task, channels=3).pictures
-    assert torch.allclose(degraded_middle[0], whole, atol=1e-5) and torch.equal(clean_middle, clean.pixels)
+    assert torch.allclose(degraded_middle.y[0], whole, atol=1e-5) and torch.equal(clean_middle, clean.pixels)
 
 
 @pytest.mark.parametrize(

@@ -108,9 +108,9 @@ def test_pictures_held_out_are_judged_at_the_working_size(tmp_path: Path) -> Non
     write(picture(300, 400, 2), tmp_path / "a.png")
     pair = Pair(clean=tmp_path / "a.png")
     held_out = Validation([pair], lambda x, rng: x * 0.5, channels=3, working_size=100)
-    x, y = held_out.pictures[0]
+    x, seen = held_out.pictures[0]
     assert math.isclose(x.shape[2] * x.shape[3], 100**2, rel_tol=0.05)
-    torch.testing.assert_close(y, x * 0.5)
+    torch.testing.assert_close(seen.y, x * 0.5)
 
 
 @pytest.fixture

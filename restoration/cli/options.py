@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import click
 
 from restoration.cli.headings import under
+from restoration.console import keywords
 from restoration.registry.cards import Card, NetworkCard, RestorerCard, SamplerCard, TaskCard, WeightsCard
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
@@ -37,20 +37,6 @@ def several(complete: Complete) -> Complete:
         return [before + comma + name for name in complete(ctx, parameter, last)]
 
     return complete_last
-
-
-def keywords(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
-    """Parse options KEY=VALUE; a value that is not JSON is a text."""
-    result: dict[str, Any] = {}
-    for text in values:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise click.BadParameter(f"{text!r} is not KEY=VALUE")
-        try:
-            result[key] = json.loads(value)
-        except ValueError:
-            result[key] = value
-    return result
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # it is generic in new releases of click
@@ -140,6 +126,12 @@ how_to_restore = combine(
             metavar="KEY=VALUE",
             help="Set another option of the method, or of one of its parts, as in network.width=32 or task.clipped=1. "
             "May be repeated.",
+        ),
+        method(
+            "--ensemble",
+            is_flag=True,
+            help="Restore each picture mirrored and turned too, as far as its damage allows, and average the results: "
+            "8 times the work, 2 for rain and haze.",
         ),
         method(
             "--time-limit",

@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from restoration.cli.headings import under
-from restoration.cli.options import SEED, combine, keywords, names
+from restoration.cli.options import SEED, combine, names
+from restoration.console import keywords
 from restoration.registry.cards import NetworkCard, ObjectiveCard, SamplerCard, ScheduleCard, TaskCard
-from restoration.training.settings import OPTIMIZERS, Training
+from restoration.training.settings import OPTIMIZERS, TURNS, Training
 
 PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": ObjectiveCard, "sampler": SamplerCard}
 PLACE = click.Path(path_type=Path)
@@ -80,9 +81,9 @@ training_options = combine(
             "-t",
             "--task",
             metavar="NAME",
-            required=True,
             shell_complete=names(TaskCard),
-            help="Damage to repair; `restore tasks` lists what there is.",
+            help="Damage to repair; `restore tasks` lists what there is.  [default: that of the method, if it is made "
+            "for one alone]",
         ),
         what(
             "--recipe",
@@ -121,10 +122,24 @@ training_options = combine(
             metavar="DIR",
             type=click.Path(path_type=Path),
             help="Clean pictures, which the task degrades anew for each step; or pairs, in two sub-folders. "
-            "A folder, or shards of webdataset: 'shards/{000..099}.tar'.",
+            "A folder, shards of webdataset, 'shards/{000..099}.tar', or IDX files as those of MNIST.",
         ),
         pictures("--clean", metavar="DIR", type=PLACE, help="The clean pictures of pairs, in place of --data."),
         pictures("--degraded", metavar="DIR", type=PLACE, help="The degraded pictures that belong to --clean."),
+        pictures(
+            "--pairs",
+            type=PLACE,
+            nargs=2,
+            metavar="DIR DIR",
+            help="Two noisy pictures of each scene, in two folders; for objectives that need no clean pictures.",
+        ),
+        pictures(
+            "--noisy",
+            metavar="DIR",
+            type=PLACE,
+            help="Noisy pictures alone: a folder for each scene with all pictures of it, for noise2noise; or any, for "
+            "neighbor2neighbor.",
+        ),
         pictures(
             "--clean-name",
             metavar="TEMPLATE",
@@ -151,6 +166,12 @@ training_options = combine(
         setting("Pictures", "--flat", SHARE, "Share of patches that are one colour, or a gradient: skies, walls."),
         setting(
             "Pictures", "--undamaged", SHARE, "Share of patches left undamaged, so that clean pictures stay clean."
+        ),
+        setting(
+            "Pictures",
+            "--turns",
+            click.Choice(TURNS),
+            "Turn and mirror patches (all), mirror them left to right only (mirror), or neither (none).",
         ),
         setting(THE_STEPS, "--steps", click.IntRange(1), "Number of updates of the weights."),
         setting(THE_STEPS, "--batch", click.IntRange(1), "Patches in a step, of all processes together."),

@@ -10,11 +10,14 @@ from torch import Tensor, nn
 
 from restoration.engine.size import check_size
 from restoration.errors import BadOption, one_line
+from restoration.framing import enlargement
+from restoration.interfaces import EnlargingTask
 from restoration.memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from restoration.interfaces import Task
     from restoration.registry.cards import NetworkCard
 
 
@@ -25,13 +28,27 @@ class Adapted(nn.Module):
     the path depends on the degraded picture.
     """
 
-    def __init__(self, network: nn.Module, takes: tuple[str, ...], *, path: bool = True, uses_y: bool = True) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        takes: tuple[str, ...],
+        *,
+        path: bool = True,
+        uses_y: bool = True,
+        enlarges: tuple[int, ...] = (),
+    ) -> None:
         super().__init__()
         self.network = network
-        self.takes, self.path, self.uses_y = takes, path, uses_y
+        self.takes, self.path, self.uses_y, self.enlarges = takes, path, uses_y, enlarges
 
     def forward(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
-        """Map a state and a degraded picture, `b c h w`, at times `t`, `b` or `1`, to `b c h w`."""
+        """Map a state and a degraded picture, `b c h w`, at times `t`, `b` or `1`, to `b c h w`.
+
+        The degraded picture of a network that `enlarges` is the small one. Raises `ValueError` for another scale.
+        """
+        if self.enlarges and enlargement(x, y) not in self.enlarges:
+            known = ", ".join(map(str, self.enlarges))
+            raise ValueError(f"the network enlarges pictures {known} times, not {enlargement(x, y)}")
         if not self.uses_y:
             y = x
         inputs = [x]
@@ -52,6 +69,8 @@ class NetworkMaker:
     """
 
     def __init__(self, card: NetworkCard, options: Mapping[str, Any], channels: int = 3) -> None:
+        if card.enlarges:
+            raise BadOption(f"network {card.name!r} enlarges small pictures, and cannot be fitted to one")
         self.card, self.options, self.channels = card, options, channels
         self.name, self.free = card.name, "in_channels" in card.options()
 
@@ -83,6 +102,8 @@ def build_network(
     * `uses_y`: whether the path depends on the degraded picture; a factory with the option `conditional` is given
       whether the degraded picture comes beside the state.
     """
+    if path and card.enlarges:
+        raise BadOption(f"network {card.name!r} enlarges small pictures: it cannot serve on a path, only regression")
     offered = {"channels": channels, "in_channels": channels if in_channels is None else in_channels}
     offered |= {"timed": path, "conditional": path and uses_y}
     if path and uses_y and "y" not in card.takes:
@@ -103,4 +124,14 @@ def build_network(
         if is_out_of_memory(error):
             raise
         raise BadOption(f"network {card.name!r} cannot be made with these options: {one_line(error)}") from error
-    return Adapted(network, card.takes, path=path, uses_y=uses_y)
+    return Adapted(network, card.takes, path=path, uses_y=uses_y, enlarges=card.enlarges)
+
+
+def check_scales(card: NetworkCard, task: Task) -> None:
+    """Raise `BadOption` for a task that does not make pictures smaller, or not by scales that a network enlarges."""
+    known = ", ".join(map(str, card.enlarges))
+    if not isinstance(task, EnlargingTask):
+        raise BadOption(f"network {card.name!r} enlarges pictures {known} times: it is for a task such as sr")
+    if not set(task.scales) <= set(card.enlarges):
+        asked = ", ".join(map(str, sorted(set(task.scales))))
+        raise BadOption(f"network {card.name!r} enlarges pictures {known} times, not {asked}")

@@ -16,6 +16,8 @@ import torch
 from torch import nn
 
 from restoration.errors import BadOption
+from restoration.framing import enlargement
+from restoration.interfaces import EnlargingNetwork
 from restoration.memory import free_memory, is_out_of_memory
 
 if TYPE_CHECKING:
@@ -35,8 +37,9 @@ log = logging.getLogger("restoration")
 class Tiled(nn.Module):
     """A network that is evaluated for one tile at a time, of `tile` pixels a side; 0 is the whole picture.
 
-    `reach` is the radius of its receptive field in pixels. If memory runs out, the tile is halved with a warning, and
-    the evaluation repeated.
+    `reach` is the radius of its receptive field in pixels. A network that `enlarges` is given the small picture in
+    windows that belong to those of the large one. If memory runs out, the tile is halved with a warning, and the
+    evaluation repeated.
     """
 
     def __init__(self, network: Network, tile: int, reach: int = 64) -> None:
@@ -44,6 +47,7 @@ class Tiled(nn.Module):
         if tile and tile < SMALLEST:
             raise ValueError(f"tile must be 0, for none, or at least {SMALLEST}, not {tile}")
         self.network = network
+        self.enlarges = network.enlarges if isinstance(network, EnlargingNetwork) else ()
         self._first = tile // MULTIPLE * MULTIPLE
         self._own = threading.local()
         self.halo = halo(reach)
@@ -58,7 +62,7 @@ class Tiled(nn.Module):
         self._own.tile = tile
 
     def forward(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
-        """Evaluate the network on `b c h w` at times `t`, `1` or `b`: `b c h w`."""
+        """Evaluate the network on `b c h w`, `y` being the small picture if it enlarges, at times `t`, `1` or `b`."""
         while True:
             try:
                 return self._evaluate(x, y, t)
@@ -75,13 +79,22 @@ class Tiled(nn.Module):
             answer: Tensor = self.network(x, y, t)
             return answer
         whole = torch.zeros_like(x)
-        columns = windows(width, self.tile, self.halo, x)
-        for rows, tall in windows(height, self.tile, self.halo, x):
+        scale = enlargement(x, y)
+        step = math.lcm(MULTIPLE, scale)
+        tile, halo = (math.ceil(side / step) * step for side in (self.tile, self.halo))
+        columns = windows(width, tile, halo, x)
+        for rows, tall in windows(height, tile, halo, x):
             for across, wide in columns:
                 part = (..., rows, across)
-                one = self.network(x[part].contiguous(), y[part].contiguous(), t)
+                seen = (..., _smaller(rows, scale), _smaller(across, scale))
+                one = self.network(x[part].contiguous(), y[seen].contiguous(), t)
                 whole[part] += one * (tall[:, None] * wide[None, :])
         return whole
+
+
+def _smaller(window: slice, scale: int) -> slice:
+    """Return the window of a picture that is `scale` times smaller."""
+    return slice(window.start // scale, math.ceil(window.stop / scale))
 
 
 def halo(reach: int) -> int:
@@ -98,7 +111,7 @@ def windows(length: int, tile: int, halo: int, like: Tensor) -> list[tuple[slice
     for index, line in enumerate(lines):
         last = index == len(lines) - 1
         weight = rises[index] * (1 if last else 1 - rises[index + 1])
-        span = slice(max(0, line - halo), length if last else lines[index + 1] + halo)
+        span = slice(max(0, line - halo), length if last else min(length, lines[index + 1] + halo))
         result.append((span, weight[span].to(like.dtype)))
     return result
 

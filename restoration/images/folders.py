@@ -1,4 +1,4 @@
-"""Pictures and pairs of a clean and a degraded one: in a folder and its sub-folders, in two folders, or in shards."""
+"""Pictures and pairs of a clean and a degraded one: in folders, in shards, or in IDX files."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from pathlib import Path
 from restoration.errors import BadPicture, plain
 from restoration.images.files import Source
 from restoration.images.formats import is_picture, readable
+from restoration.images.idx import entries_of, idx_files_of
 from restoration.images.names import CLEAN, Template, examples, match, match_templates
 from restoration.images.roles import roles_of, stem_of
 from restoration.images.shards import members_of, shards_of
 
 log = logging.getLogger("restoration")
 
-__all__ = ["CLEAN", "Pair", "pairs_in", "pictures_in"]
+__all__ = ["CLEAN", "Pair", "bursts_in", "pairs_in", "pictures_in", "scene_of", "singles_in"]
 
 SHOWN = 5
 """Kinds of files that are no pictures, of which a line names at most so many."""
@@ -68,7 +69,7 @@ def pairs_in(
     degraded_name: str = "",
     without: Path | None = None,
 ) -> list[Pair]:
-    """Return the pairs of a folder or of shards, sorted by their clean pictures; clean pictures alone if it has none.
+    """Return the pairs of a folder, shards or IDX files, sorted by the clean pictures; these alone if it has no pairs.
 
     What is clean and what degraded is read from the names of folders (`GT` and `LQ`, `sharp` and `blur`, at any depth),
     else from those of files (`x.clean.png` and `x.degraded.png`), see `restoration.images.roles`. With another folder,
@@ -96,6 +97,38 @@ def pairs_in(
     return _paired(clean, damaged, found, f"{data} and {degraded}" if degraded else str(data))
 
 
+def singles_in(data: Path, *, without: Path | None = None) -> list[Pair]:
+    """Return the pictures of a folder or of shards, each alone, whatever they are called. Raises `BadPicture`."""
+    return [Pair(clean=source) for source in _named(data, without).values()]
+
+
+def bursts_in(data: Path, *, without: Path | None = None) -> list[Pair]:
+    """Return pairs of pictures of one scene, of which there is a folder each in `data`, or in shards.
+
+    Each picture of a scene is paired with the next one, and the last with the first. Raises `BadPicture` for a picture
+    that is in no such folder, or alone in it.
+    """
+    scenes: dict[str, list[Source]] = {}
+    for path, source in _named(data, without).items():
+        scenes.setdefault(path.rpartition("/")[0], []).append(source)
+    alone = [sources[0] for scene, sources in scenes.items() if not scene or len(sources) == 1]
+    if alone:
+        raise BadPicture(
+            f"{examples(alone)} {'is' if len(alone) == 1 else 'are'} not one of several pictures of a scene: in {data} "
+            "each scene is a folder with all noisy pictures of it"
+        )
+    return [
+        Pair(clean=first, degraded=second)
+        for sources in scenes.values()
+        for first, second in zip(sources, [*sources[1:], *sources[: len(sources) > 2]], strict=False)
+    ]
+
+
+def scene_of(pair: Pair) -> str:
+    """Return the folder that the pictures of a scene lie in, see `bursts_in`."""
+    return os.path.dirname(str(pair.clean))
+
+
 def _named(data: Path, without: Path | None = None) -> Named:
     """Return the pictures that something names by their paths in it."""
     shards = shards_of(data)
@@ -103,6 +136,9 @@ def _named(data: Path, without: Path | None = None) -> Named:
         log.warning("%s holds pictures and shards; these are left out: %s", data, examples(shards))
     elif shards:
         return {member.path: member for member in members_of(shards)}
+    idx = [] if shards else idx_files_of(data)
+    if idx and not _has_pictures(data):
+        return {entry.path: entry for entry in entries_of(idx)}
     start = 0 if data == Path() else len(os.path.join(data, ""))  # "./a.png" is called "a.png"
     return {path.as_posix()[start:]: path for path in pictures_in(data, without=without)}
 

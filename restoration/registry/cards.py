@@ -104,7 +104,8 @@ class NetworkCard(Card):
     A network without `y` or `t` in `takes` has an option `in_channels`: what it lacks comes to it as further channels.
     `bytes_per_pixel` is about the memory one evaluation needs; `reach` how many pixels away something can change its
     answer, where the network has no attribute `reach` that says it for its own options; `tiles` is False if that has
-    no bound, so that windows would change its answer.
+    no bound, so that windows would change its answer. `enlarges` are the scales of a network that works on small
+    pictures, see `EnlargingNetwork`; () for all others.
     """
 
     kind: ClassVar[str] = "network"
@@ -112,6 +113,7 @@ class NetworkCard(Card):
     bytes_per_pixel: int = 2000
     reach: int = 96
     tiles: bool = True
+    enlarges: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,10 +126,15 @@ class ScheduleCard(Card):
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectiveCard(Card):
-    """An objective. `path` is False if it needs no schedule: the network goes from `y` to the clean image at once."""
+    """An objective. `path` is False if it needs no schedule: the network goes from `y` to the clean image at once.
+
+    `learns_from` says what its loss is given as `x`: "clean" pictures; of "pairs" another degraded picture of the same
+    scene, damaged independently; or, if it learns from "degraded" pictures alone, `y` again.
+    """
 
     kind: ClassVar[str] = "objective"
     path: bool = True
+    learns_from: str = "clean"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +170,9 @@ class TaskCard(Card):
 
     Damage that varies slowly is best judged in a copy of `working_size` squared pixels, see
     `restoration.engine.shrinking`. `lossy` says that the damage is that of a compressed file, as which results are not
-    to be written again. `limits` is how much of a picture it may change.
+    to be written again. `limits` is how much of a picture it may change. `symmetries` are the positions that a damaged
+    picture may be brought into and still be one: "all" eight of a square, as noise; "mirror" for its mirror image, as
+    rain, which falls; or "none". `--ensemble` restores it in all of them.
     """
 
     kind: ClassVar[str] = "task"
@@ -171,6 +180,7 @@ class TaskCard(Card):
     lossy: bool = False
     working_size: int = 0
     limits: Limits = field(default_factory=Limits)
+    symmetries: str = "none"
     asks: tuple[CommandOption, ...] = ()
 
 
@@ -184,7 +194,10 @@ class RestorerCard(Card):
     `{"network": {"name": "nafnet-compact", "options": {"width": 16}}}`. `asks` is what the command line offers;
     `anytime` says that every guess is an answer, so that a run that is interrupted has one. `uses` are the fields of
     `Observation` that it looks at beside `y`: what tells others, such as `--sigma`, is refused before any work. If it
-    is None, that is refused when the method is done and did not look.
+    is None, that is refused when the method is done and did not look. `ensembles` is False for a method for which
+    `--ensemble` makes no sense, as for one that is fitted to each picture. `training` are the settings of
+    `restore train` that are others than usual for it, by name; `whole` says that it learns whole pictures, not their
+    details: patches have the size of the pictures then, and the network their channels, unless a user says otherwise.
 
     A method with a `prior` needs a network that denoises, for whatever task: `prior` names the weights that it takes by
     default, and those of every method and task serve it whose schedule does not use the degraded picture.
@@ -195,9 +208,12 @@ class RestorerCard(Card):
     needs_weights: bool = True
     anytime: bool = False
     uses: tuple[str, ...] | None = None
+    ensembles: bool = True
     prior: str = ""
     asks: tuple[CommandOption, ...] = ()
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    whole: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

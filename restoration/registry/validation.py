@@ -12,13 +12,24 @@ from functools import cache
 from typing import Any, TypeVar
 
 from restoration.errors import BadPlugin
-from restoration.registry.cards import Card, CommandCard, CommandOption, MetricCard, NetworkCard, TaskCard, WeightsCard
+from restoration.registry.cards import (
+    Card,
+    CommandCard,
+    CommandOption,
+    MetricCard,
+    NetworkCard,
+    ObjectiveCard,
+    TaskCard,
+    WeightsCard,
+)
 
 C = TypeVar("C", bound=Card)
 NAME, COMMAND, OPTION = r"\w[\w./+-]*", r"[a-z][a-z0-9-]*", r"[a-z][a-z0-9_]*"
 """What cards, commands and options may be called: no spaces, and no signs that `@`, `,`, `=` and `:` are elsewhere."""
 WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "True or False"}
+SYMMETRIES = ("all", "mirror", "none")
 VALUES = ("number", "whole", "file", "map")
+LEARNS_FROM = ("clean", "pairs", "degraded")
 
 
 def checked(card: object, kind: type[C], hook: str) -> C:
@@ -110,18 +121,32 @@ def _problems(card: Card) -> Iterator[str]:
         value = getattr(card, one.name)
         if isinstance(value, int) and value < (one.name in ("smallest", "bytes_per_pixel")):
             yield f"its {one.name} cannot be {value}"
-    if isinstance(card, MetricCard) and card.digits > 12:
-        yield f"its digits cannot be {card.digits}"
-    if isinstance(card, NetworkCard) and not {"y", "t"}.issuperset(card.takes):
-        yield f"what it takes beside x is y, t or both, not {', '.join(card.takes)}"
-    if isinstance(card, WeightsCard) and (".." in attribute.split("/") or attribute.startswith("/")):
-        yield f"its folder must lie in its package, not at {attribute!r}"
-    limits = vars(card.limits) if isinstance(card, TaskCard) else {}
-    yield from (
-        f"its limits {name} cannot be {x}" for name, x in limits.items() if x is not None and not 0 <= x < math.inf
-    )
+    yield from _problems_of_kind(card, attribute)
     for option in getattr(card, "asks", ()):
         yield from _problems_of_option(option)
+
+
+def _problems_of_kind(card: Card, attribute: str) -> Iterator[str]:
+    if isinstance(card, MetricCard) and card.digits > 12:
+        yield f"its digits cannot be {card.digits}"
+    yield from _problems_of_words(card)
+    if isinstance(card, NetworkCard) and card.enlarges and (min(card.enlarges) < 2 or card.takes != ("y",)):
+        yield "a network that enlarges does so 2 times or more, and takes y alone, the small picture"
+    if isinstance(card, WeightsCard) and (".." in attribute.split("/") or attribute.startswith("/")):
+        yield f"its folder must lie in its package, not at {attribute!r}"
+    if isinstance(card, TaskCard):
+        if card.symmetries not in SYMMETRIES:
+            yield f"its symmetries are {', '.join(SYMMETRIES)}, not {card.symmetries!r}"
+        for name, value in vars(card.limits).items():
+            if value is not None and not 0 <= value < math.inf:
+                yield f"its limits {name} cannot be {value}"
+
+
+def _problems_of_words(card: Card) -> Iterator[str]:
+    if isinstance(card, NetworkCard) and not {"y", "t"}.issuperset(card.takes):
+        yield f"what it takes beside x is y, t or both, not {', '.join(card.takes)}"
+    if isinstance(card, ObjectiveCard) and card.learns_from not in LEARNS_FROM:
+        yield f"what it learns from is {', '.join(LEARNS_FROM[:-1])} or {LEARNS_FROM[-1]}, not {card.learns_from!r}"
 
 
 def _problems_of_option(option: CommandOption) -> Iterator[str]:

@@ -175,6 +175,7 @@ class Scoring:
         parts = [f"{result.method} ({options})" if options else result.method]
         parts += [f"sampler {recipe.sampler.name}"] if recipe.sampler else []
         parts += [f"weights {result.weights}"] if result.weights else []
+        parts += [f"mean of {result.ensemble} positions"] if result.ensemble > 1 else []
         return ", ".join([*parts, f"{result.precision} on {result.device}", f"seed {self.seed}"])
 
     def _compare(self, index: int, pair: Pair) -> Compared:

@@ -6,7 +6,7 @@ from its card, so what is tested is what users get; `options` make it small and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import Any, ClassVar
 
@@ -20,7 +20,7 @@ from restoration.engine.adapter import Adapted, build_network
 from restoration.interfaces import KnowingTask, Observation
 from restoration.metrics import psnr
 from restoration.operators import Masking
-from restoration.picture import Picture
+from restoration.picture import Picture, with_channels
 from restoration.randomness import RowGenerators
 from restoration.registry import cards, registry
 from restoration.runtime import Restoration
@@ -61,7 +61,17 @@ class Reverting:
 class NetworkContract(Contract):
     """What every network promises, inside the adapter that methods call it through."""
 
-    def network(self, path: bool = True) -> Adapted:
+    def paths(self) -> tuple[bool, ...]:
+        """Return whether it serves on a noise path and, or, without one: one that enlarges has none."""
+        return (False,) if self.card(cards.NetworkCard).enlarges else (True, False)
+
+    def asked(self, height: int, width: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield a state and a degraded picture, `2 3 h w`; for one that enlarges, states of each scale, some cut."""
+        for scale in self.card(cards.NetworkCard).enlarges or (1,):
+            cut = int(scale > 1 and height > 1)
+            yield picture(2, 3, scale * height - cut, scale * width), picture(2, 3, height, width, seed=1)
+
+    def network(self, path: bool) -> Adapted:
         """Build it, and move its weights a little, as training would: some start at zero and would hide mistakes."""
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(0)
@@ -72,19 +82,21 @@ class NetworkContract(Contract):
 
     def difference(self, one: list[float], two: list[list[float]]) -> float:
         """Return how far its answer on two pictures at times `one` is from those on parts of them at times `two`."""
-        network, x, y = self.network(), picture(2, 3, 18, 13), picture(2, 3, 18, 13, seed=1)
-        with torch.no_grad():
-            whole = network(x, y, torch.tensor(one))
-            parts = zip(x.chunk(len(two)), y.chunk(len(two)), two, strict=True)
-            other = torch.cat([network(x_part, y_part, torch.tensor(t)) for x_part, y_part, t in parts])
-        return float((whole - other).abs().max() / whole.abs().max().clamp(min=1))
+        network, off = self.network(self.paths()[0]), 0.0
+        for x, y in self.asked(18, 13):
+            with torch.no_grad():
+                whole = network(x, y, torch.tensor(one))
+                parts = zip(x.chunk(len(two)), y.chunk(len(two)), two, strict=True)
+                other = torch.cat([network(x_part, y_part, torch.tensor(t)) for x_part, y_part, t in parts])
+            off = max(off, float((whole - other).abs().max() / whole.abs().max().clamp(min=1)))
+        return off
 
     def test_every_size_is_kept_on_a_path_and_without_one(self) -> None:
-        for path, (height, width) in product((True, False), SIZES):
-            x, y = picture(2, 3, height, width), picture(2, 3, height, width, seed=1)
-            with torch.no_grad(), no_side_effects(x, y):
-                answer = self.network(path)(x, y, torch.ones(2))
-            assert answer.shape == x.shape and answer.isfinite().all(), f"{x.shape} became {answer.shape}: {answer}"
+        for path, size in product(self.paths(), SIZES):
+            for x, y in self.asked(*size):
+                with torch.no_grad(), no_side_effects(x, y):
+                    answer = self.network(path)(x, y, torch.ones(2))
+                assert answer.shape == x.shape and answer.isfinite().all(), f"{x.shape} became {answer.shape}: {answer}"
 
     def test_an_answer_depends_on_its_own_picture_and_time_only(self) -> None:
         assert self.difference([0.2, 0.9], [[0.2, 0.9]]) == 0, "the same question got two answers"
@@ -92,15 +104,17 @@ class NetworkContract(Contract):
         assert self.difference([0.3, 0.3], [[0.3]]) < 1e-4, "one time does not stand for the whole batch"
 
     def test_a_gradient_reaches_every_parameter(self) -> None:
-        network = self.network().train()
-        answer = network(picture(2, 3, 18, 13), picture(2, 3, 18, 13, seed=1), torch.tensor([0.2, 0.9]))
-        torch.autograd.backward((answer * picture(*answer.shape, seed=2)).sum())
+        network = self.network(self.paths()[0]).train()
+        for x, y in self.asked(18, 13):
+            answer = network(x, y, torch.tensor([0.2, 0.9]))
+            torch.autograd.backward((answer * picture(*answer.shape, seed=2)).sum())
         for name, parameter in network.named_parameters():
             reached = parameter.grad is not None and bool(parameter.grad.any() and parameter.grad.isfinite().all())
             assert reached or not parameter.requires_grad, f"no gradient reaches {name}, or one that is not finite"
 
     def test_its_state_is_tensors_only(self) -> None:
-        assert all(isinstance(value, Tensor) for value in self.network().state_dict().values()), "it needs pickle"
+        state = self.network(self.paths()[0]).state_dict()
+        assert all(isinstance(value, Tensor) for value in state.values()), "it needs pickle"
 
 
 class ScheduleContract(Contract):
@@ -271,7 +285,7 @@ class WeightsContract(Contract):
         card = self.card(cards.WeightsCard)
         restoration, gains = Restoration(card.method, card.task, weights=self.name), []
         for seed in range(3):
-            x = scene(72, 96, seed)
+            x = with_channels(scene(72, 96, seed), len(restoration.recipe.channels))
             seen = observe(recipes.build_task(restoration.recipe), x, generator(seed))
             gains.append(psnr(restoration(seen, seed=seed).picture.pixels, x) - psnr(seen.y.clamp(0, 1), x))
         assert sum(gains) > 0, f"the gains on three pictures are {gains} dB"

@@ -20,20 +20,20 @@ SIDE = 32
 """The pixels of a side of the picture that shows whether an option of a task changes what is made of a degraded one."""
 
 
-def check_asked(asked: Collection[str], recipe: Recipe, pairs: Sequence[Pair]) -> None:
-    """Raise `BadOption` for what changes nothing where the degraded pictures are given, in pairs.
+def check_asked(asked: Collection[str], recipe: Recipe, pairs: Sequence[Pair], *, noisy: bool = False) -> None:
+    """Raise `BadOption` for what changes nothing where the degraded pictures are given, in pairs or as `noisy` ones.
 
     `asked` are shares of `Augmentation`, as "undamaged", and options of the task, as "task.sigma"; others are fine.
     """
-    if not any(pair.degraded for pair in pairs[:1]):
+    if not noisy and not any(pair.degraded for pair in pairs[:1]):
         return
     shares = [f"--{name}" for name in AUGMENTATION if name in asked]
     options = [name.partition(".")[2] for name in asked if name.startswith("task.")]
     idle = shares + [f"--set task.{key}" for key in options if not _is_used(key, recipe)]
     if idle:
         raise BadOption(
-            f"{', '.join(idle)}: for pictures that the task degrades; these are pairs, of which the degraded ones are "
-            "given, so leave it out"
+            f"{', '.join(idle)}: for pictures that the task degrades; these are "
+            f"{'noisy already' if noisy else 'pairs, of which the degraded ones are given'}, so leave it out"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -12,15 +13,19 @@ from msgspec.structs import replace
 from restoration.errors import BadOption
 from restoration.images.folders import pairs_in
 from restoration.recipe import build_task
+from restoration.registry import registry
+from restoration.registry.cards import ObjectiveCard
 from restoration.training import checkpoint
 from restoration.training.asked import check_asked
 from restoration.training.batches import Batches
 from restoration.training.cache import usual_limit
+from restoration.training.enlarging import Enlarging
 from restoration.training.folder import check_apart, claimed
 from restoration.training.outcome import Outcome, Progress
 from restoration.training.parallel import join, local_world_size, together
 from restoration.training.patches import Patches, split
 from restoration.training.records import CHECKPOINT
+from restoration.training.sources import Sources, check_undamaged
 from restoration.training.trainer import Trainer
 from restoration.training.validation import Validation
 from restoration.training.workers import usual_workers
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
     from restoration.recipe import Recipe
     from restoration.training.settings import Training
 
+log = logging.getLogger("restoration")
+
 
 @together()
 def train(
@@ -42,6 +49,7 @@ def train(
     *,
     degraded: Path | None = None,
     templates: tuple[str, str] = ("", ""),
+    noisy: bool = False,
     validation: Path | None = None,
     device: str = "cpu",
     start: Folder | None = None,
@@ -55,6 +63,7 @@ def train(
     * `data`: a folder or shards of clean pictures, or of pairs.
     * `degraded`: a folder or shards of degraded pictures; then those in `data` are the clean ones of the pairs.
     * `templates`: how clean and degraded files are named, as `("{name}", "{name}x4")`; else their names tell.
+    * `noisy`: whether no picture is clean, for objectives that need none, see `Sources`.
     * `out`: the folder of weights, written at every validation; the checkpoint and what `Records` writes are beside.
     * `settings`: the numbers; those in `settings.CHANGEABLE` need not be those of the checkpoint.
     * `validation`: a folder of pictures, or of pairs, to validate with; without one some are held out of the data.
@@ -66,8 +75,11 @@ def train(
 
     Where a launcher has started several processes, each calls this; rank 0 alone validates, writes and observes.
     """
-    if validation is not None:
+    objective, sources = _objective(recipe), Sources(data=data, degraded=degraded, templates=templates, noisy=noisy)
+    alone = noisy and degraded is None and objective.learns_from == "degraded"
+    if validation is not None or alone:  # a picture that stands alone has nothing to be compared with
         settings = replace(settings, held_out=0)
+    check_undamaged(objective, settings.undamaged)
     processes = join(device)
     rank, world_size = processes.rank, processes.world_size
     check_apart(out, (data, degraded, validation))
@@ -76,11 +88,16 @@ def train(
     with claimed(out, recipe, settings) if rank == 0 else nullcontext():
         trainer = Trainer(recipe, settings, processes)
         task, seen = build_task(recipe), {"channels": len(recipe.channels), "working_size": recipe.working_size}
-        pairs = pairs_in(data, degraded, clean_name=templates[0], degraded_name=templates[1], without=out)
-        check_asked(asked, recipe, pairs)
-        pairs, judges = split(pairs, settings.held_out, settings.seed)
+        pairs = sources.pairs(objective, out)
+        degrades = noisy and validation is not None  # which then shapes the pictures for validation
+        check_asked([one for one in asked if not degrades or "task." not in one], recipe, pairs, noisy=noisy)
+        pairs, judges = split(pairs, settings.held_out, settings.seed, sources.scene())
         workers, cache = _shares(settings, processes.device)
-        patches = Patches(pairs, task, size=settings.patch, cache=cache, augmentation=settings.augmentation, **seen)
+        enlarges = bool(trainer.network.enlarges)
+        enlarging = Enlarging(recipe, settings.patch, settings.augmentation) if enlarges else None
+        drawn = {"size": settings.patch, "augmentation": settings.augmentation, "turns": settings.turns}
+        learnt = {"learns_from": objective.learns_from, "noisy": noisy, "enlarging": enlarging}
+        patches = Patches(pairs, task, cache=cache, **drawn, **learnt, **seen)  # type: ignore[arg-type]
 
         header = checkpoint.header(recipe, settings, patches.fingerprint())
         processes.agree(
@@ -95,9 +112,14 @@ def train(
             facts: dict[str, Any] = {"data": data.name, "pictures": len(patches) - patches.small}
             if license:
                 facts["license"] = license
+            if noisy and judges:
+                facts["validation_against"] = "noisy pictures"
+                log.info("validation is against noisy pictures: its PSNR says which weights are better, not how good")
             if validation is not None:
                 facts["validation_data"], judges = validation.name, pairs_in(validation, without=out)
-            outcome = Outcome(out, trainer, Validation(judges, task, **seen), facts, header["pictures"], state)
+            outcome = Outcome(
+                out, trainer, Validation(judges, task, enlarges=enlarges, **seen), facts, header["pictures"], state
+            )
         batches = Batches(
             patches,
             batch=settings.batch,
@@ -112,6 +134,13 @@ def train(
         _run(batches, trainer, header, outcome, observe)
         processes.gather(None)  # none goes on before the folder is whole
     return Folder(path=out, origin=str(out))
+
+
+def _objective(recipe: Recipe) -> ObjectiveCard:
+    """Return the card of the objective. Raises `BadOption` where there is none."""
+    if recipe.objective is None:
+        raise BadOption(f"method {recipe.method.name!r} has no network to train, or no objective to train it by")
+    return registry().card(ObjectiveCard, recipe.objective.name)
 
 
 def _run(

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from restoration import weights
 from restoration.engine.hardware import precision
+from restoration.engine.observed import placed
 from restoration.errors import BadOption, BadWeights
-from restoration.interfaces import Observation
 from restoration.recipe import Parts, build_restorer, required
 from restoration.training import checkpoint
 from restoration.training.batches import DRAWN_SINCE
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from restoration.engine.adapter import Adapted
+    from restoration.interfaces import Observation
     from restoration.recipe import Recipe
     from restoration.training.trainer import Trainer
     from restoration.training.validation import Validation
@@ -117,9 +118,10 @@ class Outcome:
         trainer, network = self.trainer, self.trainer.blended()
         restorer = build_restorer(trainer.recipe, Parts(**{**vars(trainer.parts), "network": network}))
 
-        def restored(y: Tensor) -> Tensor:
+        def restored(seen: Observation) -> Tensor:
+            there = placed(seen, trainer.device, seen.y.shape[1])
             with precision(trainer.settings.precision, trainer.device):
-                *_, guess = restorer(Observation(y=y.to(trainer.device)), torch.Generator().manual_seed(0))
+                *_, guess = restorer(there, torch.Generator().manual_seed(0))
             return guess
 
         self.validation(restored, network, trainer.step)

@@ -10,12 +10,13 @@ import msgspec
 import torch
 
 from restoration.images.folders import Pair
+from restoration.images.idx import Entry
 from restoration.images.shards import Member
 
 if TYPE_CHECKING:
     from restoration.images import Source
 
-    Plain = str | tuple[str, str, int, int] | None
+    Plain = str | tuple[str, int] | tuple[str, str, int, int] | None
 
 
 class PackedPairs(Sequence[Pair]):
@@ -50,10 +51,12 @@ class PackedPairs(Sequence[Pair]):
 def _plain(source: Source | None) -> Plain:
     if isinstance(source, Member):
         return (source.shard, source.path, source.offset, source.size)
+    if isinstance(source, Entry):
+        return (source.file, source.number)
     return None if source is None else str(source)
 
 
 def _source(plain: str | list[object] | None) -> Source | None:
     if isinstance(plain, list):
-        return Member(*plain)  # type: ignore[arg-type]
+        return (Entry if len(plain) == 2 else Member)(*plain)  # type: ignore[arg-type]
     return None if plain is None else Path(plain)

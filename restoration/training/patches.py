@@ -5,27 +5,30 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from hashlib import blake2b
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
 
 from restoration.errors import BadOption
+from restoration.images.idx import Entry
 from restoration.images.shards import Member
 from restoration.randomness import keyed_generator
 from restoration.training.augmentation import Changes
 from restoration.training.pictures import Pictures
-from restoration.training.settings import Augmentation
+from restoration.training.settings import TURNS, Augmentation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Generator, Tensor
 
-    from restoration.images import Source
     from restoration.images.folders import Pair
     from restoration.interfaces import Task
+    from restoration.training.enlarging import Enlarging
 
 log = logging.getLogger("restoration")
 
@@ -39,18 +42,21 @@ TRIES = 1000
 """Pictures that are drawn in vain, because they are smaller than a patch, before a training gives up."""
 
 
-def split(pairs: Sequence[Pair], held_out: int, seed: int) -> tuple[list[Pair], list[Pair]]:
+def split(
+    pairs: Sequence[Pair], held_out: int, seed: int, scene: Callable[[Pair], object] = attrgetter("clean")
+) -> tuple[list[Pair], list[Pair]]:
     """Keep some pictures, drawn by the seed, for validation: at most half of them.
 
-    Of a clean picture with several degraded ones, all are kept out of the training, and the first serves validation.
+    Of a `scene` with several pairs, such as a clean picture with several degraded ones, all are kept out of the
+    training, and the first serves validation.
     """
-    firsts: dict[Source, Pair] = {}
+    firsts: dict[object, Pair] = {}
     for pair in pairs:
-        firsts.setdefault(pair.clean, pair)
+        firsts.setdefault(scene(pair), pair)
     order = torch.randperm(len(firsts), generator=torch.Generator().manual_seed(seed)).tolist()
     drawn = set(order[: min(held_out, len(firsts) // 2)])
-    kept = {pair.clean: pair for place, pair in enumerate(firsts.values()) if place in drawn}
-    return [pair for pair in pairs if pair.clean not in kept], list(kept.values())
+    kept = {scene(pair): pair for place, pair in enumerate(firsts.values()) if place in drawn}
+    return [pair for pair in pairs if scene(pair) not in kept], list(kept.values())
 
 
 class Patches:
@@ -63,6 +69,10 @@ class Patches:
     * `working_size`: pictures are shrunk to `ZOOM` times it, and patches by a random factor once more; 0: they are not.
     * `cache`: bytes of decoded pictures that each process keeps in a file.
     * `augmentation`: how often clean patches are changed before they are degraded.
+    * `enlarging`: what degrades them for a network that enlarges; then degraded patches are small ones.
+    * `turns`: whether patches are turned and mirrored, only mirrored left to right, or left as they are.
+    * `learns_from`: what the objective is given in place of clean patches, see `ObjectiveCard`.
+    * `noisy`: whether no picture is clean, so that those without a counterpart are degraded already.
 
     Large pictures are drawn more often, up to twice as often as those of a usual size: of two that are drawn evenly one
     is taken by chance, with its area as weight. So no size need be known before it is asked for. Raises `BadOption` if
@@ -79,8 +89,14 @@ class Patches:
         working_size: int = 0,
         cache: int = 0,
         augmentation: Augmentation = Augmentation(),  # noqa: B008  # it cannot be changed
+        enlarging: Enlarging | None = None,
+        turns: str = "all",
+        learns_from: str = "clean",
+        noisy: bool = False,
     ) -> None:
-        self.task, self.side, self.augmentation = task, size, augmentation
+        self.learns_from, self.noisy = learns_from, noisy
+        self.task, self.side, self.augmentation, self.enlarging = task, size, augmentation, enlarging
+        self.turns = TURNS[turns]
         self.shrunk_to = working_size * ZOOM
         self.pictures = Pictures(pairs, task, channels=channels, shrunk_to=self.shrunk_to, cache=cache)
         self.small = self._check()
@@ -94,14 +110,18 @@ class Patches:
         sources = [source for pair in self.pictures.pairs for source in (pair.clean, pair.degraded) if source]
         names = [str(source) for source in sources]
         above = len(os.path.commonpath([os.path.dirname(min(names)), os.path.dirname(max(names))]))
-        known = blake2b(digest_size=16)
+        known = blake2b(digest_size=16, person=b"noisy" if self.noisy else b"")
         for name, source in zip(names, sources, strict=True):
-            size = source.size if isinstance(source, Member) else os.stat(name).st_size
+            size = source.size if isinstance(source, Member | Entry) else os.stat(name).st_size
             known.update(f"{name[above:]} {size}\n".encode())
         return known.hexdigest()
 
     def row(self, seed: int, step: int, row: int) -> tuple[Tensor, Tensor]:
-        """Draw a clean and a degraded patch, `c size size` each, in [0, 1], turned and mirrored at random."""
+        """Draw a clean and a degraded patch, `c size size` each, in [0, 1], turned and mirrored by chance.
+
+        For a network that enlarges the degraded one is the small one.
+        In place of the clean one is what the objective learns from: another degraded one of the same, or that one.
+        """
         rng = keyed_generator("patch", seed, step, row)
         number = self._drawn(rng)
         height, width = self.pictures.size(number)
@@ -111,18 +131,38 @@ class Patches:
         if changes.shrink:
             side = min(2 * side, height, width)
         top, left = int(down * (height - side + 1)), int(right * (width - side + 1))
-        x, y = self.pictures.window(number, slice(top, top + side), slice(left, left + side))
-        turn = [draw < 0.5 for draw in turns]
+        x, y = self._windows(number, top, left, side)
+        turn = [allowed and draw < 0.5 for allowed, draw in zip(self.turns, turns, strict=True)]
         if y is not None:
-            return _as_float(_turned(self._shrunk(x), turn)), _as_float(_turned(self._shrunk(y), turn))
+            return _as_float(_turned(self._shrunk(x), turn)), _as_float(
+                _turned(y if self.enlarging else self._shrunk(y), turn)
+            )
         small = self._shrunk(_as_float(x)).clamp(0, 1) if changes.shrink else self._shrunk(x)
         clean = changes.colours(_as_float(_turned(small, turn)), colours)
-        return clean, clean.clone() if changes.undamaged else self.task(clean[None], rng)[0]
+        if self.enlarging is not None:
+            return clean, self.enlarging.small(clean[None], seed, step, rng)[0]
+        if self.noisy:
+            return clean, clean.clone()
+        y = clean.clone() if changes.undamaged else self.task(clean[None], rng)[0]
+        if self.learns_from == "pairs":
+            return self.task(clean[None], keyed_generator("target", seed, step, row))[0], y
+        return (clean if self.learns_from == "clean" else y.clone()), y
+
+    def _windows(self, number: int, top: int, left: int, side: int) -> tuple[Tensor, Tensor | None]:
+        """Return a window of a clean picture, and of the degraded one if there is such, which may be small."""
+        if self.enlarging is None or self.pictures.pairs[number].degraded is None:
+            return self.pictures.window(number, slice(top, top + side), slice(left, left + side))
+        top, left = (start - start % self.pictures.scale for start in (top, left))
+        return self.pictures.small_window(number, slice(top, top + side), slice(left, left + side))
 
     def _changes(self, number: int, seed: int, step: int, row: int) -> tuple[Generator, Changes]:
-        """Draw what is done to a patch; none of it to one of a pair. The other draws of a row do not depend on it."""
+        """Draw what is done to a patch; none of it to one that is noisy or of a pair.
+
+        The other draws of a row do not depend on it.
+        """
         rng = keyed_generator("augmentation", seed, step, row)
-        if self.pictures.pairs[number].degraded is not None or not self.augmentation.draws():
+        given = self.noisy or self.pictures.pairs[number].degraded is not None
+        if given or not self.augmentation.draws():
             return rng, Changes()
         return rng, Changes.drawn(self.augmentation, rng)
 

@@ -10,6 +10,7 @@ from einops import rearrange
 from restoration.engine.shrinking import shrink, shrunk_size
 from restoration.errors import BadOption, BadPicture
 from restoration.images import read, read_levels, read_size
+from restoration.interfaces import Observation
 from restoration.picture import Picture, with_channels
 from restoration.tasks import describe
 from restoration.training.cache import PixelCache
@@ -83,6 +84,18 @@ class Pictures:
         )
         return clean, large[:, top : top + clean.shape[1], left : left + clean.shape[2]]
 
+    def small_window(self, number: int, rows: slice, columns: slice) -> tuple[Tensor, Tensor]:
+        """Return a window of a clean picture and that of the small one, `c h w` of 8 bits, for a network that enlarges.
+
+        Windows begin and end at multiples of the scale. Raises `BadOption` for a pair of one size.
+        """
+        pair, scale = self.pairs[number], self.scale
+        assert pair.degraded is not None
+        if self.size(number) == tuple(self.sizes[number, 2:].tolist()):
+            raise BadOption(f"{pair.degraded} is as large as the clean picture: the network enlarges small ones")
+        small = (slice(window.start // scale, window.stop // scale) for window in (rows, columns))
+        return self._window(2 * number, pair.clean, rows, columns), self._window(2 * number + 1, pair.degraded, *small)
+
     def _window(self, key: int, source: Source, rows: slice, columns: slice) -> Tensor:
         """Return a window of one picture, `c h w` of 8 bits, from the cache or else from its file."""
         window = self.cache.window(key, rows, columns)
@@ -106,7 +119,7 @@ class Pictures:
         return rearrange((small * 255).round().to(torch.uint8), "1 c h w -> h w c")
 
 
-def whole_pair(pair: Pair, task: Task, channels: int) -> tuple[Tensor, Tensor | None]:
+def whole_pair(pair: Pair, task: Task, channels: int) -> tuple[Tensor, Observation | None]:
     """Return a clean picture and its degraded one, `1 c h w` in [0, 1], which is enlarged if it is smaller.
 
     The degraded one is None where there is no such picture. Raises `BadPicture` for two of different sizes.
@@ -116,10 +129,11 @@ def whole_pair(pair: Pair, task: Task, channels: int) -> tuple[Tensor, Tensor | 
         return x, None
     y = with_channels(read(pair.degraded).pixels, channels)
     if x.shape == y.shape:
-        return x, y
+        return x, Observation(y=y)
     sizes = [(one.shape[-2], one.shape[-1]) for one in (x, y)]
     height, width = common_size(pair, sizes[0], sizes[1], enlargement(task, channels))
-    return x[..., :height, :width], describe(task, Picture(pixels=y)).y[..., :height, :width]
+    seen = describe(task, Picture(pixels=y))
+    return x[..., :height, :width], Observation(y=seen.y[..., :height, :width], measured=seen.measured)
 
 
 def common_size(pair: Pair, clean: tuple[int, int], degraded: tuple[int, int], scale: int) -> tuple[int, int]:

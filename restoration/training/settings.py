@@ -20,7 +20,15 @@ OPTIMIZERS = ("adamw", "sgd")
 """The optimisers that a training can have."""
 MOMENTUM = 0.9
 """The momentum of SGD, where no other is asked for."""
-ABSENT: dict[str, Any] = {"blend": 0.0, "optimizer": "adamw", "momentum": MOMENTUM, **dict.fromkeys(AUGMENTATION, 0.0)}
+TURNS = {"all": (True, True, True), "mirror": (True, False, False), "none": (False, False, False)}
+"""Whether a patch may be mirrored left to right and top to bottom, and have its sides exchanged."""
+ABSENT: dict[str, Any] = {
+    "blend": 0.0,
+    "turns": "all",
+    "optimizer": "adamw",
+    "momentum": MOMENTUM,
+    **dict.fromkeys(AUGMENTATION, 0.0),
+}
 """What a setting is where a record was written before there was one."""
 
 
@@ -62,6 +70,8 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     * `blend`: share of the initial weights in what is kept, which makes a network that was trained further more robust
       (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022); no step depends on it.
     * `shrink`, `recolour`, `curves`, `flat`, `undamaged`: shares of clean patches, see `Augmentation`.
+    * `turns`: whether patches are turned and mirrored ("all"), only mirrored left to right ("mirror"), or neither
+      ("none").
     * `seed`: of the initial weights, the patches and the noise.
     * `precision`: "auto", "fp32", "bf16" or "fp16", which comes with loss scaling.
     * `compile`: whether the network is compiled by torch.compile.
@@ -89,6 +99,7 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     curves: float = 0.0
     flat: float = 0.0
     undamaged: float = 0.0
+    turns: str = "all"
     seed: int = 0
     precision: str = "auto"
     compile: bool = False
@@ -100,17 +111,17 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     cache: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "patch", "validate_every", "checkpoint_every", "log_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1")
-        for name in ("held_out", "warmup", "weight_decay", "workers", "cache"):
-            if (getattr(self, name) or 0) < 0:
-                raise ValueError(f"{name} must be at least 0")
+        positive = ("steps", "batch", "patch", "validate_every", "checkpoint_every", "log_every")
+        others = ("held_out", "warmup", "weight_decay", "workers", "cache")
+        for name in (*positive, *others):
+            if (getattr(self, name) or 0) < (least := int(name in positive)):
+                raise ValueError(f"{name} must be at least {least}")
         for name in ("lr", "clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be a number above 0")
-        if self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {self.optimizer!r}")
+        for name, known in (("optimizer", OPTIMIZERS), ("turns", TURNS)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
         if self.optimizer != "sgd" and self.momentum != MOMENTUM:
             raise ValueError("momentum is for optimizer sgd")
         for name in ("blend", "ema", "momentum"):

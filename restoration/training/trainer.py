@@ -11,6 +11,7 @@ from torch import nn
 from restoration import weights
 from restoration.engine.hardware import precision, precision_name
 from restoration.errors import BadOption, RestorationError
+from restoration.interfaces import AnnealedObjective
 from restoration.recipe import build_parts
 from restoration.training import checkpoint
 
@@ -81,6 +82,8 @@ class Trainer:
         x, y = (side.to(self.device, non_blocking=True) for side in (x, y))
         for group in self.optimiser.param_groups:
             group["lr"] = settings.rate(self.step)
+        if isinstance(self.parts.objective, AnnealedObjective):
+            self.parts.objective.progress = self.step / settings.steps
         try:
             with precision(settings.precision, self.device):
                 loss = self.batch_loss(x, y, rng)

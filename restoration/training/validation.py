@@ -7,13 +7,17 @@ import math
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from restoration.engine.shrinking import shrink
 from restoration.errors import RestorationError
+from restoration.framing import enlargement
+from restoration.interfaces import Observation
 from restoration.metrics import psnr
+from restoration.tasks import observe
 from restoration.training.pictures import whole_pair
 
 if TYPE_CHECKING:
@@ -43,30 +47,33 @@ class Validation:
     """Pictures for validation, each degraded once for all, and what was the best on them.
 
     `task` degrades pictures that have no degraded twin, each by a seed of its own; all are shrunk to `working_size`
-    before, if there is one. After a call, `preview` has the first few as rows of degraded, restored and clean,
-    `1 c h w` in [0, 1].
+    before, if there is one. A network that `enlarges` is shown the small pictures too. After a call, `preview` has the
+    first few as rows of degraded, restored and clean, `1 c h w` in [0, 1].
     """
 
-    def __init__(self, pairs: Sequence[Pair], task: Task, *, channels: int, working_size: int = 0) -> None:
-        self.pictures = [_middle(pair, task, channels, working_size, index) for index, pair in enumerate(pairs)]
+    def __init__(
+        self, pairs: Sequence[Pair], task: Task, *, channels: int, working_size: int = 0, enlarges: bool = False
+    ) -> None:
+        middle = partial(_middle, task=task, channels=channels, size=working_size, enlarges=enlarges)
+        self.pictures = [middle(pair, index=index) for index, pair in enumerate(pairs)]
         self.fingerprint = _fingerprint(self.pictures)
-        if any(pair.degraded for pair in pairs) and all(torch.equal(x, y) for x, y in self.pictures):
+        if any(pair.degraded for pair in pairs) and all(torch.equal(x, seen.y) for x, seen in self.pictures):
             log.warning("the degraded pictures that are for validation are equal to the clean ones: are these pairs?")
         self.best: Best | None = None
         self.psnr: float | None = None
         self.preview: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def __call__(self, restored: Callable[[Tensor], Tensor], network: nn.Module, step: int) -> float:
-        """Return the mean PSNR (RGB, border 0) of what `restored` makes of the degraded pictures, in dB.
+    def __call__(self, restored: Callable[[Observation], Tensor], network: nn.Module, step: int) -> float:
+        """Return the mean PSNR (RGB, border 0) of what `restored` makes of what was observed, in dB.
 
         The weights of `network`, which it works with, are kept where no validation before was as good. Raises
         `RestorationError` where what is restored is not finite.
         """
         scores, self.preview = [], []
-        for x, y in self.pictures:
-            guess = restored(y).float().cpu().clamp(0, 1)
+        for x, seen in self.pictures:
+            guess = restored(seen).float().cpu().clamp(0, 1)
             scores.append(psnr(guess, x))
-            self.preview = [*self.preview, (y, guess, x)][:SHOWN]
+            self.preview = [*self.preview, (seen.y, guess, x)][:SHOWN]
         self.psnr = sum(scores) / len(scores)
         if math.isnan(self.psnr):
             raise RestorationError(f"what is restored after step {step} is not finite; go on with --precision fp32")
@@ -96,20 +103,28 @@ class Validation:
         return {"psnr_rgb": quality, "pictures": len(self.pictures), "border": 0, "step": self.best.step}
 
 
-def _middle(pair: Pair, task: Task, channels: int, size: int, index: int) -> tuple[Tensor, Tensor]:
-    """Return the middle of a clean picture, at the working size if there is one, and its degraded twin."""
-    x, y = (None if one is None else shrink(one, size) for one in whole_pair(pair, task, channels))
-    assert x is not None
-    if y is None:
-        y = task(x, torch.Generator().manual_seed(index))
-    top, left = (max(0, (side - SIDE) // 2) for side in x.shape[-2:])
-    window = (..., slice(top, top + SIDE), slice(left, left + SIDE))
-    return x[window].contiguous(), y[window].contiguous()
+def _middle(
+    pair: Pair, *, task: Task, channels: int, size: int, index: int, enlarges: bool
+) -> tuple[Tensor, Observation]:
+    """Return the middle of a clean picture, at the working size if there is one, and what is shown of it."""
+    x, seen = whole_pair(pair, task, channels)
+    x = shrink(x, size)
+    if seen is None:
+        rng = torch.Generator().manual_seed(index)
+        seen = observe(task, x, rng) if enlarges else Observation(y=task(x, rng))
+    y, small = shrink(seen.y, size), seen.measured if enlarges else None
+    scale = 1 if small is None else enlargement(y, small)
+    top, left = (max(0, (side - SIDE) // 2) // scale for side in x.shape[-2:])
+    side = SIDE // scale
+    measured = None if small is None else small[..., top : top + side, left : left + side].contiguous()
+    top, left, side = scale * top, scale * left, scale * side
+    window = (..., slice(top, top + side), slice(left, left + side))
+    return x[window].contiguous(), Observation(y=y[window].contiguous(), measured=measured)
 
 
-def _fingerprint(pictures: Sequence[tuple[Tensor, Tensor]]) -> int:
+def _fingerprint(pictures: Sequence[tuple[Tensor, Observation]]) -> int:
     """Return a number that other pictures, or the same in another order, would hardly have."""
     crc = 0
-    for x, y in pictures:
-        crc = zlib.crc32(y.numpy(), zlib.crc32(x.numpy(), crc))  # type: ignore[arg-type]
+    for x, seen in pictures:
+        crc = zlib.crc32(seen.y.numpy(), zlib.crc32(x.numpy(), crc))  # type: ignore[arg-type]
     return crc

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from restoration import ScheduleCard, hookimpl
+from restoration import CommandCard, CommandOption, RestorerCard, ScheduleCard, hookimpl
+
+PAPER = "Ho et al. 2020, arXiv:2006.11239"
+
+PARTS: dict[str, Mapping[str, Any]] = {
+    "network": {"name": "unet-small", "options": {"width": 32, "multipliers": [1, 2, 2], "blocks": 1}},
+    "schedule": {
+        "name": "ddpm",
+        "options": {"kind": "linear", "beta_min": 0.0001, "beta_max": 0.02, "T": 1000, "strength": 0.5},
+    },
+    "objective": {"name": "noise-matching", "options": {"norm": "l2"}},
+    "sampler": {"name": "ddim"},
+}
+"""The published setting, with a network for small pictures."""
+TRAINING = {"batch": 64, "ema": 0.999, "shrink": 0.0, "turns": "none", "held_out": 0}
+"""Pictures are learned as they are, and not judged by PSNR, which says nothing of what is drawn."""
 
 
 @hookimpl
@@ -14,6 +30,52 @@ def register_schedules() -> Iterable[ScheduleCard]:
         name="ddpm",
         factory="restoration_ddpm.schedules:VariancePreserving",
         summary="DDPM, from the clean image to pure noise; linear, scaled-linear, sigmoid or cosine",
-        source="Ho et al. 2020, arXiv:2006.11239",
+        source=PAPER,
         uses_y=False,
+    )
+
+
+@hookimpl
+def register_restorers() -> Iterable[RestorerCard]:
+    """Bring the methods."""
+    yield RestorerCard(
+        name="ddpm",
+        factory="restoration_ddpm.restorers:DDPM",
+        summary="denoising diffusion: learns what pictures look like; denoises, and draws new ones (`restore sample`)",
+        source=PAPER,
+        tasks=("denoise",),
+        uses=("sigma",),
+        defaults=PARTS,
+        training=TRAINING,
+        whole=True,
+    )
+    yield RestorerCard(
+        name="ddpm-dip",
+        factory="restoration_ddpm.restorers:DDPM",
+        summary="denoising diffusion that starts from what Deep Image Prior makes of the picture; weights of ddpm",
+        source="after Ho et al. 2020, arXiv:2006.11239, and Ulyanov et al. 2018, arXiv:1711.10925",
+        tasks=("denoise",),
+        uses=("sigma",),
+        asks=(
+            CommandOption(
+                name="prior",
+                help="start from the result of Deep Image Prior; or, naive, show it to the network in place of the "
+                "states, which hurts; start by default",
+                values=("start", "naive"),
+            ),
+            CommandOption(
+                name="renoise", help="noise added to the start, as a share of that of the picture; 1 by default"
+            ),
+        ),
+        defaults={**PARTS, "method": {"name": "ddpm-dip", "options": {"prior": "start"}}},
+        training=TRAINING,
+        whole=True,
+    )
+
+
+@hookimpl
+def register_commands() -> Iterable[CommandCard]:
+    """Bring `restore sample`."""
+    yield CommandCard(
+        name="sample", factory="restoration_ddpm.command:sample", summary="Draw new pictures with weights of ddpm."
     )

@@ -43,25 +43,36 @@ class VariancePreserving:
     """The states `√ᾱ x + √(1 - ᾱ) n`, with `ᾱ` the product of `1 - beta` (Ho et al., NeurIPS 2020, arXiv:2006.11239).
 
     Equation 4. The clean image is at `t` = 0, and step `i` of `T` at `i / T`; between steps `log ᾱ` is linear. `kind`,
-    `beta_min` and `beta_max` choose the betas, see `betas`.
+    `beta_min` and `beta_max` choose the betas, see `betas`. `strength` multiplies the noise: published networks see
+    pictures in [-1, 1], and 0.5 gives those in [0, 1] as much noise for their contrast.
     """
 
-    def __init__(self, *, kind: Kind = "linear", beta_min: float = 1e-4, beta_max: float = 0.02, T: int = 1000) -> None:
+    def __init__(
+        self,
+        *,
+        kind: Kind = "linear",
+        beta_min: float = 1e-4,
+        beta_max: float = 0.02,
+        T: int = 1000,
+        strength: float = 1.0,
+    ) -> None:
+        if strength <= 0:
+            raise ValueError(f"strength must be positive, not {strength}")
         if not 0 < beta_min <= beta_max < 1 or T < 1:
             wrong = f"{beta_min}, {beta_max} and {T}"
             raise ValueError(f"it must be 0 < beta_min <= beta_max < 1, and T at least 1, not {wrong}")
-        self.T = T
+        self.T, self.strength = T, strength
         self.betas = betas(kind, beta_min, beta_max, T)
         self.log_abar = torch.cat([torch.zeros(1, dtype=torch.float64), (-self.betas).log1p().cumsum(0)])
 
     def at(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `a` = √ᾱ, `b` = 0 and `c` = √(1 - ᾱ) at times `t` of any shape."""
+        """Return `a` = √ᾱ, `b` = 0 and `c` = √(1 - ᾱ), times `strength`, at times `t` of any shape."""
         step = t.double().clamp(0, 1) * self.T
         below = step.floor().clamp(max=self.T - 1)
         table = self.log_abar.to(t.device)
         low, high = table[below.long()], table[below.long() + 1]
         log_abar = low + (step - below) * (high - low)
-        return (log_abar / 2).exp(), torch.zeros_like(log_abar), (-log_abar.expm1()).sqrt()
+        return (log_abar / 2).exp(), torch.zeros_like(log_abar), (-log_abar.expm1()).sqrt() * self.strength
 
     def steps(self, n: int) -> Tensor:
         """Return `n + 1` times from 1 down to 0, evenly spaced: every step if `n` is `T`."""

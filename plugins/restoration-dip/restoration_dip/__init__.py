@@ -54,6 +54,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         needs_weights=False,
         uses=("operator", "sigma"),
         anytime=True,
+        ensembles=False,
         asks=(
             CommandOption(
                 name="quality",
@@ -80,6 +81,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         needs_weights=False,
         uses=("operator",),
         anytime=True,
+        ensembles=False,
         asks=(
             CommandOption(name="perceptual", help="weight of a feature distance in the loss; 0 by default"),
             CommandOption(

@@ -105,7 +105,10 @@ class DeepImagePrior:
         self.flash, self.downsampling, self.phase = flash, downsampling, phase
         self.told: dict[str, Any] = {}
         if task == "denoise":
-            log.info("for noise that is new in each pixel, Zero-Shot Noise2Noise (arXiv:2303.11253) takes seconds")
+            log.info(
+                "for noise that is new in each pixel, --method zs-n2n of restoration-noise2noise takes seconds, "
+                "and is less clear"
+            )
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
         """Yield the best result so far after each step, `1 c h w`; if a smaller copy is fitted, once in a while."""

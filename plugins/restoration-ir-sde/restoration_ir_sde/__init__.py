@@ -52,6 +52,12 @@ def register_objectives() -> Iterable[ObjectiveCard]:
         source=f"{PAPER}, equation 10",
     )
     yield ObjectiveCard(
+        name="velocity-matching",
+        factory="restoration_ir_sde.objectives:VelocityMatching",
+        summary="the network predicts the velocity, which is the noise at the clean end and the image at the other",
+        source="Salimans and Ho 2022, arXiv:2202.00512",
+    )
+    yield ObjectiveCard(
         name="posterior-mean",
         factory="restoration_ir_sde.objectives:PosteriorMean",
         summary="maximum likelihood with the exact mean of the next state",

@@ -133,6 +133,24 @@ class NoiseMatching(Matching):
         return (at.x_t - b * at.y - c * predicted) / a
 
 
+class VelocityMatching(Matching):
+    """The network predicts the velocity `a n - c x` (Salimans and Ho, arXiv:2202.00512, section 4).
+
+    It is the noise where the path is clean and the clean image where it is noise, so that neither end is read with a
+    large error.
+    """
+
+    def error(self, predicted: Tensor, at: KnownState) -> Tensor:
+        """Return the error of the velocity."""
+        a, _, c = at.curves()
+        return predicted - (a * at.n - c * at.x)
+
+    def read(self, predicted: Tensor, at: State) -> Tensor:
+        """Return the clean image: that part of the state and the velocity which is not noise."""
+        a, b, c = at.curves()
+        return (a * (at.x_t - b * at.y) - c * predicted) / (a.square() + c.square())
+
+
 class PosteriorMean(Matching):
     """Maximum likelihood (equation 15) with exact means on both sides: where the next step leads, and where it should.
 

@@ -14,6 +14,7 @@ from restoration_ir_sde.objectives import (
     NoiseMatching,
     Norm,
     PosteriorMean,
+    VelocityMatching,
 )
 from restoration_ir_sde.schedules import DenoisingSDE, MeanReverting
 from restoration_ir_sde.states import (
@@ -257,3 +258,24 @@ def test_drawn_times_are_all_the_places_but_the_clean_one() -> None:
     times = random_times(MeanReverting(T=10), rows(0, 1000))
     assert sorted(set((times * 10).round().int().tolist())) == list(range(1, 11))
     assert_close(times * 10, (times * 10).round())
+
+
+def test_the_velocity_is_the_noise_where_the_path_is_clean_and_the_image_where_it_is_noise() -> None:
+    class Turning:
+        """A path that turns from the image to the noise at constant variance: its velocity is its derivative."""
+
+        def at(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            angle = t.double() * torch.pi / 2
+            return angle.cos(), torch.zeros_like(angle), angle.sin()
+
+        def steps(self, n: int) -> Tensor:
+            return torch.linspace(1, 0, n + 1, dtype=torch.float64)
+
+    x, y, n = numbers(3, 1, 5, 4), numbers(3, 1, 5, 4, seed=1), numbers(3, 1, 5, 4, seed=2)
+    t, objective = torch.tensor([0.0, 0.3, 1.0], dtype=torch.float64), VelocityMatching(norm="l2")
+    angle = rearrange(t, "b -> b 1 1 1") * torch.pi / 2
+    velocity = angle.cos() * n - angle.sin() * x
+    at = known_state(Turning(), x, y, t, n)
+    assert_close(objective.loss_at(predicting(velocity), at), torch.zeros(3, dtype=torch.float64))
+    assert_close(objective.error(torch.zeros_like(x), at)[[0, 2]], torch.stack([-n[0], x[2]]), atol=1e-12, rtol=0)
+    assert_close(objective.clean(predicting(velocity), Turning(), at.x_t, y, t), x)

@@ -30,6 +30,23 @@ def register_networks() -> Iterable[NetworkCard]:
         bytes_per_pixel=800,
     )
     yield NetworkCard(
+        name="sr-dense",
+        factory="restoration_networks.enlarging:DenseEnlarging",
+        summary="dense convolutions on the small picture, enlarges it 2, 3 and 4 times; 0.8 million parameters",
+        takes=("y",),
+        bytes_per_pixel=300,
+        enlarges=(2, 3, 4),
+    )
+    yield NetworkCard(
+        name="unet-small",
+        factory="restoration_networks.small_unet:SmallUNet",
+        summary="U-Net of DDPM for small pictures, with group norms and attention; 0.9 million parameters",
+        source="Ho et al. 2020, arXiv:2006.11239",
+        takes=("t",),
+        bytes_per_pixel=1600,
+        tiles=False,
+    )
+    yield NetworkCard(
         name="conditional-unet",
         factory="restoration_networks.conditional_unet:ConditionalUNet",
         summary="U-Net of IR-SDE, loads the published weights; 137 million parameters",

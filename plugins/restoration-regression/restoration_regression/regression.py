@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from einops import reduce
 
+from restoration import EnlargingNetwork
+from restoration.framing import crop_to, enlargement
+from restoration.operators import enlarge
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,13 +28,17 @@ class DirectMatching:
     def loss(
         self, network: Network, schedule: NoiseSchedule | None, x: Tensor, y: Tensor, rng: RowGenerators
     ) -> Tensor:
-        """Return one loss an image, `b`. There is no path: `schedule` and `rng` are not used."""
-        error = self.clean(network, schedule, y, y, x.new_ones(x.shape[0])) - x
+        """Return one loss an image, `b`. There is no path: `schedule` and `rng` are not used.
+
+        Degraded pictures that are smaller than `x` are for a network that enlarges.
+        """
+        start = y if y.shape == x.shape else crop_to(enlarge(y, enlargement(x, y)), x)
+        error = self.clean(network, schedule, start, y, x.new_ones(x.shape[0])) - x
         return reduce(error.abs() if self.norm == "l1" else error.square(), "b c h w -> b", "mean")
 
     def clean(self, network: Network, schedule: NoiseSchedule | None, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
-        """Return the answer of the network to the degraded picture, `b c h w`."""
-        return network(y, y, torch.ones_like(t)).to(y.dtype)
+        """Return the answer of the network to the degraded picture, `b c h w`; to a small one, in the size of `x_t`."""
+        return network(y if y.shape == x_t.shape else x_t, y, torch.ones_like(t)).to(y.dtype)
 
 
 class Regression:
@@ -40,6 +48,10 @@ class Regression:
         self.network, self.objective = network, objective
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
-        """Yield the one answer, `b c h w`."""
-        y = observation.y
-        yield self.objective.clean(self.network, None, y, y, torch.ones(1, device=y.device))  # type: ignore[arg-type]
+        """Yield the one answer, `b c h w`. Raises `ValueError` for a network that enlarges, and no small picture."""
+        y = seen = observation.y
+        if isinstance(self.network, EnlargingNetwork) and self.network.enlarges:
+            if observation.measured is None:
+                raise ValueError("its network enlarges small pictures, and this one is none")
+            seen = observation.measured
+        yield self.objective.clean(self.network, None, y, seen, torch.ones(1, device=y.device))  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ def register_tasks() -> Iterable[TaskCard]:
         factory="restoration_tasks.rain:Rain",
         summary="remove rain: streaks of several directions, lengths and widths, mist, drops on the glass",
         source="Yang et al. 2017, equation 3",
+        symmetries="mirror",
         limits=Limits(darker=8, lighter=8, detail=5, structure=0.15),
         asks=(
             CommandOption(name="kind", help="kind of rain that is drawn", values=("streaks", "drops", "mixed")),
@@ -26,6 +27,7 @@ def register_tasks() -> Iterable[TaskCard]:
         factory="restoration_tasks.blur:Blur",
         summary="sharpen pictures blurred by a shaken camera or a lens out of focus",
         linear=True,
+        symmetries="all",
         limits=Limits(darker=12, lighter=12, structure=0.2),
         asks=(
             CommandOption(
@@ -46,6 +48,7 @@ def register_tasks() -> Iterable[TaskCard]:
         factory="restoration_tasks.noise:Noise",
         summary="remove noise: Gaussian, of a sensor, as cameras store it, or impulses",
         linear=True,
+        symmetries="all",
         limits=Limits(darker=8, lighter=8, structure=0.5),
         asks=(
             CommandOption(
@@ -68,6 +71,7 @@ def register_tasks() -> Iterable[TaskCard]:
         factory="restoration_tasks.resolution:LowResolution",
         summary="enlarge a small picture 2, 3 or 4 times",
         linear=True,
+        symmetries="all",
         limits=Limits(darker=10, lighter=10, structure=0.25),
         asks=(
             CommandOption(
@@ -80,6 +84,7 @@ def register_tasks() -> Iterable[TaskCard]:
         factory="restoration_tasks.holes:Holes",
         summary="fill in scratches, stains, text and lost pixels",
         linear=True,
+        symmetries="all",
         asks=(
             CommandOption(
                 name="mask",
@@ -106,6 +111,7 @@ def register_tasks() -> Iterable[TaskCard]:
         summary="remove haze and fog",
         source="Narasimhan and Nayar 2002",
         working_size=192,
+        symmetries="mirror",
         limits=Limits(lighter=25, structure=0.05),
         asks=(CommandOption(name="thickness", help="optical depth of the haze, 0 to 10"),),
     )
@@ -114,6 +120,7 @@ def register_tasks() -> Iterable[TaskCard]:
         factory="restoration_tasks.jpeg:JPEG",
         summary="remove the blocks and ringing of strong JPEG compression",
         lossy=True,
+        symmetries="all",
         limits=Limits(darker=8, lighter=8, structure=0.25),
         asks=(CommandOption(name="quality", help="quality of the JPEG encoder, drawn from 5 to 60 by default"),),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from restoration import BadOption, Observation
-from restoration.operators import Resampling
+from restoration.operators import Resampling, enlarge
 from restoration_tasks.drawing import between
 
 if TYPE_CHECKING:
@@ -59,8 +59,3 @@ class LowResolution:
         height, width = small.shape[-2:]
         operator = Resampling(Fraction(1, scale), (height * scale, width * scale))
         return Observation(y=enlarge(small, scale), operator=operator, measured=small)
-
-
-def enlarge(small: Tensor, scale: int) -> Tensor:
-    """Return a picture `scale` times larger, bicubic, in [0, 1]."""
-    return Resampling(scale, (small.shape[-2], small.shape[-1]))(small).clamp(0, 1)

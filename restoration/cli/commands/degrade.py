@@ -11,11 +11,11 @@ import click
 from restoration.cli.batch import Batch
 from restoration.cli.headings import under
 from restoration.cli.inputs import STREAM
-from restoration.cli.options import SEED, keywords, names
+from restoration.cli.options import SEED, names
 from restoration.cli.places import Places
 from restoration.cli.plan import plan
 from restoration.cli.task_options import TaskCommand, files, folders
-from restoration.console import debug_option, interruptible, json_option, quiet_option, show_warnings
+from restoration.console import debug_option, interruptible, json_option, keywords, quiet_option, show_warnings
 from restoration.errors import BadOption
 from restoration.registry.cards import TaskCard
 

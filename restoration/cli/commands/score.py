@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from restoration.cli.headings import under
-from restoration.cli.options import how_to_restore, keywords, names, several
+from restoration.cli.options import how_to_restore, names, several
 from restoration.cli.originals import Originals, files_of
 from restoration.cli.task_options import TaskCommand, files, folders
 from restoration.console import (
     debug_option,
     interruptible,
     json_option,
+    keywords,
     progress_wanted,
     quiet_option,
     say,

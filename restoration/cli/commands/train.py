@@ -15,6 +15,7 @@ from restoration.cli.training_options import PARTS, training_options
 from restoration.console import debug_option, quiet_option, show_warnings
 from restoration.documents import read_document
 from restoration.errors import BadOption, BadWeights, UnknownName
+from restoration.registry import registry
 from restoration.registry.cards import RestorerCard
 
 if TYPE_CHECKING:
@@ -32,10 +33,12 @@ def train(
     arguments: list[str],
     /,
     method: str,
-    task: str,
+    task: str | None,
     data: Path | None,
     clean: Path | None,
     degraded: Path | None,
+    pairs: tuple[Path, Path] | None,
+    noisy: Path | None,
     clean_name: str,
     degraded_name: str,
     validation: Path | None,
@@ -60,6 +63,7 @@ def train(
       restore train ir-sde --task derain --data photos/ --out weights/ --watch
       restore train regression --task denoise --data photos/ --out weights/ --set network.width=32
       restore train ir-sde --task derain --data photos/ --out again/ --recipe weights/config.json
+      restore train ddpm --data thumbnails/ --out weights/
 
     The result is a folder for `restore run --weights`, which can be used from the first validation on: the averaged
     weights that did best in validation. Beside them lie log.jsonl, curves.svg, preview.png and, where TensorBoard is
@@ -77,6 +81,7 @@ def train(
     from restoration.training import loop
     from restoration.training.parallel import local_world_size, rank_and_world_size
     from restoration.training.settings import Training
+    from restoration.training.whole import fit_to_pictures
 
     rank, world_size = rank_and_world_size()
     launches = processes > 1 and world_size == 1
@@ -84,11 +89,13 @@ def train(
     show_warnings(quiet or launches)
     with one_of_several(rank, world_size):
         parts = {name: chosen.pop(name) for name in PARTS}
+        task = task or _only_task(method)
         made = _recipe(method, task, recipe, parts, options, working_size)
-        settings = Training.recorded(
-            made.training, {name: value for name, value in chosen.items() if value is not None}
-        )
-        pictures = _pictures(data, clean, degraded)
+        set_by_user = {name: value for name, value in chosen.items() if value is not None}
+        settings = Training.recorded(made.training, set_by_user)
+        pictures, degraded = _pictures(data, clean, degraded, pairs, noisy)
+        if recipe is None and registry().card(RestorerCard, method).whole:
+            made, settings = fit_to_pictures(made, settings, pictures, out, set_by_user)
         if (clean_name or degraded_name) and degraded is None:
             raise BadOption("templates of names are for --clean and --degraded; name these folders too")
         if validation is not None and chosen["held_out"]:
@@ -107,6 +114,7 @@ def train(
                 settings,
                 degraded=degraded,
                 templates=(clean_name, degraded_name),
+                noisy=bool(pairs or noisy),
                 validation=validation,
                 device=device,
                 start=initial,
@@ -133,13 +141,28 @@ def _launch(number: int, threads: int | None, batch: int, arguments: list[str]) 
     launch(number, each, ["-P", "-m", "restoration", *arguments])
 
 
-def _pictures(data: Path | None, clean: Path | None, degraded: Path | None) -> Path:
-    """The folder of the pictures, or of the clean ones of pairs."""
+def _only_task(method: str) -> str:
+    """The task of a method that is made for one alone. Raises `click.UsageError` for another."""
+    tasks = registry().card(RestorerCard, method).tasks
+    if len(tasks) != 1:
+        made_for = f"one of {', '.join(tasks)}" if tasks else "`restore tasks` lists what there is"
+        raise click.UsageError(f"Missing option '-t' / '--task': the damage to repair; {made_for}.")
+    return tasks[0]
+
+
+def _pictures(
+    data: Path | None, clean: Path | None, degraded: Path | None, pairs: tuple[Path, Path] | None, noisy: Path | None
+) -> tuple[Path, Path | None]:
+    """The folder of the pictures, or the two folders of pairs."""
     if (clean is None) != (degraded is None):
         raise BadOption("--clean and --degraded belong together: name the folders of both sides of the pairs")
-    if (data is None) == (clean is None):
-        raise BadOption("name a folder of pictures with --data, or the two sides of pairs with --clean and --degraded")
-    return data or clean  # type: ignore[return-value]  # one of them, as was just made sure
+    named = [one for one in ((data, None), (clean, degraded), pairs, (noisy, None)) if one and one[0] is not None]
+    if len(named) != 1:
+        raise BadOption(
+            "name a folder of pictures with --data, or the two sides of pairs with --clean and --degraded; or, for "
+            "objectives that need no clean pictures, noisy ones with --pairs or --noisy"
+        )
+    return named[0]  # type: ignore[return-value]  # the first is named, as was just made sure
 
 
 def _compare_batches(recipe: Recipe) -> None:
