@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -158,14 +159,14 @@ def test_weights_that_need_the_degraded_picture_are_refused() -> None:
 
 
 def test_any_weights_of_noise_alone_serve(tmp_path: Any) -> None:
-    from msgspec.structs import replace
+    from msgspec import structs
 
     from restoration import Part
     from restoration.recipe import build_parts
 
     recipe = default_recipe("denoising-sde", "denoise")
     small = {"width": 8, "encoder": [1], "middle": 1, "decoder": [1]}
-    recipe = replace(recipe, network=Part("nafnet-compact", small), schedule=Part("ddpm", {"T": 200}))
+    recipe = structs.replace(recipe, network=Part("nafnet-compact", small), schedule=Part("ddpm", {"T": 200}))
     network = build_parts(recipe).network
     assert network is not None
     save(tmp_path / "prior", recipe, network.network, "a prior")
@@ -176,13 +177,14 @@ def test_any_weights_of_noise_alone_serve(tmp_path: Any) -> None:
 
 
 def test_without_the_plugin_of_the_prior_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = registry().cards
-    monkeypatch.setattr(
-        type(registry()),
-        "cards",
-        lambda self, kind: [one for one in found(kind) if one.name != "denoising-ode/denoise"],
-    )
-    with pytest.raises(BadWeights, match=r"the prior of dps is denoising-ode/denoise, which no plugin has brought"):
+    found = registry().card
+
+    def card(_: object, kind: Any, name: str) -> Any:
+        one = found(kind, name)
+        return replace(one, prior="nobody/denoise") if name == "dps" else one
+
+    monkeypatch.setattr(type(registry()), "card", card)
+    with pytest.raises(BadWeights, match=r"the prior of dps: .*'nobody/denoise'.*--weights"):
         Restoration("dps", "denoise")
 
 
