@@ -331,7 +331,7 @@ def test_json_has_what_was_told_and_how_it_ended(run):
     assert json.loads(run("echo", "--json").stdout)["told"] == {}
     number, thing = run("number", "--json"), run("object", "--json")
     assert number.returncode == 1
-    assert "method 'number' has a `told` that is int, not a dict" in number.stderr
+    assert "method 'number' of the plugin mine has a `told` that is int, not a dict" in number.stderr
     assert thing.returncode in (0, 1)
     assert "Traceback" not in thing.stderr
 

@@ -324,4 +324,7 @@ def test_an_error_says_whose_code_it_came_out_of(restore, rainy, tmp_path):
 def test_an_answer_that_is_no_picture_is_named_with_its_method(restore, rainy, tmp_path):
     done = careless(restore, rainy, tmp_path, "relu(observation.y)[0, 0, 0]")
     assert done.returncode != 0 and len(done.stderr.splitlines()) == 1
-    assert "method 'careless' gave" in done.stderr and not (tmp_path / "rainy.restored.png").exists()
+    assert (
+        "method 'careless' of the plugin careless gave" in done.stderr
+        and not (tmp_path / "rainy.restored.png").exists()
+    )

@@ -21,8 +21,9 @@ from restoration.registry.cards import TaskCard
 from restoration.tasks import make_task
 
 """For processes that cannot write whole files: what they compiled would be cut, and break those after them."""
-TASKS = ("deblur", "dehaze", "denoise", "derain", "inpaint", "jpeg", "sr")
+TASKS = ("corruption", "deblur", "dehaze", "denoise", "derain", "inpaint", "jpeg", "sr")
 OPTIONS = {
+    "corruption": ("--kind", "poisson", "--photons", "20,40"),
     "deblur": ("--kind", "shake", "--extent", "5,9"),
     "dehaze": ("--thickness", "1.5"),
     "denoise": ("--sigma", "5,50", "--kind", "mixed"),
@@ -243,7 +244,7 @@ BAD = {
     (): "say how to damage the pictures: --task T, or --recipe FILE",
     ("-t", "derian"): "no task is named 'derian'; did you mean 'derain'?",
     ("-t", "derain", "--sigma", "5"): "task 'derain' has no option 'sigma'; it belongs to denoise",
-    ("-t", "jpeg", "--kind", "thin"): "it belongs to deblur, denoise, derain, inpaint",
+    ("-t", "jpeg", "--kind", "thin"): "it belongs to corruption, deblur, denoise, derain, inpaint",
     ("-t", "derain", "--set", "mists=1"): "task 'derain' has no option 'mists'; did you mean 'mist'?",
     ("-t", "derain", "--set", "task.mists=1"): "task 'derain' has no option 'mists'; did you mean 'mist'?",
     ("-t", "denoise", "--sigma", "loud"): "'loud' is not a number, nor several as in 5,50, nor a file",

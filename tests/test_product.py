@@ -30,6 +30,10 @@ def names(kind: type[Card]) -> list[str]:
     return [card.name for card in registry().cards(kind)]
 
 
+ON_PATHS = [card.name for card in registry().cards(NetworkCard) if not card.enlarges]
+"""Networks for paths: what enlarges has no state of the size of its answer."""
+
+
 def recipe(network: str, schedule: str, objective: str) -> Recipe:
     """Return a recipe of parts by name: the network small, all else as its card has it."""
     how = HOW.get((NetworkCard, network), {}).get("options", {})
@@ -94,9 +98,9 @@ def test_a_network_learns_any_objective_on_any_schedule_and_walks_with_any_sampl
 
 
 @pytest.mark.parametrize("schedule", names(ScheduleCard))
-@pytest.mark.parametrize("network", names(NetworkCard))
+@pytest.mark.parametrize("network", ON_PATHS)
 def test_any_network_learns_and_walks_on_any_schedule(network, schedule):
-    place = names(NetworkCard).index(network) + names(ScheduleCard).index(schedule)
+    place = ON_PATHS.index(network) + names(ScheduleCard).index(schedule)
     fit = [name for name in names(ObjectiveCard) if ONE_PATH.get(name, (schedule, ""))[0] == schedule]
     made = recipe(network, schedule, fit[place % len(fit)])
     parts = built(made)
