@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from restoration import CommandCard, CommandOption, RestorerCard, ScheduleCard, hookimpl
+from restoration import CommandCard, CommandOption, RestorerCard, ScheduleCard, WeightsCard, hookimpl
 
 PAPER = "Ho et al. 2020, arXiv:2006.11239"
 
@@ -79,4 +79,18 @@ def register_commands() -> Iterable[CommandCard]:
     """Bring `restore sample`."""
     yield CommandCard(
         name="sample", factory="restoration_ddpm.command:sample", summary="Draw new pictures with weights of ddpm."
+    )
+
+
+@hookimpl
+def register_weights() -> Iterable[WeightsCard]:
+    """Bring the weights that we trained."""
+    yield WeightsCard(
+        name="ddpm/fashion-mnist",
+        factory="restoration_ddpm:weights/fashion-mnist",
+        summary="small U-Net, trained on Fashion-MNIST: draws and denoises grey pictures of clothes, 28x28",
+        method="ddpm",
+        task="denoise",
+        license="MIT",
+        default=False,
     )

@@ -28,7 +28,8 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # it is generic in new r
 @click.option(
     "--weights",
     metavar="WHICH",
-    required=True,
+    default="ddpm/fashion-mnist",
+    show_default=True,
     help="Weights of ddpm: a folder, a name from `restore weights list`, or owner/name[@revision] on the Hugging Face "
     "Hub.",
 )
