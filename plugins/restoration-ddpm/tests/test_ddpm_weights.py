@@ -1,4 +1,4 @@
-"""The weights that come with the plugin draw pictures like those that they were trained on, and denoise such pictures."""
+"""The weights of the plugin draw pictures like those that they were trained on, and denoise such pictures."""
 
 from __future__ import annotations
 
