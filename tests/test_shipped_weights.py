@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from restoration.images import read
 from restoration.metrics import psnr
@@ -15,7 +17,7 @@ from restoration.registry import registry
 from restoration.registry.cards import WeightsCard
 from restoration.runtime import Restoration
 from restoration.tasks import make_task, observe
-from restoration.weights import bundled
+from restoration.weights import MODEL, bundled
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "derain"
 METHODS = ("ir-sde", "regression")
@@ -117,7 +119,7 @@ def test_every_set_of_weights_mends_the_damage_of_its_task(card):
     assert after > before + gain, f"PSNR (RGB, border 0) {before:.2f} -> {after:.2f} dB"
     shift = (restored - clean).mean(dim=(2, 3))
     assert float((shift - shift.mean()).abs().max()) < 0.04, "the colours shifted"
-    assert float(shift.abs().max()) < (0.15 if card.task == "dehaze" else 0.05), "the brightness shifted"
+    assert float(shift.abs().max()) < (0.17 if card.task == "dehaze" else 0.05), "the brightness shifted"
 
 
 @pytest.mark.parametrize("method", ["regression", "ir-sde", "denoising-ode"])
@@ -153,3 +155,10 @@ def test_a_card_says_how_the_weights_were_made_and_what_they_reach(card):
         assert words in text, words
     assert folder.size() <= 4e6
     assert recipe.training["steps"] > 500
+
+
+@pytest.mark.parametrize("card", registry().cards(WeightsCard), ids=lambda card: card.name)
+def test_every_set_of_weights_says_what_it_was_trained_with_so_that_another_recipe_is_refused(card):
+    folder = bundled(card)
+    with safe_open(folder.path / MODEL, "pt") as tensors:
+        assert json.loads(tensors.metadata()["trained"]) == json.loads(json.dumps(folder.recipe().trained()))
