@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from restoration.errors import BadOption, BadWeights
 from restoration.images import make_folder
+from restoration.images.locks import locked
 from restoration.training.checkpoint import parts_of
 from restoration.training.records import CHECKPOINT, CURVES, LOG, PREVIEW
 from restoration.weights import CARD, CONFIG, MODEL, Folder
@@ -41,36 +40,13 @@ def claimed(out: Path, recipe: Recipe, settings: Training) -> Iterator[None]:
     new = not out.exists()
     make_folder(out)
     try:
-        with _locked(out):
+        with locked(out, "another training"):
             _check_own(out, recipe, settings)
             yield
     finally:
         if new:
             with suppress(OSError):
                 out.rmdir()  # which does nothing to one that holds something
-
-
-@contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """Hold a lock on a folder itself, which ends with this process however that ends."""
-    if sys.platform == "win32":  # folders cannot be opened there
-        yield
-        return
-    import fcntl
-
-    number = os.open(out, os.O_RDONLY)
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            os.close(number)
-            raise BadOption(
-                f"another training is writing to {out}; wait for its end, or choose another --out"
-            ) from None
-    try:  # a file system that knows no locks is used without
-        yield
-    finally:
-        os.close(number)
 
 
 def _check_own(out: Path, recipe: Recipe, settings: Training) -> None:

@@ -6,6 +6,7 @@ the `error` of a prediction, and how the clean image is read from it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -36,7 +37,7 @@ Norm = Literal["l1", "l2"]
 Predicts = Literal["clean", "noise"]
 
 
-class Matching:
+class Matching(ABC):
     """What all objectives of a path have in common: each has an `error`, and a way to `read` a prediction.
 
     `norm` says whether errors are absolute or squared.
@@ -65,13 +66,13 @@ class Matching:
         t = random_times(schedule, rng)
         return known_state(schedule, x, y, t, rng.normal(*x.shape[1:], device=x.device).to(x))
 
+    @abstractmethod
     def error(self, predicted: Tensor, at: KnownState) -> Tensor:
         """Return the error of a prediction, `b c h w`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, predicted: Tensor, at: State) -> Tensor:
         """Return the clean image that a prediction stands for, `b c h w`."""
-        raise NotImplementedError
 
     def mean(self, error: Tensor) -> Tensor:
         """Return the mean absolute or squared error of each image, `b`."""

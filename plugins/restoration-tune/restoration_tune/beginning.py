@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from restoration.documents import read_document
 from restoration.errors import BadOption
 from restoration.images import make_folder, write_bytes
+from restoration.images.locks import locked
 from restoration_tune.page import ranked
-from restoration_tune.space import Space, applied, check, read_space
+from restoration_tune.space import applied, check, read_space
 from restoration_tune.trials import DONE, Row, Search
+
+if TYPE_CHECKING:
+    from restoration import Training
 
 RECORD = "search.json"
 """What a search is, beside its trials: another one is not mixed with it."""
@@ -71,6 +74,7 @@ def begun(
         raise BadOption(f"--set {clash[0]}: {space_file} searches it")
     recipe, settings = applied(*_recipe(which), fixed)
     check(space, recipe, settings)
+    _check_validation(settings, validation, {*fixed, *space})
     if not data.exists():
         raise BadOption(f"{data}: there is no such folder")
     record = {
@@ -82,7 +86,7 @@ def begun(
         "validation": validation and validation.name,
     }
     make_folder(out)
-    with _locked(out):
+    with locked(out, "another search"):
         _claim(out, record)
         yield Begun(
             recipe=recipe,
@@ -94,6 +98,14 @@ def begun(
             device=device,
             threads=threads,
         )
+
+
+def _check_validation(settings: Training, validation: Path | None, named: set[str]) -> None:
+    """Raise `BadOption` where no trial could be told from another, or pictures are held out for nothing."""
+    if validation is None and not settings.held_out:
+        raise BadOption("trials are compared by validation: name --validation DIR, or --set training.held_out=8")
+    if validation is not None and "training.held_out" in named:
+        raise BadOption("--validation takes the place of training.held_out; leave out one of them")
 
 
 def _recipe(which: str) -> tuple[Any, Any]:
@@ -140,26 +152,3 @@ def _difference(before: str, record: dict[str, Any]) -> str:
     except (ValueError, AttributeError):
         return ""
     return f", of another {' and '.join(names)}" if names else ""
-
-
-@contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """Hold a lock on a folder, which ends with this process however that ends. Raises `BadOption` if another has it."""
-    if sys.platform == "win32":  # folders cannot be opened there
-        yield
-        return
-    import fcntl
-    import os
-
-    number = os.open(out, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BadOption(f"another search is writing to {out}; wait for its end, or choose another --out") from None
-        yield
-    finally:
-        os.close(number)
-
-
-__all__ = ["Begun", "Space", "begun"]

@@ -76,7 +76,8 @@ def search(
         **({} if address else {"num_cpus": threads * jobs}),
     )
     try:
-        resources = {"cpu": threads, **({"gpu": 1} if of.device.startswith("cuda") else {})}
+        gpus = of.device.startswith("cuda") or (of.device == "auto" and ray.cluster_resources().get("GPU", 0) > 0)
+        resources = {"cpu": threads, "gpu": int(gpus)}  # a trial that asks for no GPU would not see one
         trainable = tune.with_resources(trial, resources)
         folder = of.out / NAME
         if tune.Tuner.can_restore(str(folder)):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from restoration.console import common_options, echo_json, print_table, say, threads_option
+from restoration.console import common_options, echo_json, keywords, print_table, say, threads_option
 from restoration.errors import BadOption
 
 if TYPE_CHECKING:
@@ -17,20 +16,6 @@ if TYPE_CHECKING:
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 ENGINES = click.Choice(["optuna", "ray"])
-
-
-def _values(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
-    """Read PART.KEY=VALUE; a value that is no JSON is a text."""
-    found = {}
-    for text in texts:
-        name, sign, value = text.partition("=")
-        if not sign or "." not in name:
-            raise click.BadParameter(f"{text!r} is not PART.KEY=VALUE, such as training.steps=2000")
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
-    return found
 
 
 @click.command()
@@ -48,7 +33,7 @@ def _values(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ..
     "--set",
     "fixed",
     multiple=True,
-    callback=_values,
+    callback=keywords,
     metavar="PART.KEY=VALUE",
     help="Set an option or a setting of all trials, as in network.width=16 or training.steps=500. May be repeated.",
 )

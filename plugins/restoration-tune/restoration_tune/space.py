@@ -111,6 +111,9 @@ def applied(recipe: Recipe, settings: Training, chosen: Mapping[str, Any]) -> tu
 
     from restoration.recipe import with_options
 
+    strange = [name for name in chosen if "." not in name and name not in PARTS]
+    if strange:
+        raise BadOption(f"{strange[0]}: say which part, as in training.{strange[0]} or network.{strange[0]}")
     parts = {name: value for name, value in chosen.items() if name in PARTS}
     options = {name: value for name, value in chosen.items() if "." in name and not name.startswith("training.")}
     numbers = {name.partition(".")[2]: value for name, value in chosen.items() if name.startswith("training.")}

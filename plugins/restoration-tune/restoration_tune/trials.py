@@ -68,8 +68,12 @@ class Search:
         name = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:10]
         return self.out / "trials" / name
 
-    def run(self, chosen: Mapping[str, Any], report: Callable[[int, float, float], None]) -> tuple[float, float, float]:
-        """Train with chosen values; return the best PSNR in dB, the last loss, and seconds. Raises `RestorationError`.
+    def run(
+        self, chosen: Mapping[str, Any], report: Callable[[int, float, float], None]
+    ) -> tuple[float, float | None, float]:
+        """Train with chosen values; return the best PSNR in dB, the last loss if it is known, and seconds.
+
+        Raises `RestorationError`.
 
         `report` is told the step, PSNR and loss of every validation; what it raises, such as `Pruned`, ends the trial.
         """
@@ -78,7 +82,7 @@ class Search:
 
         prepare(self.threads)
         recipe, settings = applied(self.recipe, self.settings, chosen)
-        best, loss, begun, seen = float("-inf"), float("nan"), time.perf_counter(), 0.0
+        best, loss, begun, seen = float("-inf"), None, time.perf_counter(), 0.0
 
         def observe(progress: Any) -> None:
             nonlocal best, loss, seen

@@ -173,5 +173,12 @@ def test_ray_searches_the_same_space_with_trials_side_by_side(restore: Run, fold
 def test_what_an_engine_does_not_use_is_refused(restore: Run, folder: Path) -> None:
     done = restore(*command("--jobs", 2), cwd=folder)
     assert done.returncode == 2 and "--address and --jobs are for --engine ray" in done.stderr
+    for more, said in (
+        (("--set", "steps=4"), "steps: say which part, as in training.steps"),
+        (("--set", "training.held_out=0"), "trials are compared by validation: name --validation DIR"),
+        (("--validation", "photos"), "--validation takes the place of training.held_out"),
+    ):
+        refused = restore(*command(*more), cwd=folder)
+        assert refused.returncode == 2 and said in refused.stderr and not (folder / "out").exists()
     clash = restore(*command("--set", "network.width=4"), cwd=folder)
     assert clash.returncode == 2 and "--set network.width: space.toml searches it" in clash.stderr
