@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,6 @@ class Search:
     validation: Path | None = None
     device: str = "cpu"
     threads: int | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
 
     def folder(self, chosen: Mapping[str, Any]) -> Path:
         """Return the folder of a trial: the same values have the same, so that an interrupted trial goes on."""
