@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from restoration.interfaces import SDESchedule as SDESchedule
     from restoration.interfaces import SetMetric as SetMetric
     from restoration.interfaces import Task as Task
+    from restoration.loading import load as load
     from restoration.metrics import ms_ssim as ms_ssim
     from restoration.metrics import psnr as psnr
     from restoration.metrics import ssim as ssim
@@ -77,6 +78,7 @@ _WHERE = {
     "interfaces": "AnnealedObjective BetaSchedule BoundedNetwork DescribedMetric DiscreteSchedule EnlargingNetwork "
     "KnowingTask Limits Metric Network NoiseSchedule Objective Observation Operator ReportingRestorer Restorer Result "
     "Sampler SDESchedule SetMetric Task",
+    "loading": "load",
     "metrics": "ms_ssim psnr ssim",
     "picture": "Picture",
     "randomness": "RowGenerators keyed_generator",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from restoration.documents import read_document
-from restoration.errors import BadWeights, UnknownName, nearest
-from restoration.hub import NoRepository, Repository, Unreachable, is_repository
+from restoration.errors import BadWeights, UnknownName
+from restoration.hub import current_terms, is_repository, pull, repository
+from restoration.hub.header import license_of
 from restoration.recipe import Recipe, default_recipe
 from restoration.registry import registry
 from restoration.registry.cards import RestorerCard, ScheduleCard, TaskCard, WeightsCard
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("restoration")
 
-CONFIG, MODEL, CARD = "config.json", "model.safetensors", "README.md"
-"""The files of a folder of weights: the recipe, the tensors and the model card."""
+CONFIG, MODEL, CARD = repository.CONFIG, repository.MODEL, repository.CARD
 FILES = (CONFIG, MODEL, CARD)
+"""The files of a folder of weights: the recipe, the tensors and the model card."""
 MOST_TENSORS = 10_000
 """Tensors that a network may have; the largest of all have a few thousand."""
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pkl", ".onnx", ".json")
@@ -43,12 +44,13 @@ SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pkl", ".onnx", ".j
 class Folder:
     """A folder of weights on this disk, and its origin: the name of a card, a path, or `owner/name@commit`.
 
-    `model` is the name of the file of tensors.
+    `model` is the name of the file of tensors, `license` what a plugin's card states where the model card does not.
     """
 
     path: Path
     origin: str
     model: str = MODEL
+    license: str = ""
 
     def recipe(self) -> Recipe:
         """Read its recipe. Raises `BadWeights`."""
@@ -66,6 +68,14 @@ class Folder:
         except OSError as error:
             raise BadWeights(f"{path}: {error.strerror}") from error
 
+    def stated_license(self) -> str:
+        """Return the licence that its model card states, "" if none. Raises `BadWeights`."""
+        return license_of(self.card()) or self.license.lower()
+
+    def files(self) -> dict[str, Path]:
+        """Return the recipe and the tensors, by their names in a repository."""
+        return {CONFIG: self.path / CONFIG, MODEL: self.path / self.model}
+
     def size(self) -> int:
         """Return the bytes of its file of tensors. Raises `OSError`."""
         return (self.path / self.model).stat().st_size
@@ -78,7 +88,7 @@ def bundled(card: WeightsCard) -> Folder:
     folders = (spec.submodule_search_locations or []) if spec else []
     for folder in folders:
         if (Path(folder) / inside / CONFIG).is_file():
-            return Folder(path=Path(folder) / inside, origin=card.name)
+            return Folder(path=Path(folder) / inside, origin=card.name, license=card.license)
     raise BadWeights(f"weights {card.name!r} are not where their plugin says, {card.factory}; install it again")
 
 
@@ -87,8 +97,17 @@ def resolve(name: str | None, method: str, task: str, *, offline: bool = False) 
 
     A path is that of a folder, or of a file of tensors or a recipe that has the other beside it.
 
-    Returns None for a method that needs no weights. Raises `UnknownName` or `BadWeights`, with what there is.
+    Returns None for a method that needs no weights. Raises `UnknownName` or `BadWeights`, with what there is, also for
+    weights that do not fulfil the terms that hold, see `restoration.hub.terms`.
     """
+    terms = current_terms()
+    folder = _find(name if name is None else terms.pinned(name), method, task, offline)
+    if folder is not None:
+        terms.check(folder.origin, folder.stated_license, folder.files())
+    return folder
+
+
+def _find(name: str | None, method: str, task: str, offline: bool) -> Folder | None:
     if name is None:
         return _default(method, task)
     path = Path(name).expanduser()
@@ -102,7 +121,9 @@ def resolve(name: str | None, method: str, task: str, *, offline: bool = False) 
     if name.startswith((".", "/", "~")) or name.lower().endswith(SUFFIXES):
         raise BadWeights(f"{name}: there is no such file or folder")
     if is_repository(name):
-        return pull(name, offline=offline, known=list(cards), about={"method": method, "task": task})
+        about = {"method": method, "task": task}
+        path = pull(name, offline=offline, known=cards, about={key: value for key, value in about.items() if value})
+        return Folder(path=path, origin=f"{name.partition('@')[0]}@{path.name}")
     raise registry().unknown(WeightsCard, name)
 
 
@@ -163,37 +184,6 @@ def recipe_with_prior(folder: Folder, method: str, task: str) -> Recipe:
         )
     kept = recipe.method if recipe.method.name == method else own.method
     return replace(recipe, method=kept, task=own.task, sampler=own.sampler)
-
-
-def pull(name: str, *, offline: bool, known: list[str], about: Mapping[str, str]) -> Folder:
-    """Fetch `owner/name[@revision]` from the Hugging Face Hub, or from its cache; `offline` sends nothing.
-
-    Where the Hub does not answer, the cache may serve instead. Raises `BadWeights`.
-    """
-    from huggingface_hub.constants import HF_HUB_OFFLINE
-
-    name, _, revision = name.partition("@")
-    repository = Repository(name=name, revision=revision or "main", about=about)
-    try:
-        if offline or HF_HUB_OFFLINE:
-            raise Unreachable("--offline was given" if offline else "HF_HUB_OFFLINE is set")
-        config, _ = repository.fetch(CONFIG, MODEL)
-    except NoRepository as error:
-        raise BadWeights(f"{error}{_hint(name, known)}") from error
-    except Unreachable as error:
-        found = repository.cached(CONFIG, MODEL)
-        if found is None:
-            hint = _hint(name, known)
-            raise BadWeights(f"{name} is not in the Hub's cache on this machine, and {error}{hint}") from error
-        if not offline and not HF_HUB_OFFLINE:
-            log.warning("%s; %s is that of the cache on this machine", error, name)
-        config = found[0]
-    return Folder(path=config.parent, origin=f"{name}@{config.parent.name}")
-
-
-def _hint(name: str, known: list[str]) -> str:
-    near, missing = nearest(name, known), registry().hint(name.partition("/")[0])
-    return f"; did you mean {near!r}?" if near else f"; {missing}" if missing else ""
 
 
 def check(folder: Folder, recipe: Recipe) -> None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import click
 
 from restoration.cli.headings import under
+from restoration.cli.terms import license_option, locked_option
 from restoration.console import keywords
 from restoration.registry.cards import Card, NetworkCard, RestorerCard, SamplerCard, TaskCard, WeightsCard
 
@@ -100,6 +101,8 @@ how_to_restore = combine(
             help="Weights to use: a folder, a name from `restore weights list`, or owner/name[@revision] on the "
             "Hugging Face Hub.  [default: those that came with the method]",
         ),
+        license_option(method),
+        locked_option(method),
         method(
             "--steps",
             type=click.IntRange(1),

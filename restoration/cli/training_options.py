@@ -10,6 +10,7 @@ import click
 
 from restoration.cli.headings import under
 from restoration.cli.options import SEED, combine, names
+from restoration.cli.terms import license_option, locked_option
 from restoration.console import keywords
 from restoration.registry.cards import NetworkCard, ObjectiveCard, SamplerCard, ScheduleCard, TaskCard
 from restoration.training.settings import OPTIMIZERS, TURNS, Training
@@ -97,6 +98,8 @@ training_options = combine(
             help="Initial weights: a folder, a name from `restore weights list`, owner/name[@revision] on the Hugging "
             "Face Hub, or none.  [default: those of --recipe, else none]",
         ),
+        license_option(what, "--start-license"),
+        locked_option(what),
         _part("network", "Network to train; `restore networks` lists them.  [default: that of the method]"),
         _part("schedule", "Noise schedule; `restore schedules` lists them.  [default: that of the method]"),
         _part("objective", "Training objective; `restore objectives` lists them.  [default: that of the method]"),

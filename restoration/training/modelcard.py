@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from restoration.hub import header
+
 if TYPE_CHECKING:
     from restoration.recipe import Part, Recipe
 
@@ -30,35 +32,30 @@ def model_card(recipe: Recipe) -> str:
         f"## Training\n\n{_training(recipe.training)}\n\n| setting | value |\n|---|---|\n{rows}",
         f"## License\n\n{_license(recipe.training)}",
     ]
-    return f"---\n{_header(recipe)}\n---\n\n" + "\n\n".join(filter(None, sections)) + "\n"
+    return f"---\n{_header(recipe)}---\n\n" + "\n\n".join(filter(None, sections)) + "\n"
 
 
 def _header(recipe: Recipe) -> str:
     """Return the metadata in YAML, as the Hub's own library writes it."""
-    from huggingface_hub import EvalResult, ModelCardData
+    return header.written(about(recipe).fields(""))
 
+
+def about(recipe: Recipe, license: str = "", name: str = "") -> header.About:
+    """Return what the header of weights with a recipe tells; licence and name are those given, or of the recipe."""
     method, task, record = recipe.method.name, recipe.task.name, recipe.training
-    results = None
+    results = []
     if validation := record.get("validation"):
-        result = EvalResult(
-            task_type="image-to-image",
-            dataset_type="imagefolder",
-            dataset_name=_judges(record),
-            metric_type="psnr",
-            metric_name="PSNR (RGB, dB)",
-            metric_value=validation["psnr_rgb"],
-        )
-        results = [result]
-    data = ModelCardData(
-        license=record.get("license"),
-        library_name="restoration",
-        pipeline_tag="image-to-image",
-        tags=["restoration", "image-restoration", method, task],
-        metrics=["psnr"],
-        model_name=f"{method}/{task}",
-        eval_results=results,
+        pictures = _judges(record)
+        how = f"PSNR, RGB, border {validation.get('border', 0)}; {validation['pictures']} pictures, validation"
+        results = [header.result(pictures, ("imagefolder", ""), how, validation["psnr_rgb"])]
+    return header.About(
+        name=name or f"{method}/{task}",
+        method=method,
+        task=task,
+        network=recipe.network.name if recipe.network else "",
+        license=license or record.get("license", ""),
+        results=results,
     )
-    return data.to_yaml()
 
 
 def _license(record: dict[str, Any]) -> str:

@@ -1,0 +1,30 @@
+"""`restore weights`: sets of weights on this machine and on the Hugging Face Hub, a file each sub-command."""
+
+from __future__ import annotations
+
+import click
+
+from restoration.cli.commands.weights.listing import list_weights
+from restoration.cli.commands.weights.locking import lock
+from restoration.cli.commands.weights.pulling import pull
+from restoration.cli.commands.weights.pushing import push
+from restoration.cli.commands.weights.searching import search
+from restoration.cli.commands.weights.showing import show
+from restoration.cli.commands.weights.verifying import verify
+
+
+@click.group()
+def weights() -> None:
+    """List, show, fetch, publish and verify sets of weights.
+
+    \b
+    Examples:
+      restore weights search --task derain
+      restore weights show owner/name
+      restore weights pull owner/name
+      restore weights push weights/ owner/name
+    """
+
+
+for _command in (list_weights, search, show, pull, push, verify, lock):
+    weights.add_command(_command)

@@ -1,0 +1,34 @@
+"""Weights that a sub-command names: a name, a folder, or owner/name[@revision] on the Hub, and which of these it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from restoration.hub import is_repository
+from restoration.registry import registry
+from restoration.registry.cards import WeightsCard
+from restoration.weights import Folder, resolve
+
+offline_option = click.option(
+    "--offline", is_flag=True, help="Do not use the network; weights of the Hub must be in its cache."
+)
+
+
+def card_names() -> list[str]:
+    """Return the names of the weights that came with plugins."""
+    return [card.name for card in registry().cards(WeightsCard)]
+
+
+def is_on_hub(name: str) -> bool:
+    """Return whether a name is that of a repository, and of nothing on this machine."""
+    return is_repository(name) and not Path(name).expanduser().exists() and name not in card_names()
+
+
+def folder_of(name: str, *, offline: bool = True) -> Folder:
+    """Return the folder of weights that a name stands for, fetched perhaps. Raises `UnknownName` or `BadWeights`."""
+    folder = resolve(name, "", "", offline=offline)
+    if folder is None:
+        raise registry().unknown(WeightsCard, name)
+    return folder
