@@ -45,7 +45,8 @@ class Repo:
     def commit(self, files: Mapping[str, bytes], branch: str = "main", message: str = "") -> str:
         """Add files on a branch; return the commit."""
         tree = {**self.commits.get(self.refs.get(branch, ""), {}), **files}
-        name = hashlib.sha1(f"{len(self.commits)}{sorted((k, git_id(v)) for k, v in tree.items())}".encode()).hexdigest()
+        ids = sorted((path, git_id(data)) for path, data in tree.items())
+        name = hashlib.sha1(f"{len(self.commits)}{ids}".encode()).hexdigest()
         self.commits[name] = tree
         self.refs[branch] = name
         self.messages.append(message)
@@ -107,7 +108,14 @@ class Answer(http.server.BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.answer()
 
-    do_GET = do_POST = do_PUT = do_HEAD
+    def do_GET(self) -> None:
+        self.answer()
+
+    def do_POST(self) -> None:
+        self.answer()
+
+    def do_PUT(self) -> None:
+        self.answer()
 
     def answer(self) -> None:
         self.hub.asked.append(f"{self.command} {self.path}")
@@ -186,7 +194,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
     def give(self, data: bytes, etag: str, commit: str, *, large: bool) -> None:
         """Send a file, in the way that is wrong."""
         how, length = self.hub.how, None
-        if how == "changed" and large or how == "changed recipe" and not large:
+        if how == ("changed" if large else "changed recipe"):
             data = data[:-1] + bytes([data[-1] ^ 1])
         elif how == "escape" and large:
             etag = "../../../../escaped"
@@ -321,9 +329,11 @@ class Answer(http.server.BaseHTTPRequestHandler):
             return
         objects = []
         for one in json.loads(self.body)["objects"]:
-            actions = {} if one["oid"] in self.hub.objects else {
-                "actions": {"upload": {"href": f"{self.hub.url}/lfs/{one['oid']}"}}
-            }
+            actions = (
+                {}
+                if one["oid"] in self.hub.objects
+                else {"actions": {"upload": {"href": f"{self.hub.url}/lfs/{one['oid']}"}}}
+            )
             objects.append({"oid": one["oid"], "size": one["size"], **actions})
         self.tell(200, {"transfer": "basic", "objects": objects}, {"Content-Type": "application/vnd.git-lfs+json"})
 

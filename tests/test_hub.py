@@ -1,102 +1,29 @@
-"""Weights from a server that is slow, wrong or hostile: one line says what it is, and nothing is written astray."""
+"""Weights from a Hub that is slow, wrong or hostile: one line says what it is, and nothing is written astray."""
 
 from __future__ import annotations
 
 import hashlib
-import http.server
 import os
+import shutil
 import socket
-import threading
 import time
-from contextlib import contextmanager
-from pathlib import Path
-from typing import ClassVar
 
 import pytest
+from hub import TOKEN, hub
 
 from restoration.errors import BadWeights
 from restoration.hub import Repository, Unreachable, is_repository
 from restoration.hub.trouble import within
 
 COMMIT = "0123456789" * 4
+NAME = "someone/small"
 
 
-class Server(http.server.BaseHTTPRequestHandler):
-    """A repository, `someone/small`, of a folder; `how` says what is wrong with it."""
-
-    protocol_version = "HTTP/1.1"
-    folder: Path
-    how: str
-    asked: list[str]
-    tokens: ClassVar[list[tuple[str, str | None]]] = []
-
-    def do_HEAD(self) -> None:
-        self.answer(body=False)
-
-    def do_GET(self) -> None:
-        self.answer(body=True)
-
-    def answer(self, *, body: bool) -> None:
-        self.asked.append(f"{self.command} {self.path}")
-        self.tokens.append((self.headers["Host"].partition(":")[0], self.headers["Authorization"]))
-        file = self.folder / self.path.rpartition("/")[2]
-        if not self.path.startswith("/someone/small/resolve/") or self.how in STATUS:
-            self.told(STATUS.get(self.how, 404), {"Retry-After": "7"})
-        elif self.how == "silent":
-            self.rfile.read(1)  # until the other side has had enough
-        elif self.how == "circle":
-            self.told(302, {"Location": self.path})
-        elif self.how == "elsewhere" and file.suffix == ".safetensors" and "127.0.0.1" in self.headers["Host"]:
-            other = f"http://localhost:{self.server.server_address[1]}{self.path}"
-            digest, size = hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size
-            linked = {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": size, "X-Repo-Commit": COMMIT}
-            self.told(302, {**linked, "Location": other})
-        elif self.how == "page":
-            self.told(200, {}, b"<html>Please log in</html>")
-        else:
-            self.give(file, body)
-
-    def give(self, file: Path, body: bool) -> None:
-        data, model = file.read_bytes(), file.suffix == ".safetensors"
-        etag = hashlib.sha256(data).hexdigest()
-        if model and self.how == "changed":
-            data = data[:-1] + bytes([data[-1] ^ 1])
-        if model and self.how == "escape":
-            etag = "../../../../escaped"
-        headers = {"ETag": f'"{etag}"', "X-Repo-Commit": "../../.." if self.how == "commit" else COMMIT}
-        begin = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
-        if begin and self.how == "cut once":
-            self.told(206, {**headers, "Content-Range": f"bytes {begin}-{len(data) - 1}/{len(data)}"}, data[begin:])
-        else:
-            self.told(200, headers, data, body=body, cut=model and self.how in ("cut", "cut once"))
-
-    def told(self, status, headers, data=b"", *, body=True, cut=False) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(data))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if body and self.command != "HEAD":
-            self.wfile.write(data[: len(data) // 2] if cut else data)
-        self.close_connection = cut or self.close_connection
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-STATUS = {"busy": 429, "ill": 500, "away": 503, "teapot": 418}
-
-
-@contextmanager
-def served(folder, how, home):
-    """The environment of a user of such a server, and the list of what it was asked."""
-    asked: list[str] = []
-    handler = type("Given", (Server,), {"folder": folder, "how": how, "asked": asked})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}"
-        unset = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-        yield {**unset, "HF_ENDPOINT": address, "HF_HOME": str(home), "HF_HUB_ETAG_TIMEOUT": "1"}, asked
-        server.shutdown()
+@pytest.fixture
+def served(weights):
+    """A Hub that has the small weights, and their commit."""
+    with hub() as one:
+        yield one, one.put(NAME, weights)
 
 
 WRONG = {
@@ -108,61 +35,198 @@ WRONG = {
     "circle": "redirects in a circle",
     "page": "is no Hub",
     "escape": "it names no commit, ETag or size that can be used",
+    "no etag": "it names no commit, ETag or size that can be used",
     "commit": "it names no commit, ETag or size that can be used",
+    "other commit": "the Hub (http://127.0.0.1:",
     "changed": "came damaged, and nothing of it is kept: its SHA-256 is",
+    "changed recipe": "came damaged, and nothing of it is kept: its SHA-1 of git is",
     "cut": "did not come whole: the connection was cut after",
+    "short": "bytes it should have",
+    "long": "did not come whole: the connection was cut after",
+    "endless": "of someone/small has 1125899.9 GB, and",
+    "huge recipe": "has 1074 MB, too long for such a file",
 }
 
 
 @pytest.mark.parametrize("how", WRONG)
-def test_a_server_that_is_wrong_is_named_as_what_it_is_in_one_line(restore, weights, tmp_path, how):
+def test_a_server_that_is_wrong_is_named_as_what_it_is_in_one_line(restore, served, tmp_path, how):
     home = tmp_path / "deep" / "home"
-    with served(weights, how, home) as (env, _):
-        done = restore("weights", "show", "someone/small", env=env, timeout=60)
+    before = everything_beside(home)
+    served[0].how = how
+    done = restore("weights", "pull", NAME, "-q", env=served[0].env(home), timeout=60)
     assert done.returncode == 2
     assert WRONG[how] in done.stderr
     assert "fault" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert not list(tmp_path.rglob("*escaped*"))
+    assert done.stdout == ""
+    assert everything_beside(home) == before
+    assert not list(home.rglob("*.part"))
     assert not [path for path in home.rglob("*") if path.is_file() and path.stat().st_size > 5000]
 
 
-def test_a_download_that_was_cut_goes_on_where_it_was(restore, weights, tmp_path):
-    with served(weights, "cut once", tmp_path) as (env, asked):
-        done = restore("weights", "show", "someone/small", "--json", env=env)
+def everything_beside(home):
+    """All that is around a cache, which nothing may be added to."""
+    return {path for path in home.parents[1].rglob("*") if home not in path.parents and path not in (home, home.parent)}
+
+
+def test_a_server_that_sends_a_byte_now_and_then_is_left(restore, served, tmp_path):
+    served[0].how = "slow"
+    slow = "import restoration.hub.download as download; download.STRETCH = 0.5"
+    done = restore("weights", "pull", NAME, "-q", env=served[0].env(tmp_path), first=slow)
+    assert done.returncode == 2
+    assert "is too slow: " in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_download_that_was_cut_goes_on_where_it_was(restore, served, weights, tmp_path):
+    hub, commit = served
+    hub.how = "cut once"
+    done = restore("weights", "pull", NAME, env=hub.env(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert [line.partition("/")[0] for line in asked if "model" in line] == ["HEAD ", "GET ", "GET "]
-    blob = tmp_path / "hub/models--someone--small/snapshots" / COMMIT / "model.safetensors"
+    assert [line.partition(" ")[0] for line in hub.requests("model.safetensors")] == ["HEAD", "GET", "GET"]
+    blob = tmp_path / "hub/models--someone--small/snapshots" / commit / "model.safetensors"
+    assert done.stdout == f"{blob.parent}\n"
     assert blob.read_bytes() == (weights / "model.safetensors").read_bytes()
     blob.write_bytes(blob.read_bytes()[:-1] + b"?")
-    with served(weights, "well", tmp_path) as (env, _):
-        again = restore("weights", "show", "someone/small", "--json", env=env)
+    hub.how = ""
+    again = restore("weights", "pull", NAME, env=hub.env(tmp_path))
     assert "was damaged, and is removed from the cache" in again.stderr
     assert blob.read_bytes() == (weights / "model.safetensors").read_bytes()
     assert blob.resolve().name == hashlib.sha256(blob.read_bytes()).hexdigest()
 
 
-def test_large_files_come_from_another_host_which_is_not_shown_the_token(restore, weights, tmp_path):
-    Server.tokens.clear()
-    with served(weights, "elsewhere", tmp_path) as (env, _):
-        done = restore("weights", "show", "someone/small", "--json", env={**env, "HF_TOKEN": "hf_secret"})
+def test_large_files_come_from_another_host_which_is_not_shown_the_token(restore, served, tmp_path):
+    hub, _ = served
+    hub.how = "elsewhere"
+    done = restore("weights", "pull", NAME, env=hub.env(tmp_path, "hf_secret"))
     assert done.returncode == 0, done.stderr
-    assert ("127.0.0.1", "Bearer hf_secret") in Server.tokens
-    assert {token for host, token in Server.tokens if host == "localhost"} == {None}
+    assert ("127.0.0.1", "Bearer hf_secret") in hub.tokens
+    assert {token for host, token in hub.tokens if host == "localhost"} == {None}
 
 
-def test_offline_asks_nothing_at_all_and_a_server_that_is_ill_leaves_the_cache(restore, weights, tmp_path):
-    with served(weights, "well", tmp_path) as (env, _):
-        assert restore("weights", "show", "someone/small@v1.0", env=env).returncode == 0
-    with served(weights, "away", tmp_path) as (env, asked):
-        for which, code in (("someone/small@v1.0", 0), (f"someone/small@{COMMIT}", 0), ("someone/other", 2)):
-            done = restore("weights", "show", which, "--offline", env=env)
+def test_offline_asks_nothing_at_all_and_a_server_that_is_ill_leaves_the_cache(restore, served, tmp_path):
+    hub, commit = served
+    hub.repos[NAME].refs["v1.0"] = commit
+    env = hub.env(tmp_path)
+    assert restore("weights", "pull", f"{NAME}@v1.0", env=env).returncode == 0
+    hub.asked.clear()
+    for which, code in ((f"{NAME}@v1.0", 0), (f"{NAME}@{commit}", 0), ("someone/other", 2)):
+        for offline in (("--offline",), ()):
+            variable = {} if offline else {"HF_HUB_OFFLINE": "1"}
+            done = restore("weights", "pull", which, *offline, env={**env, **variable})
             assert done.returncode == code, done.stderr
-        assert restore("weights", "show", f"someone/small@{COMMIT}", env=env).returncode == 0
-        assert asked == []
-        done = restore("weights", "show", "someone/small@v1.0", env=env)
-        assert done.returncode == 0
-        assert "503, Service Unavailable; try again later; someone/small is that of the cache" in done.stderr
+    assert restore("weights", "pull", f"{NAME}@{commit}", env=env).returncode == 0
+    assert hub.asked == [], "a full commit that is in the cache needs nobody"
+    hub.how = "away"
+    done = restore("weights", "pull", f"{NAME}@v1.0", env=env)
+    assert done.returncode == 0
+    assert "503, Service Unavailable; try again later; someone/small is that of the cache" in done.stderr
+
+
+def test_a_branch_that_moved_brings_the_new_commit_and_an_old_one_stays_where_it_is(restore, served, tmp_path, weights):
+    hub, first = served
+    env = hub.env(tmp_path)
+    assert first in restore("weights", "pull", NAME, env=env).stdout
+    changed = shutil.copytree(weights, tmp_path / "changed")
+    (changed / "README.md").write_text("---\nlicense: cc0-1.0\n---\n# Other words\n")
+    second = hub.put(NAME, changed)
+    moved = restore("weights", "pull", NAME, "--json", env=env)
+    assert second in moved.stdout
+    assert moved.stderr == "", "the tensors are the same, so nothing large is fetched"
+    assert len(hub.requests("GET", "model.safetensors")) == 1
+    assert first in restore("weights", "pull", f"{NAME}@{first}", env=env).stdout
+    gone = restore("weights", "pull", f"{NAME}@v9", env=env)
+    assert (gone.returncode, gone.stderr) == (2, f"error: {NAME} on the Hub has no revision 'v9'\n")
+
+
+def test_what_is_private_gated_or_gone_is_told_from_what_is_there(restore, served, weights, tmp_path):
+    hub, _ = served
+    hub.put("someone/hidden", weights, private=True)
+    hub.put("someone/asking", weights, gated=True)
+    (bare := tmp_path / "bare").mkdir()
+    (bare / "README.md").write_text("# nothing\n")
+    hub.put("someone/bare", bare)
+    for name, words in {
+        "someone/hidden": "is not on the Hub, or is private (then `hf auth login`)",
+        "someone/asking": "is gated: ask for access on its page, then `hf auth login`",
+        "someone/gone": "is not on the Hub, or is private",
+        "someone/bare": "is not a set of weights: it lacks config.json",
+        "ir-sde/derian": "did you mean 'ir-sde/derain'?",
+    }.items():
+        done = restore("weights", "pull", name, env=hub.env(tmp_path / "home"))
+        assert done.returncode == 2 and words in done.stderr, done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    for name in ("someone/hidden", "someone/asking"):
+        assert restore("weights", "pull", name, env=hub.env(tmp_path / "owner", TOKEN)).returncode == 0
+
+
+def test_the_first_pull_says_what_from_where_how_large_and_under_which_licence(restore, weights, tmp_path):
+    own = shutil.copytree(weights, tmp_path / "own")
+    with hub() as one:
+        for text, words in (
+            ("---\nlicense: cc-by-4.0\n---\n", "licence cc-by-4.0"),
+            ("---\nlicense: other\nlicense_name: Ours\n---\n", "licence ours"),
+            ("# nothing\n", "no licence stated"),
+            ("---\n<<: &a [*a]\nlicense: mit\n---\n", "licence mit"),
+            ("---\nlicense: {a: b}\n---\n", "no licence stated"),
+            ('---\nlicense: "\\e[31mred"\n---\n', "[31mred"),
+        ):
+            (own / "README.md").write_text(text)
+            home = tmp_path / f"home {words}" / str(len(text))
+            commit = one.put("someone/own", own)
+            done = restore("weights", "pull", "someone/own", env=one.env(home))
+            assert done.returncode == 0, done.stderr
+            size = (own / "model.safetensors").stat().st_size / 1e6
+            assert done.stderr.startswith(
+                f"note: fetching someone/own@{commit[:12]} from the Hub ({one.url}): {size:.1f} MB"
+            )
+            assert done.stderr.strip().endswith(words)
+            assert "\x1b" not in done.stderr
+            assert len(done.stderr.splitlines()) == 1
+            again = restore("weights", "pull", "someone/own", env=one.env(home))
+            assert again.stderr == ""
+
+
+def test_a_repository_is_looked_at_without_its_tensors(restore, served, tmp_path, weights):
+    hub, commit = served
+    done = restore("weights", "show", NAME, "--json", env=hub.env(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert f'"origin": "{NAME}@{commit}", "path": null, "mb": ' in done.stdout
+    assert hub.requests("GET", "model.safetensors") == []
+    assert len(hub.requests("HEAD", "model.safetensors")) == 1
+    assert "# ir-sde/derain" in restore("weights", "show", NAME, env=hub.env(tmp_path)).stdout
+    assert restore("weights", "show", NAME, "--offline", env=hub.env(tmp_path)).returncode == 0
+    lacking = restore("weights", "pull", NAME, "--offline", env=hub.env(tmp_path))
+    assert (lacking.returncode, "is not in the Hub's cache" in lacking.stderr) == (2, True)
+
+
+def test_the_hub_is_told_who_asks_and_for_what(restore, served, tmp_path, rainy):
+    hub, _ = served
+    how = ("-m", "ir-sde", "-t", "derain", "--weights", NAME, "--steps", 1)
+    done = restore("run", *how, rainy, env=hub.env(tmp_path))
+    assert done.returncode == 0, done.stderr
+    agent = next(agent for agent in hub.agents if "method/" in agent)
+    assert agent.startswith("restoration/") and agent.endswith("; method/ir-sde; task/derain")
+    assert "; hf_hub/" in agent
+
+
+def test_code_that_lies_in_a_repository_is_neither_fetched_nor_run(restore, weights, tmp_path):
+    own = shutil.copytree(weights, tmp_path / "own")
+    for name in ("evil.py", "pytorch_model.bin", "__init__.py", "setup.py"):
+        (own / name).write_text(f"open({str(tmp_path / 'run')!r}, 'w')")
+    with hub() as one:
+        one.put("someone/own", own)
+        done = restore("weights", "pull", "someone/own", "-o", tmp_path / "here", env=one.env(tmp_path / "home"))
+        assert done.returncode == 0, done.stderr
+        assert {line.rpartition("/")[2] for line in one.requests("resolve")} == {
+            "config.json",
+            "README.md",
+            "model.safetensors",
+        }
+        assert sorted(os.listdir(tmp_path / "here")) == ["README.md", "config.json", "model.safetensors"]
+        assert not (tmp_path / "run").exists()
+        twice = restore("weights", "pull", "someone/own", "-o", tmp_path / "here", env=one.env(tmp_path / "home"))
+        assert (twice.returncode, "is already there; name another folder with -o" in twice.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,10 @@ BLOCK = re.compile(r"\A(\s*---[ \t]*\r?\n)(.*?)(^---[ \t]*(?:\r?\n|\Z))", re.DOT
 """A header: what opens it, its lines, what closes it."""
 LONGEST = 1 << 16
 """Characters that a header may have."""
+MOST_BRACKETS = 500
+"""Lists and mappings in brackets that it may have."""
+LONGEST_NAME = 100
+"""Characters that the name of a licence may have."""
 MERGED = re.compile(r"<<\s*:")
 """What makes a few lines of YAML grow without end."""
 COLUMNS = ("pictures", "evaluations", "input", "restored", "protocol")
@@ -77,7 +81,7 @@ class About:
             pipeline_tag="image-to-image",
             tags=list(filter(None, ["restoration", "image-restoration", self.method, self.task, self.network, *sets])),
             metrics=["psnr"] if results else None,
-            model_name=self.name,
+            model_name=self.name if results else None,
             eval_results=results or None,
         )
         return dict(data.to_dict())  # type: ignore[no-untyped-call]
@@ -116,24 +120,35 @@ def header_of(text: str) -> dict[str, Any]:
     match = BLOCK.match(text)
     if match is None:
         return {}
-    if len(match[2]) > LONGEST or MERGED.search(match[2]):
-        raise BadWeights("the header of README.md is too long, or merges mappings, which a model card has no use for")
+    lines = match[2]
+    if len(lines) > LONGEST or lines.count("[") + lines.count("{") > MOST_BRACKETS or MERGED.search(lines):
+        raise BadWeights(
+            "the header of README.md is too long, too nested, or merges mappings; no model card needs that"
+        )
     try:
-        return dict(ModelCard(f"---\n{match[2]}---\n").data.to_dict())  # type: ignore[no-untyped-call]
+        return dict(ModelCard(f"---\n{lines}---\n").data.to_dict())  # type: ignore[no-untyped-call]
     except Exception as error:  # whatever YAML and the Hub's library make of a stranger's text
         raise BadWeights(f"the header of README.md cannot be read: {one_line(error)}") from error
 
 
 def license_of(text: str) -> str:
-    """Return the licence that a card states, in small letters; "" if it states none, or has no header to be read."""
-    try:
-        header = header_of(text)
-    except BadWeights:
-        return ""
-    stated = header.get("license")
-    if stated == "other":
-        stated = header.get("license_name")
-    return stated.lower() if isinstance(stated, str) else ""
+    """Return the licence that a card states, in small letters; "" if it states none.
+
+    Only the lines of its name are read: a stranger's YAML is not needed for that.
+    """
+    match = BLOCK.match(text)
+    lines = match[2] if match else ""
+    stated = _line(lines, "license")
+    return _line(lines, "license_name") if stated == "other" else stated
+
+
+def _line(lines: str, name: str) -> str:
+    """Return the text that a line of a header gives a name, or the first of its list, in small letters."""
+    found = re.search(
+        rf"^{name}[ \t]*:[ \t]*(?:\n[ \t]*-[ \t]+|\[[ \t]*)?([^\s\[\]{{}},#][^\n,#\]]*)", lines, re.MULTILINE
+    )
+    words = found[1].strip() if found else ""
+    return words.strip("'\"").strip().lower() if len(words) <= LONGEST_NAME else ""
 
 
 def scores(text: str) -> list[Score]:

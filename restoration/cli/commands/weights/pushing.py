@@ -9,7 +9,7 @@ import click
 from restoration.cli.commands.weights.found import folder_of, is_on_hub
 from restoration.console import debug_option, echo_json, json_option, quiet_option, say, show_warnings
 from restoration.errors import BadWeights, RestorationError
-from restoration.hub.header import completed
+from restoration.hub.header import completed, header_of
 from restoration.hub.publishing import Pushed
 from restoration.hub.repository import REPOSITORY
 from restoration.registry import registry
@@ -110,7 +110,9 @@ def _all(owner: str, plugin: str | None) -> list[tuple[Folder, str]]:
     cards = [card for card in registry().cards(WeightsCard) if any(card in one.cards for one in plugins)]
     if not cards:
         raise BadWeights(f"no weights came with {plugin or 'the plugins'}; `restore weights list` shows what there is")
-    return [(bundled(card), f"{owner}/restoration-{card.name.replace('/', '-')}") for card in cards]
+    folders = [bundled(card) for card in cards]
+    once = {folder.path: folder for folder in reversed(folders)}  # one set may serve several methods
+    return [(folder, f"{owner}/restoration-{folder.origin.replace('/', '-')}") for folder in reversed(once.values())]
 
 
 def _pushed(
@@ -131,6 +133,7 @@ def _pushed(
 
     check_network(folder)
     text, recipe = folder.card(), folder.recipe()
+    header_of(text)  # raises for what cannot be read, in which nobody could look for a licence
     stated = license or folder.stated_license()
     if not stated:
         say(f"warning: {name} states no licence, so nobody may use it; name one with --license")
