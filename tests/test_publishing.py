@@ -7,13 +7,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from hub import TOKEN, hub
 from huggingface_hub import ModelCard
-from small import make_weights, picture
+from small import SMALL, make_weights, picture
 
 from restoration.images import write
 from restoration.registry import registry
 from restoration.registry.cards import WeightsCard
+from restoration.training.records import CHECKPOINT
 from restoration.weights import bundled
 
 NAME = "someone/derain"
@@ -247,3 +249,30 @@ def test_in_python_a_name_is_a_restoration_that_is_ready(restore, published, tmp
     assert Path(here.stdout.strip()).read_bytes() == (tmp_path / "out.png").read_bytes()
     assert "have the licence mit, and only cc0-1.0 is taken" in run(commit, license="cc0-1.0").stderr
     assert "there is no restoration.lock" in run(None, locked=True).stderr
+
+
+def test_a_set_that_was_trained_here_has_elsewhere_the_figure_of_its_card(restore, one, pictures, tmp_path):
+    pairs = tmp_path / "pairs"
+    for number in range(2):
+        clean = picture(40, 48, 50 + number)
+        noise = torch.randn(clean.pixels.shape, generator=torch.Generator().manual_seed(number))
+        for part, pixels in (("GT", clean.pixels), ("LQ", (clean.pixels + 0.1 * noise).clamp(0, 1))):
+            (pairs / part).mkdir(parents=True, exist_ok=True)
+            write(clean.with_pixels(pixels), pairs / part / f"{number}.png")
+    small = [f"network.{name}={json.dumps(value)}" for name, value in SMALL.items()]
+    own = [word for setting in small for word in ("--set", setting)]
+    quick = ("--steps", 3, "--batch", 1, "--patch", 16, "--validate-every", 3, "--workers", 0, "--precision", "fp32")
+    what = ("regression", "-t", "denoise", "--data", pictures, "--validation", pairs, "--license", "cc0-1.0")
+    done = restore("train", *what, *own, *quick, "--out", tmp_path / "out", "-q")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / CHECKPOINT).exists(), "which is not pushed"
+    pushed = restore("weights", "push", tmp_path / "out", "someone/trained", env=one.env(tmp_path / "here", TOKEN))
+    assert pushed.returncode == 0, pushed.stderr
+    assert held(one, "someone/trained").keys() - {".gitattributes"} == FILES
+    (result,) = ModelCard(held(one, "someone/trained")["README.md"].decode()).data.eval_results
+    there = one.env(tmp_path / "there")
+    how = ("--weights", "someone/trained", "--license", "permissive", "--metrics", "psnr", "--precision", "fp32")
+    scored = restore("score", "-m", "regression", "-t", "denoise", "--data", pairs, *how, "--json", env=there)
+    assert scored.returncode == 0, scored.stderr
+    found = json.loads(scored.stdout)["methods"]["regression"]["metrics"]["psnr"]["mean"]
+    assert found == pytest.approx(result.metric_value, abs=0.011)

@@ -99,7 +99,7 @@ COMMANDS = {
     "objectives": ("lists:objectives", "List the training objectives."),
     "samplers": ("lists:samplers", "List the samplers."),
     "metrics": ("lists:metrics", "List the metrics."),
-    "weights": ("weights:weights", "List weights, or show a set of them."),
+    "weights": ("weights:weights", "List, fetch, publish and verify weights."),
     "plugins": ("plugins:plugins", "List plugins, check them, or begin a new one."),
 }
 """The commands of `restoration.cli.commands`: where each stands there, and its line in `restore --help`."""
