@@ -20,8 +20,8 @@ PAGES = [
 ]
 CODE = [*ROOT.glob("restoration/**/*.py"), *ROOT.glob("plugins/*/restoration_*/**/*.py")]
 SCRIPTS = [*ROOT.glob("benchmarks/*.py"), *ROOT.glob("examples/**/*.py")]
-IMAGINED = ("restoration_median", "restoration_example")
-"""Packages that a page or the template makes up."""
+IMAGINED = ("restoration_median", "restoration_example", "restoration.lock")
+"""Packages that a page or the template makes up, and a file that only looks like a module."""
 
 NAME = re.compile(r"(?<![\w/.-])restoration(?:_[a-z0-9]+)*(?:[.:][A-Za-z_]\w*)+(?![\w/-])")
 LINK = re.compile(r"\]\(([^)#:\s]+)[^):]*\)")

@@ -250,7 +250,7 @@ def test_the_model_card_has_a_header_that_the_hub_reads(pictures, tmp_path, reci
     folder = train(recipe, pictures, tmp_path / "out", QUICK)
     data = ModelCard((folder.path / CARD).read_text()).data
     assert (data.library_name, data.pipeline_tag) == ("restoration", "image-to-image")
-    assert data.tags == ["restoration", "image-restoration", "regression", "denoise"]
+    assert data.tags == ["restoration", "image-restoration", "regression", "denoise", "nafnet-compact"]
     (result,) = data.eval_results
     assert result.metric_value == folder.recipe().training["validation"]["psnr_rgb"]
     assert result.dataset_name == f"held out of {pictures.name}"
