@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha1, sha256
+from hashlib import file_digest, sha1
 from http import HTTPStatus
+from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from restoration.errors import BadWeights, RestorationError, one_line
@@ -47,25 +50,27 @@ class Pushed:
 
 def push(
     name: str,
-    files: Mapping[str, bytes],
+    files: Mapping[str, bytes | Path],
     *,
     revision: str = "main",
     private: bool = False,
     message: str = "",
     dry_run: bool = False,
     card: Callable[[str], bytes] | None = None,
+    progress: bool = False,
 ) -> Pushed:
     """Make the files of a repository these; it is made if it is not there. Other files in it stay.
 
     Raises `BadWeights` for what the Hub refuses, `Unreachable` where it does not answer.
 
     * `name`: `owner/name`.
-    * `files`: what the files hold, by name.
+    * `files`: what the files hold, or where they are, by name.
     * `revision`: the branch; another than main is made of main if it is not there.
     * `private`: whether a repository that is made is for its owner alone.
     * `message`: that of the commit.
     * `dry_run`: whether nothing is sent, only compared.
     * `card`: makes README.md of the one that is there, if there is one; None to take that of `files`.
+    * `progress`: whether a bar is drawn on stderr.
     """
     repository, api = Repository(name=name, revision=revision), _api()
     there, exists = _present(api, repository)
@@ -73,7 +78,7 @@ def push(
         files = {**files, CARD: card(_readme(repository.at(str(there.sha))))}
     known = {one.rfilename: one for one in there.siblings or []} if there is not None else {}
     different = {path: data for path, data in files.items() if not _is_equal(known.get(path), data)}
-    size = sum(map(len, different.values()))
+    size = sum(data.stat().st_size if isinstance(data, Path) else len(data) for data in different.values())
     done = Pushed(repository=name, commit=str(there.sha) if there else "", files=tuple(different), size=size)
     if not different:
         return done
@@ -83,7 +88,9 @@ def push(
         _written(name, lambda: api.create_repo(name, private=private or None, exist_ok=True))
     if there is None and revision != "main":
         _written(name, lambda: api.create_branch(name, branch=revision, exist_ok=True))
-    commit = _commit(api, name, different, revision=revision, message=message or _message(different), parent=there)
+    with _progress(progress):
+        message = message or f"Upload {', '.join(different)} with restoration"
+        commit = _commit(api, name, different, revision=revision, message=message, parent=there)
     return Pushed(repository=name, commit=commit, files=done.files, size=size)
 
 
@@ -120,17 +127,29 @@ def _holds(info: ModelInfo, file: str) -> bool:
     return any(one.rfilename == file for one in info.siblings or [])
 
 
-def _is_equal(there: RepoSibling | None, data: bytes) -> bool:
+def _is_equal(there: RepoSibling | None, data: bytes | Path) -> bool:
     """Return whether a file of a repository holds this, by the hash that the Hub names."""
     if there is None:
         return False
-    if there.lfs is not None:
-        return bool(there.lfs.sha256 == sha256(data).hexdigest())
-    return bool(there.blob_id == sha1(b"blob %d\0" % len(data) + data).hexdigest())
+    with open(data, "rb") if isinstance(data, Path) else BytesIO(data) as file:
+        if there.lfs is not None:
+            return bool(there.lfs.sha256 == file_digest(file, "sha256").hexdigest())
+        whole = file.read()
+    return bool(there.blob_id == sha1(b"blob %d\0" % len(whole) + whole).hexdigest())
 
 
-def _message(files: Mapping[str, bytes]) -> str:
-    return f"Upload {', '.join(files)} with restoration"
+@contextmanager
+def _progress(drawn: bool) -> Iterator[None]:
+    """Let the Hub's library draw its bars, or not."""
+    from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
+
+    if not drawn:
+        disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not drawn:
+            enable_progress_bars()
 
 
 def _written(name: str, call: Callable[[], T]) -> T:
@@ -157,16 +176,14 @@ def _explained(name: str, error: Exception) -> RestorationError:
 
 
 def _commit(
-    api: HfApi, name: str, files: Mapping[str, bytes], *, revision: str, message: str, parent: ModelInfo | None
+    api: HfApi, name: str, files: Mapping[str, bytes | Path], *, revision: str, message: str, parent: ModelInfo | None
 ) -> str:
     """Send files in one commit; return its hash."""
     from huggingface_hub import CommitOperationAdd, get_session
-    from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
 
     operations = [CommitOperationAdd(path_in_repo=path, path_or_fileobj=data) for path, data in files.items()]
     session: Any = get_session()
     before, session.timeout = session.timeout, SILENCE
-    disable_progress_bars()
     try:
         info = api.create_commit(
             name,
@@ -179,5 +196,4 @@ def _commit(
         raise _explained(name, error) from error
     finally:
         session.timeout = before
-        enable_progress_bars()
     return str(info.oid)

@@ -97,7 +97,8 @@ def _reached(
             raise Unreachable("--offline was given" if offline else "HF_HUB_OFFLINE is set")
         return act(repository)
     except NoRepository as error:
-        raise BadWeights(f"{error}{_hint(name, known)}") from error
+        there = "; --offline takes what is in the cache" if repository.cached(*files) else _hint(name, known)
+        raise BadWeights(f"{error}{there}") from error
     except Unreachable as error:
         found = repository.cached(*files)
         if found is None:

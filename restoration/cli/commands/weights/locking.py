@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from restoration.cli.commands.weights.found import folder_of, is_on_hub, offline_option
+from restoration.cli.options import names as names_of
 from restoration.cli.terms import license_option
 from restoration.console import debug_option, echo_json, json_option, quiet_option
 from restoration.hub.lock import LOCK, Lock, Locked, hashes
@@ -25,7 +26,7 @@ lock_file_option = click.option(
 
 
 @click.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of(WeightsCard))
 @lock_file_option
 @license_option()
 @offline_option

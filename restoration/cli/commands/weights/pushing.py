@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from restoration.cli.commands.weights.found import folder_of, is_on_hub
-from restoration.console import debug_option, echo_json, json_option, quiet_option, say, show_warnings
+from restoration.cli.options import names as names_of
+from restoration.console import debug_option, echo_json, json_option, progress_wanted, quiet_option, say, show_warnings
 from restoration.errors import BadWeights, RestorationError
 from restoration.hub.header import completed, header_of
 from restoration.hub.publishing import Pushed
@@ -18,7 +19,7 @@ from restoration.weights import CARD, Folder, bundled
 
 
 @click.command()
-@click.argument("words", nargs=-1, required=True, metavar="FOLDER OWNER/NAME")
+@click.argument("words", nargs=-1, required=True, metavar="FOLDER OWNER/NAME", shell_complete=names_of(WeightsCard))
 @click.option("--all", "every", is_flag=True, help="Push all sets that came with plugins, to OWNER/restoration-NAME.")
 @click.option("--plugin", metavar="NAME", help="With --all: only those of this plugin, such as restoration-ir-sde.")
 @click.option("--revision", metavar="BRANCH", default="main", show_default=True, help="Branch to push to.")
@@ -75,6 +76,7 @@ def push(
                 keep_card=keep_card,
                 message=message,
                 dry_run=dry_run,
+                progress=progress_wanted(quiet),
             )
         except RestorationError as error:
             if not every:
@@ -125,11 +127,12 @@ def _pushed(
     keep_card: bool,
     message: str,
     dry_run: bool,
+    progress: bool,
 ) -> Pushed:
     """Check a folder, complete its card, and push it. Raises `RestorationError`; nothing is sent then."""
     from restoration.cli.commands.weights.verifying import check_network
     from restoration.hub.publishing import push
-    from restoration.training.modelcard import about
+    from restoration.training.modelcard import about, model_card
 
     check_network(folder)
     text, recipe = folder.card(), folder.recipe()
@@ -143,8 +146,7 @@ def _pushed(
     def kept(there: str) -> bytes:
         return completed(there, told).encode()
 
-    files = {name: path.read_bytes() for name, path in folder.files().items()}
-    files[CARD] = completed(text, told).encode()
+    files: dict[str, bytes | Path] = {**folder.files(), CARD: completed(text or model_card(recipe), told).encode()}
     return push(
         name,
         files,
@@ -153,4 +155,5 @@ def _pushed(
         message=message,
         dry_run=dry_run,
         card=kept if keep_card else None,
+        progress=progress,
     )

@@ -9,16 +9,18 @@ import click
 import msgspec
 
 from restoration.cli.commands.weights.found import card_names, folder_of, is_on_hub, offline_option
+from restoration.cli.options import names as names_of
 from restoration.console import debug_option, echo_json, json_option
 from restoration.errors import harmless
 from restoration.hub import look
 from restoration.hub.header import license_of
 from restoration.recipe import Recipe
+from restoration.registry.cards import WeightsCard
 from restoration.weights import Folder
 
 
 @click.command()
-@click.argument("which")
+@click.argument("which", shell_complete=names_of(WeightsCard))
 @json_option
 @offline_option
 @debug_option
