@@ -95,11 +95,12 @@ def test_a_branch_and_a_private_repository(restore, one, own, tmp_path):
     env, name = one.env(tmp_path / "me", TOKEN), "someone/hidden"
     assert restore("weights", "push", own, name, "--private", env=env).returncode == 0
     assert one.repos[name].private
-    (own / "README.md").write_text("# Other words\n")
+    (own / "README.md").unlink()
     branch = restore("weights", "push", own, name, "--revision", "trial", "--license", "mit", env=env)
     assert branch.returncode == 0, branch.stderr
     assert held(one, name, "trial")["README.md"] != held(one, name)["README.md"]
-    assert b"license: mit\n" in held(one, name, "trial")["README.md"]
+    made = held(one, name, "trial")["README.md"]
+    assert b"license: mit\n" in made and b"# ir-sde/derain\n" in made, "one without a card gets one"
     assert restore("weights", "pull", f"{name}@trial", env=env).returncode == 0
     assert restore("weights", "pull", name, env=one.env(tmp_path / "you")).returncode == 2
 
