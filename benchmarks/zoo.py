@@ -74,7 +74,7 @@ def work(recipe: Recipe) -> float:
     small = torch.zeros(1, len(recipe.channels), reduced, reduced)
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         network.eval()(large, small, torch.ones(1))
-    return counter.get_total_flops() / 2 / SIDE**2 / 1e3
+    return float(counter.get_total_flops() / 2 / SIDE**2 / 1e3)
 
 
 def provenance(text: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -277,3 +278,25 @@ def test_a_set_that_was_trained_here_has_elsewhere_the_figure_of_its_card(restor
     assert scored.returncode == 0, scored.stderr
     found = json.loads(scored.stdout)["methods"]["regression"]["metrics"]["psnr"]["mean"]
     assert found == pytest.approx(result.metric_value, abs=0.011)
+
+
+def test_the_commands_of_the_page_run_as_they_stand_there(restore, weights, pictures, tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "hub.md").read_text(encoding="utf-8")
+    blocks = [block for kind, block in re.findall(r"^```(\w*)\n(.*?)^```", page, re.DOTALL | re.MULTILINE) if not kind]
+    lines = [line.partition("#")[0].split() for block in blocks for line in block.splitlines()]
+    commands = [words[1:] for words in lines if words[0] == "restore"]
+    assert len(commands) >= 10
+    more = {
+        "run": ["--overwrite", "--accept", "--steps", "1"],
+        "train": ["--steps", "1", "--batch", "1", "--patch", "16"],
+    }
+    shutil.copytree(pictures, tmp_path / "photos")
+    write(picture(), tmp_path / "rainy.png")
+    with hub() as one:
+        commit = one.put("owner/name", weights)
+        one.repos["owner/name"].refs["v1.0"] = commit
+        for words in commands:
+            env = one.env(tmp_path / "home", TOKEN)
+            done = restore(*words, *more.get(words[0], []), env=env, cwd=tmp_path)
+            assert done.returncode == 0, (words, done.stderr)
+        assert len(one.repos["owner/name"].commits) == 2

@@ -71,6 +71,8 @@ def test_run_score_and_train_take_weights_of_some_licences_only(restore, project
     begin = ("ir-sde", "-t", "derain", "--data", pictures, "--out", "out", "--start", "own")
     assert words in restore("train", *begin, "--start-license", "permissive", cwd=project).stderr
     assert not (project / "out").exists()
+    sample = restore("sample", "--locked", "-n", 1, "-o", "sheet.png", cwd=project)
+    assert "there is no restoration.lock" in sample.stderr, "as for commands of plugins"
 
 
 def test_what_is_not_taken_is_not_fetched(restore, project):

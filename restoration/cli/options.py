@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import click
 
 from restoration.cli.headings import under
-from restoration.cli.terms import license_option, locked_option
 from restoration.console import keywords
+from restoration.permissions import license_option, locked_option
 from restoration.registry.cards import Card, NetworkCard, RestorerCard, SamplerCard, TaskCard, WeightsCard
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]

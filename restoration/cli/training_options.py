@@ -10,8 +10,8 @@ import click
 
 from restoration.cli.headings import under
 from restoration.cli.options import SEED, combine, names
-from restoration.cli.terms import license_option, locked_option
 from restoration.console import keywords
+from restoration.permissions import license_option, locked_option
 from restoration.registry.cards import NetworkCard, ObjectiveCard, SamplerCard, ScheduleCard, TaskCard
 from restoration.training.settings import OPTIMIZERS, TURNS, Training
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from restoration.console import common_options, echo_json, keywords, prepare, progress, threads_option
+from restoration.permissions import license_option, locked_option
 
 
 class Size(click.ParamType):  # type: ignore[type-arg]  # it is generic in new releases of click
@@ -33,6 +34,8 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # it is generic in new r
     help="Weights of ddpm: a folder, a name from `restore weights list`, or owner/name[@revision] on the Hugging Face "
     "Hub.",
 )
+@license_option()
+@locked_option()
 @click.option(
     "-n", "--number", type=click.IntRange(1), metavar="N", default=64, show_default=True, help="Number of pictures."
 )

@@ -8,9 +8,9 @@ import click
 
 from restoration.cli.commands.weights.found import folder_of, is_on_hub, offline_option
 from restoration.cli.options import names as names_of
-from restoration.cli.terms import license_option
 from restoration.console import debug_option, echo_json, json_option, quiet_option
 from restoration.hub.lock import LOCK, Lock, Locked, hashes
+from restoration.permissions import license_option
 from restoration.registry import registry
 from restoration.registry.cards import WeightsCard
 from restoration.weights import Folder

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from restoration.cli.commands.weights.found import folder_of, is_on_hub, offline_option
-from restoration.cli.terms import license_option, locked_option
 from restoration.console import debug_option, echo_json, json_option, quiet_option, say
 from restoration.errors import RestorationError
 from restoration.hub import current_terms
+from restoration.permissions import license_option, locked_option
 from restoration.weights import CARD, Folder
 
 
