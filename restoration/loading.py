@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restoration.errors import BadOption
+from restoration.errors import BadOption, BadWeights, UnknownName
 from restoration.hub import under_terms
 from restoration.hub.lock import LOCK
 
@@ -48,4 +49,10 @@ def load(
         recipe = folder.recipe()
         at = folder.origin if folder.origin.partition("@")[0] == name.partition("@")[0] else name
         method, task = recipe.method.name, recipe.task.name
-        return Restoration(method, task, weights=at, offline=offline, **options)
+        try:
+            return Restoration(method, task, weights=at, offline=offline, **options)
+        except UnknownName as error:
+            if recipe.requires and "the recipe asks for" not in str(error):
+                command = shlex.join(["pip", "install", *recipe.requires])
+                raise BadWeights(f"{error}; the recipe asks for: {command}") from error
+            raise

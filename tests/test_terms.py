@@ -61,6 +61,16 @@ def test_terms_hold_until_their_end_and_for_what_is_within_them(project):
     assert load(str(project / "own"), device="cpu").task == "derain"
 
 
+def test_a_method_that_is_not_installed_is_named_with_what_brings_it(project):
+    recipe = json.loads((project / "own" / "config.json").read_text())
+    recipe["method"], recipe["requires"] = {"name": "nobody"}, ["restoration-nobody>=1"]
+    (project / "own" / "config.json").write_text(json.dumps(recipe))
+    with pytest.raises(BadWeights, match=r"no method is named 'nobody'.*pip install 'restoration-nobody>=1'"):
+        load(str(project / "own"))
+    with pytest.raises(BadOption, match="a revision is for the name of a repository"):
+        load(str(project / "own"), revision="v1")
+
+
 def test_run_score_and_train_take_weights_of_some_licences_only(restore, project, pictures):
     words = "have the licence cc-by-nc-4.0, and only permissive is taken"
     assert words in run(restore, project, "--weights", "own", "--license", "permissive").stderr
