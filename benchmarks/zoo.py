@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from msgspec.structs import replace
@@ -68,7 +69,13 @@ def evaluations(recipe: Recipe) -> int:
 
 def work(recipe: Recipe) -> float:
     """Return the thousands of multiplications and additions for a pixel of the result, of one evaluation."""
-    same = {"method": Part("regression"), "task": Part("sr"), "sampler": None, "requires": [], "training": {}}
+    same: dict[str, Any] = {
+        "method": Part("regression"),
+        "task": Part("sr"),
+        "sampler": None,
+        "requires": [],
+        "training": {},
+    }
     return _work(replace(recipe, **same).to_json())  # many sets have the same network, and nothing else counts
 
 

@@ -184,8 +184,9 @@ class Answer(http.server.BaseHTTPRequestHandler):
             return
         data = repo.commits[commit][file]
         etag = hashlib.sha256(data).hexdigest() if large else git_id(data)
-        if large and how == "elsewhere" and "127.0.0.1" in self.headers["Host"]:
+        if large and (how == "astray" or (how == "elsewhere" and "127.0.0.1" in self.headers["Host"])):
             other = self.hub.url.replace("127.0.0.1", "localhost") + self.path
+            other = other if how == "elsewhere" else "file:///etc/passwd"
             linked = {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": len(data), "X-Repo-Commit": commit}
             self.tell(302, headers={**linked, "Location": other})
             return
@@ -362,6 +363,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
             self.error(412, "")
             return
         made = found[0].commit(files, revision, header["summary"])
+        made = "\x1b[31mred" if self.hub.how == "no commit" else made
         self.tell(200, {"commitOid": made, "commitUrl": f"{self.hub.url}/{name}/commit/{made}", "success": True})
 
     def log_message(self, format: str, *args: object) -> None:

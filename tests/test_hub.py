@@ -34,6 +34,7 @@ WRONG = {
     "silent": "does not answer, it was silent for too long",
     "circle": "redirects in a circle",
     "page": "is no Hub",
+    "astray": "is at an address that cannot be used, or redirects to one",
     "escape": "it names no commit, ETag or size that can be used",
     "no etag": "it names no commit, ETag or size that can be used",
     "commit": "it names no commit, ETag or size that can be used",

@@ -117,6 +117,7 @@ REFUSED = {
     "raced": "somebody else has changed it in the meantime",
     "busy": "429, Too Many Requests; try again in 7 s",
     "silent": "does not answer",
+    "no commit": "is no Hub: for someone/derain it names no commit",
     "name": "is no owner/name of a repository",
     "folder": "there is no such file or folder",
 }
@@ -136,7 +137,7 @@ def test_what_cannot_be_pushed_is_refused_in_one_line_and_nothing_is_sent(restor
     if why == "unknown":
         (own / "README.md").write_text("---\nlicense: my own\n---\n")
     with hub() as one:
-        one.how = why if why in ("busy", "silent") else ""
+        one.how = why if why in ("busy", "silent", "no commit") else ""
         if why == "raced":
             other = make_weights(tmp_path / "other")
             one.put(NAME, other)
@@ -146,7 +147,7 @@ def test_what_cannot_be_pushed_is_refused_in_one_line_and_nothing_is_sent(restor
         assert done.returncode == 2
         assert REFUSED[why] in done.stderr, done.stderr
         assert len(done.stderr.splitlines()) == 1
-        if why not in ("raced", "unknown"):
+        if why not in ("raced", "unknown", "no commit"):
             assert {name: list(repo.commits) for name, repo in one.repos.items()} == before
         assert "model.safetensors" not in held(one, NAME) if why == "unknown" else True
 

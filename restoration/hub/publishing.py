@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from restoration.errors import BadWeights, RestorationError, one_line
-from restoration.hub.repository import CARD, NoRepository, NoRevision, Repository, answered, identity
-from restoration.hub.trouble import PATIENCE, refusal, silence, trouble, within
+from restoration.hub.repository import CARD, COMMIT, NoRepository, NoRevision, Repository, answered, identity
+from restoration.hub.trouble import PATIENCE, Unreachable, address, refusal, silence, trouble, within
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -75,11 +75,11 @@ def push(
     repository, api = Repository(name=name, revision=revision), _api()
     there, exists = _present(api, repository)
     if card is not None and there is not None and _holds(there, CARD):
-        files = {**files, CARD: card(_readme(repository.at(str(there.sha))))}
+        files = {**files, CARD: card(_readme(repository.at(_checked(name, there.sha))))}
     known = {one.rfilename: one for one in there.siblings or []} if there is not None else {}
     different = {path: data for path, data in files.items() if not _is_equal(known.get(path), data)}
     size = sum(data.stat().st_size if isinstance(data, Path) else len(data) for data in different.values())
-    done = Pushed(repository=name, commit=str(there.sha) if there else "", files=tuple(different), size=size)
+    done = Pushed(repository=name, commit=_checked(name, there.sha) if there else "", files=tuple(different), size=size)
     if not different:
         return done
     if dry_run:
@@ -113,6 +113,15 @@ def _present(api: HfApi, repository: Repository) -> tuple[ModelInfo | None, bool
         return None, False
     except NoRevision:
         return None, True
+
+
+def _checked(name: str, commit: object) -> str:
+    """Return what the Hub names as a commit. Raises `Unreachable` if it is none."""
+    if not COMMIT.fullmatch(str(commit)):
+        raise Unreachable(
+            f"what answers at {address()} is no Hub: for {name} it names no commit ({str(commit)[:60]!r})"
+        )
+    return str(commit)
 
 
 def _readme(repository: Repository) -> str:
@@ -196,4 +205,4 @@ def _commit(
         raise _explained(name, error) from error
     finally:
         session.timeout = before
-    return str(info.oid)
+    return _checked(name, info.oid)
