@@ -1,0 +1,267 @@
+"""How real, and how true: every task from its most likely picture to a sample, in one table and one curve.
+
+    python benchmarks/realism.py --data DIR                       # every 6th picture, all tasks
+    python benchmarks/realism.py --data DIR --every 1 --out realism/
+    python benchmarks/realism.py --data DIR --tasks sr --weights sr=weights/ --sampler posterior --steps 20
+    python benchmarks/realism.py --draw realism/realism.json --out realism/    # table and curve again, nothing measured
+
+DIR holds the sets of the field; the pictures are for research only and are not in this repository. Of each picture the
+middle 256x256 pixels are taken; its number is the seed of its damage, which all settings share. Results are
+`mean + s (sample - mean)` for the realism s: the mean is `regression`, a sample is what `ir-sde`, or for Gaussian
+noise `denoising-ode`, draws with the weights that draw. All are rounded to 8 bits. `--out` has the table, the curve as
+SVG and all numbers as JSON; `--pictures` also a sheet of each picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from realism_table import Setting, curve, table, verdicts
+from torch import Tensor
+
+from restoration import Observation, Picture, Restoration, psnr, read, write
+from restoration import weights as folders
+from restoration.calibration import calibrate
+from restoration.engine.hardware import prepare
+from restoration.errors import RestorationError
+from restoration.images import pairs_in
+from restoration.picture import round_to_levels
+from restoration.scoring.measures import Measure, choose
+from restoration.tasks import make_task, observe, options_of
+
+SIDE, ALL = 256, 68
+"""Pixels of a side; pictures of the largest set, CBSD68, from which `--every` of the smaller ones follows."""
+METRICS = ("features", "features2", "fd", "spectrum")
+HONESTY = ("damaged", "flat", "pixels", "blocks", "coverage")
+"""What the table has of a `Calibration`."""
+REALISM = (0.3, 0.5, 0.7, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A task with its options on a set of clean pictures, or of pairs."""
+
+    task: str
+    title: str
+    folder: str = "denoise/CBSD68"
+    options: dict[str, Any] = field(default_factory=dict)
+    draws: str = "ir-sde"
+    """The method that draws."""
+
+
+ROWS = {
+    "sr": Row(task="sr", title="x4", options={"scale": 4}),
+    "denoise-25": Row(task="denoise", title="noise, sigma 25", options={"sigma": 25.0}, draws="denoising-ode"),
+    "denoise-50": Row(task="denoise", title="noise, sigma 50", options={"sigma": 50.0}, draws="denoising-ode"),
+    "derain": Row(task="derain", title="rain, Rain100H", folder="rain/Rain100H"),
+    "deblur": Row(task="deblur", title="camera shake", options={"kind": "shake"}),
+    "inpaint": Row(task="inpaint", title="holes, thin", options={"mask": "inpaint_masks/thin"}),
+    "dehaze": Row(task="dehaze", title="haze, SOTS indoor", folder="haze/SOTS_indoor"),
+}
+
+
+@dataclass
+class Drawn:
+    """A picture of a row: clean, what was observed of it, today's answers, the mean and the samples, not rounded."""
+
+    clean: Tensor
+    observation: Observation
+    mean: Tensor
+    today: Tensor
+    samples: list[Tensor]
+
+    def mixed(self, realism: float) -> list[Tensor]:
+        """Return the results of a realism, one a sample."""
+        return [self.mean + realism * (one - self.mean) for one in self.samples]
+
+
+def observed(row: Row, data: Path, every: int) -> list[tuple[Tensor, Observation, dict[str, Any]]]:
+    """Return the pictures of a row, what was observed of them, and the options of the task for each."""
+    found, pairs = [], pairs_in(data / row.folder)
+    options = {**row.options, **({"mask": str(data / row.options["mask"])} if "mask" in row.options else {})}
+    for number in range(0, len(pairs), max(1, round(every * len(pairs) / ALL))):
+        pair = pairs[number]
+        clean = middle(read(pair.clean).pixels)
+        own = options_of(row.task, options, None, number)
+        if pair.degraded is not None:
+            seen = Observation(y=middle(read(pair.degraded).pixels))
+        else:
+            seen = observe(make_task(row.task, own), clean, torch.Generator().manual_seed(number))
+        found.append((clean, seen, own))
+    return found
+
+
+def middle(x: Tensor) -> Tensor:
+    """Return the middle of a picture, rounded to 8 bits."""
+    top, left = ((side - SIDE) // 2 for side in x.shape[-2:])
+    return round_to_levels(x[..., top : top + SIDE, left : left + SIDE])
+
+
+class Timed:
+    """A restoration that counts its evaluations and seconds; the first picture, which is not counted, warms it up."""
+
+    def __init__(self, restoration: Restoration, observation: Observation) -> None:
+        self.restoration = restoration
+        self.evaluations, self.seconds, self.calls = 0, 0.0, 0
+        restoration(observation, seed=0)
+
+    def __call__(self, observation: Observation, seed: int) -> Tensor:
+        begin = time.perf_counter()
+        result = self.restoration(observation, seed=seed)
+        self.seconds += time.perf_counter() - begin
+        self.evaluations, self.calls = result.evaluations, self.calls + 1
+        return result.picture.pixels
+
+    def cost(self) -> tuple[int, float]:
+        """Return the evaluations and the mean seconds of a picture."""
+        return self.evaluations, self.seconds / max(1, self.calls)
+
+
+def draw(row: Row, data: Path, chosen: argparse.Namespace, weights: str | None) -> tuple[list[Drawn], list[Timed]]:
+    """Restore the pictures of a row in every way; return them and what was used: mean, today's, samples."""
+    pictures = observed(row, data, chosen.every)
+    method = row.draws
+    if weights is not None:
+        folder = folders.resolve(weights, method, row.task, offline=True)
+        assert folder is not None
+        method = folder.recipe().method.name
+    made = [
+        Restoration("regression", row.task),
+        Restoration("ir-sde", row.task),
+        Restoration(method, row.task, weights=weights, steps=chosen.steps, sampler=chosen.sampler),
+    ]
+    timed = [Timed(one, pictures[0][1]) for one in made]
+    drawn = []
+    for clean, seen, _ in pictures:
+        mean, today = (one(seen, 0) for one in timed[:2])
+        drawn.append(Drawn(clean, seen, mean, today, [timed[2](seen, seed) for seed in range(chosen.samples)]))
+    return drawn, timed
+
+
+def measure(row: Row, drawn: Sequence[Drawn], timed: Sequence[Timed], measures: Sequence[Measure]) -> list[Setting]:
+    """Return the numbers of every setting of a row."""
+    known = {
+        one.name: torch.stack([one.features(each.clean) for each in drawn])
+        for one in measures
+        if one.features is not None
+    }
+    mean, today, sample = (one.cost() for one in timed)
+    settings = [("regression", None, mean), ("ir-sde today", None, today)]
+    for realism in REALISM:
+        both = (sample[0] + mean[0], sample[1] + mean[1]) if realism < 1 else sample
+        settings.append((f"realism {realism:g}", realism, both))
+    found = []
+    for label, realism, (evaluations, seconds) in settings:
+        answers = [
+            (each.mean if label == "regression" else each.today) if realism is None else each.mixed(realism)[0]
+            for each in drawn
+        ]
+        numbers = scores([round_to_levels(one.clamp(0, 1)) for one in answers], drawn, measures, known)
+        if realism is not None and len(drawn) > 1 and len(drawn[0].samples) > 1:
+            honest = calibrate([samples_of(each, realism) for each in drawn])
+            numbers |= {key: getattr(honest, key) for key in HONESTY}
+        found.append(Setting(label, realism, {**numbers, "evaluations": evaluations, "seconds": seconds}))
+        print(".", end="", flush=True)
+    print(f" {row.title}, {len(drawn)} pictures", flush=True)
+    return found
+
+
+def samples_of(each: Drawn, realism: float) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Return what `calibrate` asks for: samples, the clean picture and the degraded one."""
+    return [round_to_levels(one.clamp(0, 1)) for one in each.mixed(realism)], each.clean, each.observation.y
+
+
+def scores(
+    results: Sequence[Tensor], drawn: Sequence[Drawn], measures: Sequence[Measure], known: dict[str, Tensor]
+) -> dict[str, float]:
+    """Return the metrics of results by name: means over pictures, or of their set."""
+    from restoration_perceptual.spectrum import high_frequency_power
+
+    pairs = [(one, each.clean) for one, each in zip(results, drawn, strict=True)]
+    found = {
+        "psnr": sum(psnr(*pair) for pair in pairs) / len(pairs),
+        "hf": sum(high_frequency_power(*pair) for pair in pairs) / len(pairs),
+    }
+    for one in measures:
+        if one.of is not None:
+            found[one.name] = sum(one.of(*pair) for pair in pairs) / len(pairs)
+        elif one.features is not None and one.distance is not None:
+            found[one.name] = one.distance(torch.stack([one.features(result) for result in results]), known[one.name])
+    return found
+
+
+def sheets(name: str, drawn: Sequence[Drawn], out: Path) -> None:
+    """Write each picture as given, by regression, at realism 0.5, two samples, the deviation of all times 8, clean."""
+    out.mkdir(parents=True, exist_ok=True)
+    for number, each in enumerate(drawn):
+        samples = each.mixed(1.0)
+        deviation = 8 * torch.stack(samples).std(dim=0).mean(dim=1, keepdim=True).expand_as(each.mean)
+        row = [each.observation.y, each.mean, each.mixed(0.5)[0], *samples[:2], deviation, each.clean]
+        write(Picture(pixels=round_to_levels(torch.cat(row, dim=-1).clamp(0, 1))), out / f"{name}-{number:02}.png")
+
+
+def main() -> None:
+    """Measure the tasks, print and write what was found after each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder of the sets of pictures")
+    parser.add_argument("--tasks", nargs="+", default=[], help=f"rows of the table, or parts of: {', '.join(ROWS)}")
+    parser.add_argument("--every", type=int, default=6, help="only every Nth picture")
+    parser.add_argument("--samples", type=int, default=4, help="pictures that are drawn for each")
+    parser.add_argument("--weights", nargs="+", default=[], metavar="TASK=FOLDER", help="weights that draw")
+    parser.add_argument("--sampler", help="sampler of the weights that draw; theirs if it is not said")
+    parser.add_argument("--steps", type=int, help="steps of the weights that draw; theirs if it is not said")
+    parser.add_argument("--metrics", nargs="+", default=list(METRICS), help="beside PSNR and the high frequencies")
+    parser.add_argument("--pictures", type=Path, help="folder for sheets of pictures")
+    parser.add_argument("--out", type=Path, help="folder for realism.md, .svg and .json")
+    parser.add_argument("--draw", type=Path, help="a realism.json, to be shown instead of measuring")
+    parser.add_argument("--threads", type=int)
+    chosen = parser.parse_args()
+    if (chosen.draw is None) == (chosen.data is None):
+        parser.error("either --data DIR or --draw FILE")
+    if chosen.draw:
+        read_back = json.loads(chosen.draw.read_text())
+        show({name: [Setting(**one) for one in settings] for name, settings in read_back.items()}, chosen.out)
+        return
+    prepare(chosen.threads)
+    weights = dict(text.split("=", 1) for text in chosen.weights)
+    measures, found = choose(chosen.metrics), {}
+    for name, row in ROWS.items():
+        if chosen.tasks and not any(word in name for word in chosen.tasks):
+            continue
+        try:
+            drawn, timed = draw(row, chosen.data, chosen, weights.get(name, weights.get(row.task)))
+        except RestorationError as error:
+            print(f"{row.title}: {error}", flush=True)
+            continue
+        if chosen.pictures:
+            sheets(name, drawn, chosen.pictures)
+        found[name] = measure(row, drawn, timed, measures)
+        show({name: found[name]}, None)
+    for one in measures:
+        print(f"{one.name}: {one.protocol(0)}")
+    if chosen.out:
+        show(found, chosen.out)
+
+
+def show(found: dict[str, list[Setting]], out: Path | None) -> None:
+    """Print the table and what holds of what it is to reach; with a folder write them there, and the curve."""
+    text = "\n".join(f"{table(ROWS[name].title, found[name])}\n{verdicts(name, found[name])}\n" for name in found)
+    if out is None:
+        print(text, flush=True)
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "realism.md").write_text(text)
+    (out / "realism.svg").write_text(curve({ROWS[name].title: settings for name, settings in found.items()}))
+    numbers = {name: [vars(one) for one in settings] for name, settings in found.items()}
+    (out / "realism.json").write_text(json.dumps(numbers, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

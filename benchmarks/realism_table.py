@@ -1,0 +1,123 @@
+"""The table of `benchmarks/realism.py`: its columns, what each task is to reach, and its curve."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from restoration.training.plot import line_plot
+
+COLUMNS: dict[str, tuple[str, str]] = {
+    "psnr": ("PSNR, dB", ".2f"),
+    "features": ("features", ".3f"),
+    "features2": ("features, unseen network", ".3f"),
+    "fd": ("FD", ".1f"),
+    "fd2": ("FD, unseen network", ".1f"),
+    "spectrum": ("spectrum, dB", ".2f"),
+    "hf": ("HF, dB", "+.1f"),
+    "damaged": ("deviation, damaged", ".2f"),
+    "flat": ("flat", ".2f"),
+    "pixels": ("correlation, pixels", ".2f"),
+    "blocks": ("8x8", ".2f"),
+    "coverage": ("coverage of 90 %", ".0%"),
+    "evaluations": ("evaluations", "d"),
+    "seconds": ("seconds", ".2f"),
+}
+"""Numbers by name: the head of their column, and how they are printed. All that were measured have a column."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A way to restore, its realism if it has one, and its numbers."""
+
+    label: str
+    realism: float | None
+    numbers: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a task is to reach: the FD as a share of regression's and the PSNR against it, of a sample and at 0.5."""
+
+    fd: float
+    psnr: float
+    fd_half: float
+    psnr_half: float
+    evaluations: float = math.inf
+
+
+NOISE = Limits(fd=0.5, psnr=-0.8, fd_half=0.6, psnr_half=-0.1)
+OTHERS = Limits(fd=0.75, psnr=-1.5, fd_half=1.0, psnr_half=-0.4)
+LIMITS = {
+    "sr": Limits(fd=0.33, psnr=-2.0, fd_half=0.5, psnr_half=-0.5, evaluations=20),
+    "denoise-25": NOISE,
+    "denoise-50": NOISE,
+}
+"""The limits of a task; those of all others are `OTHERS`."""
+
+
+def table(title: str, settings: Sequence[Setting]) -> str:
+    """Return a Markdown table of the settings of a task."""
+    shown = [key for key in COLUMNS if any(key in one.numbers for one in settings)]
+    lines = [f"| {title} | " + " | ".join(COLUMNS[key][0] for key in shown) + " |", "|---" * (len(shown) + 1) + "|"]
+    for one in settings:
+        cells = [_number(one.numbers.get(key, math.nan), COLUMNS[key][1]) for key in shown]
+        lines.append(f"| {one.label} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def verdicts(name: str, settings: Sequence[Setting]) -> str:
+    """Return a list of what a task is to reach, each with what was measured and whether it holds."""
+    return "\n".join(_verdicts(LIMITS.get(name, OTHERS), settings)) + "\n"
+
+
+def _verdicts(limits: Limits, settings: Sequence[Setting]) -> Iterator[str]:
+    mean = settings[0].numbers
+    for realism, fd, loss in ((1.0, limits.fd, limits.psnr), (0.5, limits.fd_half, limits.psnr_half)):
+        for one in (one.numbers for one in settings if one.realism == realism):
+            share = one.get("fd", math.nan) / mean.get("fd", math.nan)
+            yield _says(f"realism {realism:g}: FD at most {fd:g} of regression's", share, lambda value: value <= fd)  # noqa: B023
+            difference = one["psnr"] - mean["psnr"]
+            yield _says(f"realism {realism:g}: PSNR {loss:+g} dB or more", difference, lambda value: value >= loss)  # noqa: B023
+    sample = next((one.numbers for one in settings if one.realism == 1), {})
+    half = next((one.numbers for one in settings if one.realism == 0.5), {})
+    for key, what, fits in (
+        ("evaluations", f"evaluations of a sample, {limits.evaluations:g} at most", lambda v: v <= limits.evaluations),
+        ("damaged", "deviation of samples where damaged, 2 levels or more", lambda v: v >= 2),
+        ("flat", "deviation of samples where intact and flat, below 0.5 levels", lambda v: v < 0.5),
+        ("blocks", "correlation of deviation and error in 8x8, 0.6 or more", lambda v: v >= 0.6),
+        ("coverage", "coverage of 90 % intervals, 0.85 to 0.95", lambda v: 0.85 <= v <= 0.95),
+        ("hf", "high frequencies of a sample, within 3 dB", lambda v: abs(v) <= 3),
+    ):
+        if key != "evaluations" or limits.evaluations < math.inf:
+            yield _says(what, sample.get(key, math.nan), fits)
+    difference = half.get("features", math.nan) - mean.get("features", math.nan)
+    yield _says("realism 0.5: features less regression's, below 0", difference, lambda value: value < 0)
+
+
+def _says(what: str, value: float, fits: Callable[[float], bool]) -> str:
+    if math.isnan(value):
+        return f"- not measured: {what}"
+    return f"- {'holds' if fits(value) else 'DOES NOT HOLD'}: {what}: {value:.3g}"
+
+
+def curve(found: Mapping[str, Sequence[Setting]]) -> str:
+    """Return an SVG of FD as a share of regression's over the decibels lost: a line a task, from regression to 1."""
+    series = {}
+    for title, settings in found.items():
+        mean = settings[0].numbers
+        walk = [one.numbers for one in settings if one.realism is not None]
+        if "fd" in mean:
+            series[title] = [(one["psnr"] - mean["psnr"], one["fd"] / mean["fd"]) for one in (mean, *walk)]
+    return line_plot(
+        series,
+        title="Perception and distortion: realism 0, 0.3, 0.5, 0.7, 1",
+        x_label="PSNR against regression, dB",
+        y_label="FD, share of regression's",
+        height=420,
+    )
+
+
+def _number(value: float, form: str) -> str:
+    return "" if math.isnan(value) else f"{int(value):d}" if form == "d" else f"{value:{form}}"
