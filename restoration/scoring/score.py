@@ -175,6 +175,8 @@ class Scoring:
         parts = [f"{result.method} ({options})" if options else result.method]
         parts += [f"sampler {recipe.sampler.name}"] if recipe.sampler else []
         parts += [f"weights {result.weights}"] if result.weights else []
+        parts += [f"realism {result.realism:g}"] if result.realism else []
+        parts += [f"with the mean of {result.mean}"] if result.mean else []
         parts += [f"mean of {result.ensemble} positions"] if result.ensemble > 1 else []
         return ", ".join([*parts, f"{result.precision} on {result.device}", f"seed {self.seed}"])
 
