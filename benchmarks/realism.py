@@ -127,15 +127,17 @@ class Timed:
 def draw(row: Row, data: Path, chosen: argparse.Namespace, weights: str | None) -> tuple[list[Drawn], list[Timed]]:
     """Restore the pictures of a row in every way; return them and what was used: mean, today's, samples."""
     pictures = observed(row, data, chosen.every)
-    method = row.draws
+    method, realism = row.draws, 1.0
     if weights is not None:
         folder = folders.resolve(weights, method, row.task, offline=True)
         assert folder is not None
-        method = folder.recipe().method.name
+        recipe = folder.recipe()
+        method, realism = recipe.method.name, None if recipe.realism is None else 1.0  # what says nothing is not mixed
+    walk = {"steps": chosen.steps, "sampler": chosen.sampler}
     made = [
         Restoration("regression", row.task),
-        Restoration("ir-sde", row.task),
-        Restoration(method, row.task, weights=weights, steps=chosen.steps, sampler=chosen.sampler),
+        Restoration("ir-sde", row.task, realism=0.0),
+        Restoration(method, row.task, weights=weights, realism=realism, **walk),
     ]
     timed = [Timed(one, pictures[0][1]) for one in made]
     drawn = []
