@@ -200,11 +200,11 @@ def scores(
 
 
 def sheets(name: str, drawn: Sequence[Drawn], out: Path) -> None:
-    """Write each picture as given, by regression, at realism 0.5, two samples, the deviation of all times 8, clean."""
+    """Write each picture as given, by regression, at realism 0.5, two samples, the deviation of all times 4, clean."""
     out.mkdir(parents=True, exist_ok=True)
     for number, each in enumerate(drawn):
         samples = each.mixed(1.0)
-        deviation = 8 * torch.stack(samples).std(dim=0).mean(dim=1, keepdim=True).expand_as(each.mean)
+        deviation = 4 * torch.stack(samples).std(dim=0).mean(dim=1, keepdim=True).expand_as(each.mean)
         row = [each.observation.y, each.mean, each.mixed(0.5)[0], *samples[:2], deviation, each.clean]
         write(Picture(pixels=round_to_levels(torch.cat(row, dim=-1).clamp(0, 1))), out / f"{name}-{number:02}.png")
 

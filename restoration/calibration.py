@@ -188,13 +188,12 @@ class _Measured:
     def of(cls, samples: Sequence[Tensor] | Tensor, clean: Tensor, degraded: Tensor) -> _Measured:
         """Measure the samples of one picture."""
         mean, deviation = spread(samples)
-        pixels, blocks = ((root_mean_square(x, side) for x in (deviation, mean - clean)) for side in (1, BLOCK))
+        pixels, blocks = (tuple(root_mean_square(x, side) for x in (deviation, mean - clean)) for side in (1, BLOCK))
         ratios, where = _ratio(mean, deviation, clean).flatten(), regions(degraded, clean)
         squares = root_mean_square(deviation).square()
         sums = [torch.stack([squares[one].sum(), one.sum()]).double() for one in (squares.isfinite(), *where)]
         thinned = ratios[:: max(1, len(ratios) // KEPT)].clone()
-        first, second = pixels
-        return cls(thinned, (first, second), tuple(blocks), sums)  # type: ignore[arg-type]
+        return cls(thinned, pixels, blocks, sums)  # type: ignore[arg-type]
 
 
 def _ratio(mean: Tensor, deviation: Tensor, clean: Tensor) -> Tensor:
