@@ -38,7 +38,7 @@ from restoration.tasks import make_task, observe, options_of
 
 SIDE, ALL = 256, 68
 """Pixels of a side; pictures of the largest set, CBSD68, from which `--every` of the smaller ones follows."""
-METRICS = ("features", "features2", "fd", "spectrum")
+METRICS = ("features", "features2", "fd", "spectrum", "niqe")
 HONESTY = ("damaged", "flat", "pixels", "blocks", "coverage")
 """What the table has of a `Calibration`."""
 REALISM = (0.3, 0.5, 0.7, 1.0)

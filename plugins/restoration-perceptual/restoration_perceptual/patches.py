@@ -29,16 +29,16 @@ class FrechetPatches:
     """The Fréchet distance of pooled features of patches, extrapolated to infinitely many; less is better.
 
     Of each picture 49 patches of 64x64 pixels are taken. The means over each patch of what the stages two to four of
-    EfficientNet-Lite make of it are its features, divided by their deviation among the clean patches, so that each counts
-    alike. `network` is 0 or 2, for Lite0 or Lite2.
+    EfficientNet-Lite make of it are its features, divided by their deviation among the clean patches, so that each
+    counts alike. `network` is 0 or 2, for Lite0 or Lite2.
     """
 
     def __init__(self, *, network: int = 0) -> None:
         self.network = Lite(network, "fd2" if network == 2 else "fd")
         self.protocol = (
             f"Fréchet distance of pooled features (EfficientNet-Lite{network}, stages 2 to 4) of {GRID * GRID} patches "
-            f"of {SIDE}x{SIDE} a picture, each divided by its deviation among the clean, extrapolated to infinitely many "
-            "patches, RGB, of the set and so without an interval: compare the same pictures only"
+            f"of {SIDE}x{SIDE} a picture, each divided by its deviation among the clean, extrapolated to infinitely "
+            "many patches, RGB, of the set and so without an interval: compare the same pictures only"
         )
 
     @torch.inference_mode()

@@ -76,8 +76,11 @@ def power_of_rings(image: Tensor) -> Tensor:
     y = (y - (y * window).sum() / window.sum()) * window
     power = torch.fft.fft2(y).abs().square() / window.square().sum()
     down, across = (torch.fft.fftfreq(side, dtype=y.dtype, device=y.device) for side in (height, width))
-    ring = rearrange((torch.hypot(down[:, None], across) * 2 * RINGS).int().clamp(max=RINGS), "h w -> (h w)").long()
+    ring = (torch.hypot(down[:, None], across) * 2 * RINGS).long().clamp(max=RINGS)
+    ring[0, 0] = RINGS  # the mean of the picture is no structure: left out, as what is beyond the last ring
+    ring = rearrange(ring, "h w -> (h w)")
     total, number = y.new_zeros(2, RINGS + 1)
     total.index_add_(0, ring, rearrange(power, "h w -> (h w)"))
     number.index_add_(0, ring, torch.ones_like(ring, dtype=y.dtype))
-    return (total / number)[:RINGS]
+    powers: Tensor = (total / number)[:RINGS]
+    return powers
