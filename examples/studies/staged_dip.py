@@ -43,7 +43,7 @@ FACTORS = {
     "network": ("dip-unet", "resnet18", "dncnn"),
     "perceptual": (False, True),
 }
-LAMBDA = {"vgg16": 0.01, "vgg19": 0.01, "vgg16-random": 0.01, "laplacian": 0.1}
+LAMBDA = {"vgg16": 0.01, "vgg19": 0.01, "vgg16-random": 0.01, "efficientnet-lite0": 0.001, "laplacian": 0.1}
 PLAIN = {"start": "noise", "optimiser": "adam", "steps": 3000, "jitter": 1 / 30}
 """Settings of plain DIP that are those of the staged: what is shown, the noise on it, the optimiser; both `PYRAMID`."""
 PUBLISHED = {
