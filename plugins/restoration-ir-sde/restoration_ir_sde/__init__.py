@@ -126,6 +126,7 @@ def register_restorers() -> Iterable[RestorerCard]:
             source=PAPER,
             tasks=("denoise",),
             uses=("sigma",),
+            draws=None,
             mean="regression",
             draws_with=DRAWING,
             defaults={
