@@ -137,8 +137,8 @@ def _by_default(card: RestorerCard, task: str, realism: float | None) -> tuple[s
 
 def _advice(card: RestorerCard, task: str) -> str:
     """Say how weights that draw are made."""
-    settings = "".join(f" --set {setting}" for setting in card.draws_with)
-    return f"train some with `restore train {card.name} --task {task}{settings} --keep last --realism 0.5`"
+    how = f"{card.draws_with} --keep last --realism 0.5".strip()
+    return f"train some: `restore train {card.name} --task {task} {how} --data DIR --out DIR`, for --weights"
 
 
 def _mean_of(folder: Folder | None, recipe: Recipe, task: str, *, offline: bool) -> Folder:

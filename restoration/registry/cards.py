@@ -202,8 +202,7 @@ class RestorerCard(Card):
     whose results do if its sampler is stochastic.
 
     `mean` names the method whose answer is the mean of all that this one may draw: `--realism` mixes both, see
-    `restoration.realism`. `draws_with` are the settings, as for `--set`, with which `restore train` makes weights that
-    draw.
+    `restoration.realism`. `draws_with` are the arguments of `restore train` for weights that draw.
 
     A method with a `prior` needs a network that denoises, for whatever task: `prior` names the weights that it takes by
     default, and those of every method and task serve it whose schedule does not use the degraded picture.
@@ -217,7 +216,7 @@ class RestorerCard(Card):
     ensembles: bool = True
     draws: bool | None = True
     mean: str = ""
-    draws_with: tuple[str, ...] = ()
+    draws_with: str = ""
     prior: str = ""
     asks: tuple[CommandOption, ...] = ()
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
