@@ -185,7 +185,7 @@ class Restoration:
         """Raise `BadOption` if every seed gives the same picture, so that there is nothing to sample."""
         known = {one.name for one in registry().cards(SamplerCard) if one.stochastic}
         sampler = self.recipe.sampler.name if self.recipe.sampler else ""
-        if self._draws is None and sampler not in known:
+        if self._draws is None and sampler and sampler not in known:
             names = ", ".join(sorted(known))
             raise BadOption(
                 f"sampler {sampler!r} draws nothing at random: all samples would be equal; name one that does with "

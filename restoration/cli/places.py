@@ -188,9 +188,9 @@ def _fixed(template: str) -> str:
 
 
 def _unknown(template: str) -> click.UsageError:
-    names = [f"{{{name}}}" for name in FIELDS]
+    names = [f"{{{name}}}" for name in FIELDS if name != "sample"]
     known = f"{', '.join(names[:-1])} and {names[-1]}"
-    return click.UsageError(f"the template {template!r} knows {known}, and {{{{ for a brace")
+    return click.UsageError(f"the template {template!r} knows {known}, {{sample}} for --samples, and {{{{ for a brace")
 
 
 @cache

@@ -89,6 +89,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         factory="restoration_ir_sde.restorers:IRSDE",
         summary="mean-reverting diffusion from the degraded picture to the clean one",
         uses=(),
+        draws=True,
         mean="regression",
         draws_with=f"{DRAWING} --sampler posterior --set method.steps=20",
         source=PAPER,
@@ -107,6 +108,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         factory="restoration_ir_sde.latent:LatentIRSDE",
         summary="Latent Refusion: mean-reverting diffusion of small latents, for large pictures",
         uses=(),
+        draws=True,
         source=REFUSION,
         defaults={
             "network": {"name": "latent-pair"},
@@ -126,7 +128,6 @@ def register_restorers() -> Iterable[RestorerCard]:
             source=PAPER,
             tasks=("denoise",),
             uses=("sigma",),
-            draws=None,
             mean="regression",
             draws_with=DRAWING,
             defaults={

@@ -68,8 +68,8 @@ def train(
       restore train ddpm --data thumbnails/ --out weights/
 
     The result is a folder for `restore run --weights`, which can be used from the first validation on: the averaged
-    weights that did best in validation, or the last with --keep last. Beside them lie log.jsonl, curves.svg, preview.png and, where TensorBoard is
-    installed, what it shows.
+    weights that did best in validation, or the last with --keep last. Beside them lie log.jsonl, curves.svg,
+    preview.png and, where TensorBoard is installed, what it shows.
 
     The same command goes on where a training was stopped, to the same result. With more --steps it goes on from a
     finished one. --lr, --warmup, --weight-decay, --ema, --clip, --keep and --precision may be changed on the way.
