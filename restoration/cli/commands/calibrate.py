@@ -87,6 +87,6 @@ def calibrate(
         known = {"method": method, "task": task, "realism": restoration.realism, "samples": samples}
         echo_json(known | asdict(found))
     else:
-        rows = [[EXPLAINED[name][0], f"{value:.3g}", EXPLAINED[name][1]] for name, value in asdict(found).items()]
+        rows = [[title, f"{getattr(found, name):.3g}", meaning] for name, (title, meaning) in EXPLAINED.items()]
         print_table(["measure", "value", "meaning"], rows, f"{method}, {task}, {samples} samples")
     return 0
