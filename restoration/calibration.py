@@ -1,6 +1,7 @@
 """How honest samples are: their mean and deviation, whether they differ where they are wrong, and by how much.
 
-Samples are `n b c h w`, drawn for one observation with `n` seeds; the clean pictures are `b c h w`, values in [0, 1].
+Samples are `n b c h w`, a tensor or one after another, drawn for one observation with `n` seeds; clean pictures are
+`b c h w`. All values are in [0, 1].
 """
 
 from __future__ import annotations
@@ -65,15 +66,18 @@ class Moments:
         return (self._squares / (self.count - 1)).sqrt()
 
 
-def spread(samples: Sequence[Tensor] | Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean and the standard deviation of samples `n b c h w`, both `b c h w`."""
+def spread(samples: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the mean and the standard deviation of samples, both `b c h w`.
+
+    Samples are a tensor `n b c h w`, or come one by one and are not kept.
+    """
     moments = Moments()
     for sample in samples:
         moments.add(sample)
     return moments.mean, moments.deviation
 
 
-def correlation(samples: Sequence[Tensor] | Tensor, clean: Tensor, *, block: int = 1) -> float:
+def correlation(samples: Iterable[Tensor], clean: Tensor, *, block: int = 1) -> float:
     """Return how the deviation of samples goes with the error of their mean, from -1 to 1 (Pearson).
 
     Both are root mean squares over the channels of a pixel, or of a `block` of so many pixels squared. It is 0 where
@@ -83,7 +87,7 @@ def correlation(samples: Sequence[Tensor] | Tensor, clean: Tensor, *, block: int
     return pearson(root_mean_square(deviation, block), root_mean_square(mean - clean, block))
 
 
-def interval_scale(samples: Sequence[Tensor] | Tensor, clean: Tensor, *, level: float = LEVEL) -> float:
+def interval_scale(samples: Iterable[Tensor], clean: Tensor, *, level: float = LEVEL) -> float:
     """Return `k` such that `mean ± k deviation` holds a share of `level` of the clean values.
 
     For exact Gaussian samples it is near the quantile of Student's t with `n - 1` degrees of freedom, times
@@ -92,7 +96,7 @@ def interval_scale(samples: Sequence[Tensor] | Tensor, clean: Tensor, *, level: 
     return _quantile(_ratio(*spread(samples), clean), level)
 
 
-def coverage(samples: Sequence[Tensor] | Tensor, clean: Tensor, *, scale: float) -> float:
+def coverage(samples: Iterable[Tensor], clean: Tensor, *, scale: float) -> float:
     """Return the share of the clean values in `mean ± scale deviation`, from 0 to 1."""
     return float((_ratio(*spread(samples), clean) <= scale).double().mean())
 
@@ -144,9 +148,7 @@ class Calibration:
     count: int
 
 
-def calibrate(
-    drawn: Iterable[tuple[Sequence[Tensor] | Tensor, Tensor, Tensor]], *, level: float = LEVEL
-) -> Calibration:
+def calibrate(drawn: Iterable[tuple[Iterable[Tensor], Tensor, Tensor]], *, level: float = LEVEL) -> Calibration:
     """Measure samples of several pictures, each of which may have a size of its own.
 
     The intervals of every second picture have the scale that was fitted on the others, and the other way round.
@@ -185,15 +187,16 @@ class _Measured:
     sums: list[Tensor]
 
     @classmethod
-    def of(cls, samples: Sequence[Tensor] | Tensor, clean: Tensor, degraded: Tensor) -> _Measured:
+    def of(cls, samples: Iterable[Tensor], clean: Tensor, degraded: Tensor) -> _Measured:
         """Measure the samples of one picture."""
         mean, deviation = spread(samples)
-        pixels, blocks = (tuple(root_mean_square(x, side) for x in (deviation, mean - clean)) for side in (1, BLOCK))
+        pixels = root_mean_square(deviation), root_mean_square(mean - clean)
+        blocks = root_mean_square(deviation, BLOCK), root_mean_square(mean - clean, BLOCK)
         ratios, where = _ratio(mean, deviation, clean).flatten(), regions(degraded, clean)
-        squares = root_mean_square(deviation).square()
+        squares = pixels[0].square()
         sums = [torch.stack([squares[one].sum(), one.sum()]).double() for one in (squares.isfinite(), *where)]
         thinned = ratios[:: max(1, len(ratios) // KEPT)].clone()
-        return cls(thinned, pixels, blocks, sums)  # type: ignore[arg-type]
+        return cls(thinned, pixels, blocks, sums)
 
 
 def _ratio(mean: Tensor, deviation: Tensor, clean: Tensor) -> Tensor:

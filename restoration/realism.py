@@ -31,14 +31,14 @@ class Choice:
 
     * `folder`, `recipe`: the weights of the method, None for one without, and their recipe, or the method's own.
     * `realism`: from 0 to 1; None for a method that has no such choice.
-    * `draws`: whether results depend on the seed as far as `realism` says.
+    * `draws`: whether results differ from seed to seed; None if that is for the sampler to say.
     * `mean`: the weights of the mean, None where it has no part.
     """
 
     folder: Folder | None
     recipe: Recipe
     realism: float | None = None
-    draws: bool = False
+    draws: bool | None = False
     mean: Folder | None = None
 
 
@@ -76,7 +76,7 @@ def choose(
         return Choice(folder=folder, recipe=recipe, realism=0.0)
     strength = usual if wanted is None else wanted
     mean = None if strength == 1 else _mean_of(folder, recipe, task, offline=offline)
-    return Choice(folder=folder, recipe=recipe, realism=strength, draws=strength > 0, mean=mean)
+    return Choice(folder=folder, recipe=recipe, realism=strength, draws=strength > 0 and card.draws, mean=mean)
 
 
 def parse_realism(realism: Any) -> float | None:
@@ -137,8 +137,8 @@ def _by_default(card: RestorerCard, task: str, realism: float | None) -> tuple[s
 
 def _advice(card: RestorerCard, task: str) -> str:
     """Say how weights that draw are made."""
-    settings = "".join(f" --set {setting}" for setting in card.draws_with)
-    return f"train some with `restore train {card.name} --task {task}{settings} --keep last --realism 0.5`"
+    how = f"{card.draws_with} --keep last --realism 0.5".strip()
+    return f"train some: `restore train {card.name} --task {task} {how} --data DIR --out DIR`, for --weights"
 
 
 def _mean_of(folder: Folder | None, recipe: Recipe, task: str, *, offline: bool) -> Folder:

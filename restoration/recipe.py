@@ -157,8 +157,8 @@ def with_options(
     """Return a recipe with other options: `NAME` belongs to its method, `PART.NAME` to one of its `PARTS`.
 
     `parts` replaces parts by others of these names, which begin with their own defaults; None keeps a part. If the
-    recipe comes with weights, `owner` is their name. Raises `BadOption` for a part that the method does not have, or that
-    belongs to the weights.
+    recipe comes with weights, `owner` is their name. Raises `BadOption` for a part that the method does not have, or
+    that belongs to the weights.
     """
     others = {part: name for part, name in (parts or {}).items() if name is not None}
     given = _by_part(options)

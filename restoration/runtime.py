@@ -26,7 +26,7 @@ from restoration.processor import survive_forks
 from restoration.realism import choose, mix
 from restoration.recipe import split_task_options, with_options
 from restoration.registry import registry, tell
-from restoration.registry.cards import RestorerCard, TaskCard
+from restoration.registry.cards import RestorerCard, SamplerCard, TaskCard
 from restoration.samples import Samples
 from restoration.tasks import check_described, check_options, describe, make_task, told_by, with_scale
 
@@ -86,7 +86,7 @@ class Restoration:
         survive_forks()
         self.device = find_device(device)
         chosen = choose(method, task, weights=weights, realism=realism, offline=offline)
-        self.folder, self.realism, self.draws = chosen.folder, chosen.realism, chosen.draws
+        self.folder, self.realism, self._draws = chosen.folder, chosen.realism, chosen.draws
         if self.folder:
             folders.check(self.folder, chosen.recipe)
             trained = chosen.recipe.task.options
@@ -183,13 +183,21 @@ class Restoration:
 
     def check_draws(self) -> None:
         """Raise `BadOption` if every seed gives the same picture, so that there is nothing to sample."""
-        if self.draws:
-            return
-        if self.realism is None:
+        known = {one.name for one in registry().cards(SamplerCard) if one.stochastic}
+        sampler = self.recipe.sampler.name if self.recipe.sampler else ""
+        if self._draws is None and sampler and sampler not in known:
+            names = ", ".join(sorted(known))
+            raise BadOption(
+                f"sampler {sampler!r} draws nothing at random: all samples would be equal; name one that does with "
+                f"--sampler: {names}"
+            )
+        if self._draws is False and self.realism is None:
             raise BadOption(f"method {self.method!r} draws nothing at random: all samples would be equal")
-        raise BadOption(
-            f"at realism 0 {self.method!r} gives the most likely picture, whatever the seed; ask for --realism 1"
-        )
+        if self._draws is False:
+            raise BadOption(
+                f"at realism 0 method {self.method!r} gives the most likely picture, whatever the seed; name another "
+                "--realism, up to 1"
+            )
 
     def describe(self, picture: Picture, task_options: Mapping[str, Any] | None = None) -> Observation:
         """Return what is known about a picture; its `y`, `1 c h w`, has the size of the result. Raises `BadOption`."""

@@ -16,8 +16,8 @@ from restoration.picture import Picture
 if TYPE_CHECKING:
     from restoration.interfaces import Result
 
-DEVIATION_SCALE = 8
-"""How much lighter than the deviation its map is: white stands for a standard deviation of 32 levels or more."""
+DEVIATION_SCALE = 4
+"""How much lighter than the deviation its map is: white stands for a standard deviation of 64 levels or more."""
 
 
 class Gathered:

@@ -104,8 +104,8 @@ how_to_restore = combine(
             "--realism",
             type=click.FloatRange(0, 1),
             metavar="X",
-            help="How real a method that draws makes results: 0 is the mean of all likely pictures, with the least error "
-            "and blurred, 1 is one of them, numbers between mix the two.  [default: that of the weights]",
+            help="How real a method that draws makes its results: 0 is the mean of all likely pictures, which has the "
+            "least error and is blurred, 1 is one of them, between mixes the two.  [default: that of the weights]",
         ),
         method(
             "--steps",

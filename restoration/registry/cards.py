@@ -198,11 +198,11 @@ class RestorerCard(Card):
     `--ensemble` makes no sense, as for one that is fitted to each picture. `training` are the settings of
     `restore train` that are others than usual for it, by name; `whole` says that it learns whole pictures, not their
     details: patches have the size of the pictures then, and the network their channels, unless a user says otherwise.
-    `draws` is False for a method whose results do not depend on the seed, and that has no `--samples`.
+    `draws` says whether its results depend on the seed, so that it has `--samples`; if None, those of a method with a
+    sampler do where that is stochastic.
 
     `mean` names the method whose answer is the mean of all that this one may draw: `--realism` mixes both, see
-    `restoration.realism`. `draws_with` are the settings, as for `--set`, with which `restore train` makes weights that
-    draw.
+    `restoration.realism`. `draws_with` are the arguments of `restore train` for weights that draw.
 
     A method with a `prior` needs a network that denoises, for whatever task: `prior` names the weights that it takes by
     default, and those of every method and task serve it whose schedule does not use the degraded picture.
@@ -214,9 +214,9 @@ class RestorerCard(Card):
     anytime: bool = False
     uses: tuple[str, ...] | None = None
     ensembles: bool = True
-    draws: bool = True
+    draws: bool | None = None
     mean: str = ""
-    draws_with: tuple[str, ...] = ()
+    draws_with: str = ""
     prior: str = ""
     asks: tuple[CommandOption, ...] = ()
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

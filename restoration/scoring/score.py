@@ -180,13 +180,18 @@ class Scoring:
         parts += [f"mean of {result.ensemble} positions"] if result.ensemble > 1 else []
         return ", ".join([*parts, f"{result.precision} on {result.device}", f"seed {self.seed}"])
 
-    def _compare(self, index: int, pair: Pair) -> Compared:
+    def observed(self, index: int) -> tuple[Tensor, Observation]:
+        """Return a clean picture, `1 c h w`, and what all methods are given of it. Raises `RestorationError`."""
+        pair = self.pairs[index]
         clean = with_channels(read(pair.clean).pixels, self.channels)
         observation = self._degrade(index, pair, clean)
         if not same_scene(observation, clean):
             raise BadOption(f"{pair.clean} and {pair.degraded or 'its degraded version'} have different sizes")
         height, width = (min(a, b) for a, b in zip(observation.y.shape[-2:], clean.shape[-2:], strict=True))
-        clean = clean[..., :height, :width]
+        return clean[..., :height, :width], observation
+
+    def _compare(self, index: int, pair: Pair) -> Compared:
+        clean, observation = self.observed(index)
         results = {label: self._restore(one, observation) for label, one in self.methods.items()}
         self.results = self.results or results
         for one in self.measures:

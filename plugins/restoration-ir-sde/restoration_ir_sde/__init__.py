@@ -18,8 +18,8 @@ TRAINED_ON = {
 }
 REALISM: dict[str, float] = {}
 """The tasks that have weights which draw, `ir-sde/TASK-real`, and the realism that `ir-sde` has for each by default."""
-DRAWING = ("objective.norm=l2", "objective.rectification=0")
-"""What makes weights that draw, not the most likely picture."""
+DRAWING = "--set objective.norm=l2 --set objective.rectification=0"
+"""What makes weights that draw one of the likely pictures, not the most likely one."""
 COMPACT = {"width": 16, "encoder": [1, 1, 2, 2], "middle": 1, "decoder": [2, 2, 1, 1]}
 
 
@@ -89,8 +89,9 @@ def register_restorers() -> Iterable[RestorerCard]:
         factory="restoration_ir_sde.restorers:IRSDE",
         summary="mean-reverting diffusion from the degraded picture to the clean one",
         uses=(),
+        draws=True,
         mean="regression",
-        draws_with=DRAWING,
+        draws_with=f"{DRAWING} --sampler posterior --set method.steps=20",
         source=PAPER,
         defaults={
             "network": {"name": "nafnet-compact", "options": COMPACT},
@@ -107,6 +108,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         factory="restoration_ir_sde.latent:LatentIRSDE",
         summary="Latent Refusion: mean-reverting diffusion of small latents, for large pictures",
         uses=(),
+        draws=True,
         source=REFUSION,
         defaults={
             "network": {"name": "latent-pair"},
