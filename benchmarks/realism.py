@@ -3,7 +3,7 @@
     python benchmarks/realism.py --data DIR                       # every 6th picture, all tasks
     python benchmarks/realism.py --data DIR --every 1 --out realism/
     python benchmarks/realism.py --data DIR --tasks sr --weights sr=weights/ --sampler posterior --steps 20
-    python benchmarks/realism.py --draw realism/realism.json --out realism/    # table and curve again, nothing measured
+    python benchmarks/realism.py --draw realism/realism.json --out realism/    # table and curve of runs before
 
 DIR holds the sets of the field; the pictures are for research only and are not in this repository. Of each picture the
 middle 256x256 pixels are taken; its number is the seed of its damage, which all settings share. Results are
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from realism_table import Setting, curve, table, verdicts
+from realism_table import NOTES, Setting, curve, table, verdicts
 from torch import Tensor
 
 from restoration import Observation, Picture, Restoration, psnr, read, write
@@ -168,7 +169,7 @@ def measure(row: Row, drawn: Sequence[Drawn], timed: Sequence[Timed], measures: 
         numbers = scores([round_to_levels(one.clamp(0, 1)) for one in answers], drawn, measures, known)
         if realism is not None and len(drawn) > 1 and len(drawn[0].samples) > 1:
             honest = calibrate([samples_of(each, realism) for each in drawn])
-            numbers |= {key: getattr(honest, key) for key in HONESTY}
+            numbers |= {key: number for key in HONESTY if math.isfinite(number := getattr(honest, key))}
         found.append(Setting(label, realism, {**numbers, "evaluations": evaluations, "seconds": seconds}))
         print(".", end="", flush=True)
     print(f" {row.title}, {len(drawn)} pictures", flush=True)
@@ -222,18 +223,18 @@ def main() -> None:
     parser.add_argument("--metrics", nargs="+", default=list(METRICS), help="beside PSNR and the high frequencies")
     parser.add_argument("--pictures", type=Path, help="folder for sheets of pictures")
     parser.add_argument("--out", type=Path, help="folder for realism.md, .svg and .json")
-    parser.add_argument("--draw", type=Path, help="a realism.json, to be shown instead of measuring")
+    parser.add_argument("--draw", type=Path, nargs="+", help="realism.json of runs before, shown instead of measuring")
     parser.add_argument("--threads", type=int)
     chosen = parser.parse_args()
     if (chosen.draw is None) == (chosen.data is None):
         parser.error("either --data DIR or --draw FILE")
     if chosen.draw:
-        read_back = json.loads(chosen.draw.read_text())
-        show({name: [Setting(**one) for one in settings] for name, settings in read_back.items()}, chosen.out)
+        show(Found.read(chosen.draw), chosen.out)
         return
     prepare(chosen.threads)
     weights = dict(text.split("=", 1) for text in chosen.weights)
-    measures, found = choose(chosen.metrics), {}
+    measures = choose(chosen.metrics)
+    found = Found({}, [f"`{one.name}`: {one.protocol(0)}" for one in measures])
     for name, row in ROWS.items():
         if chosen.tasks and not any(word in name for word in chosen.tasks):
             continue
@@ -244,25 +245,46 @@ def main() -> None:
             continue
         if chosen.pictures:
             sheets(name, drawn, chosen.pictures)
-        found[name] = measure(row, drawn, timed, measures)
-        show({name: found[name]}, None)
-    for one in measures:
-        print(f"{one.name}: {one.protocol(0)}")
-    if chosen.out:
-        show(found, chosen.out)
+        found.tasks[name] = measure(row, drawn, timed, measures)
+        show(Found({name: found.tasks[name]}, []), None)
+        if chosen.out:
+            show(found, chosen.out)
+    print("\n".join(found.protocols))
 
 
-def show(found: dict[str, list[Setting]], out: Path | None) -> None:
+@dataclass(frozen=True)
+class Found:
+    """The settings of the tasks by the names of their rows, and what the metrics are."""
+
+    tasks: dict[str, list[Setting]]
+    protocols: list[str]
+
+    @classmethod
+    def read(cls, files: Sequence[Path]) -> Found:
+        """Read what runs before have written; of a task that is in several files the last counts."""
+        found = cls({}, [])
+        for content in (json.loads(file.read_text()) for file in files):
+            found.tasks.update({name: [Setting(**one) for one in each] for name, each in content["tasks"].items()})
+            found.protocols.extend(one for one in content["protocols"] if one not in found.protocols)
+        return cls({name: found.tasks[name] for name in ROWS if name in found.tasks}, found.protocols)
+
+    def write(self, file: Path) -> None:
+        """Write all numbers as JSON."""
+        tasks = {name: [vars(one) for one in settings] for name, settings in self.tasks.items()}
+        file.write_text(json.dumps({"protocols": self.protocols, "tasks": tasks}, indent=1) + "\n")
+
+
+def show(found: Found, out: Path | None) -> None:
     """Print the table and what holds of what it is to reach; with a folder write them there, and the curve."""
-    text = "\n".join(f"{table(ROWS[name].title, found[name])}\n{verdicts(name, found[name])}\n" for name in found)
+    tables = [f"{table(ROWS[name].title, each)}\n{verdicts(name, each)}" for name, each in found.tasks.items()]
+    text = "\n".join([*tables, *(f"* {one}" for one in (*found.protocols, *NOTES) if found.protocols)]) + "\n"
     if out is None:
         print(text, flush=True)
         return
     out.mkdir(parents=True, exist_ok=True)
     (out / "realism.md").write_text(text)
-    (out / "realism.svg").write_text(curve({ROWS[name].title: settings for name, settings in found.items()}))
-    numbers = {name: [vars(one) for one in settings] for name, settings in found.items()}
-    (out / "realism.json").write_text(json.dumps(numbers, indent=1) + "\n")
+    (out / "realism.svg").write_text(curve({ROWS[name].title: each for name, each in found.tasks.items()}))
+    found.write(out / "realism.json")
 
 
 if __name__ == "__main__":

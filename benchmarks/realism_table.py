@@ -28,6 +28,16 @@ COLUMNS: dict[str, tuple[str, str]] = {
 """Numbers by name: the head of their column, and how they are printed. All that were measured have a column."""
 
 
+NOTES = (
+    "HF is the power above 0.15 cycles per pixel against the clean picture's, in dB; the deviation of samples, root "
+    "mean square, is in levels of 255; coverage is of intervals scaled on the other half of the pictures",
+    "a measure that a network was trained with does not judge that network alone: none of these was trained with any, "
+    "and `features2` is of another network than `features` and `fd`",
+    "differences of `features` below 0.1, and of `fd` below 3, say little for a dozen pictures",
+)
+"""What belongs below the table."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """A way to restore, its realism if it has one, and its numbers."""

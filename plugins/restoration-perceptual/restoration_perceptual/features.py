@@ -22,7 +22,10 @@ class Features:
 
     def __init__(self, *, network: int = 0) -> None:
         self.network = Lite(network, "features2" if network == 2 else "features")
-        self.protocol = f"distance of unit-normalised features, 5 stages of EfficientNet-Lite{network}, RGB"
+        self.protocol = (
+            f"distance of unit-normalised features, 5 stages of EfficientNet-Lite{network}, RGB, which does not "
+            "judge a method alone that was trained or fitted with it"
+        )
 
     @torch.inference_mode()
     def __call__(self, image: Tensor, clean: Tensor) -> float:
