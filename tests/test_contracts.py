@@ -60,6 +60,7 @@ HOW: dict[tuple[type[Card], str], dict[str, Any]] = {
     (NetworkCard, "dip-unet"): {"options": {"widths": [4, 8, 8]}},
     (NetworkCard, "resnet18"): {"options": {"width": 4}},
     (NetworkCard, "timm"): {"options": {"encoder": "mobilenetv3_small_050", "width": 4}},
+    (ObjectiveCard, "flow-matching"): {"schedule": "rectified-flow"},
     (ObjectiveCard, "euler-matching"): {"schedule": "mean-reverting", "options": {"corrected": False}},
     (RestorerCard, "dip"): {"network": SMALL_SKIPS, "options": {"steps": 3}},
     (RestorerCard, "dip-staged"): {"network": SMALL_SKIPS, "options": {"steps": 12}},
