@@ -15,7 +15,7 @@ from restoration.engine.answers import finished
 from restoration.engine.ensemble import Ensemble
 from restoration.engine.hardware import find_device, prepare
 from restoration.engine.observed import placed
-from restoration.engine.tiling import parse_tile
+from restoration.engine.tiling import Tiled, parse_tile
 from restoration.errors import BadOption
 from restoration.images.given import itself, picture_of
 from restoration.interfaces import Observation, Restorer, Result
@@ -105,6 +105,11 @@ class Restoration:
             with_scale(task, self.task_options, recipe.task.options, chosen.mean.origin)
             self._mean = Prepared(recipe, chosen.mean, conditions, recipe)
         self.precision, self.network = self._walk.precision, self._walk.network
+
+    @property
+    def tiled(self) -> Tiled:
+        """The network of the method in windows; `AttributeError` where it has none."""
+        return self._walk.tiled
 
     @property
     def restorer(self) -> Restorer:

@@ -30,10 +30,15 @@ MEAN, DEVIATION = "mean", "deviation"
 class Places:
     """Names the result of every picture, as `-o` says: a file, a folder (`DIR/` or one that exists), "-", a template.
 
-    Templates know {folder}, {name}, {ext}, {method} and {task}, and {sample} for several `samples`, whose number stands
-    before the suffix where a template does not say. Where a template has no {folder}, what lies in sub-folders stays in
-    sub-folders, as in a folder. `lossless` makes PNG of formats that lose something; `suffix` is that of all results
-    whose name does not say another. Raises `click.UsageError` for a template with anything else.
+    Templates know {folder}, {name}, {ext}, {method} and {task}. Where a template has no {folder}, what lies in
+    sub-folders stays in sub-folders, as in a folder. Raises `click.UsageError` for a template with anything else.
+
+    * `output`: what was given with `-o`.
+    * `method`, `task`: their names.
+    * `lossless`: whether formats that lose something become PNG.
+    * `suffix`: that of all results whose name does not say another.
+    * `samples`: how many results each picture has, if more than one. Their number is {sample}, which stands before the
+      suffix where a template does not say.
     """
 
     def __init__(
