@@ -15,7 +15,6 @@ SVG and all numbers as JSON; `--pictures` also a sheet of each picture.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import time
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from realism_table import NOTES, Setting, curve, table, verdicts
+from realism_table import Found, Setting
 from torch import Tensor
 
 from restoration import Observation, Picture, Restoration, psnr, read, write
@@ -33,6 +32,7 @@ from restoration.calibration import calibrate
 from restoration.engine.hardware import prepare
 from restoration.errors import RestorationError
 from restoration.images import pairs_in
+from restoration.operators import agreeing
 from restoration.picture import round_to_levels
 from restoration.scoring.measures import Measure, choose
 from restoration.tasks import make_task, observe, options_of
@@ -55,15 +55,17 @@ class Row:
     options: dict[str, Any] = field(default_factory=dict)
     draws: str = "ir-sde"
     """The method that draws."""
+    known: bool = False
+    """Whether one who restores such a picture knows the operator: the scale, the mask, not the shake of a camera."""
 
 
 ROWS = {
-    "sr": Row(task="sr", title="x4", options={"scale": 4}),
+    "sr": Row(task="sr", title="x4", options={"scale": 4}, known=True),
     "denoise-25": Row(task="denoise", title="noise, sigma 25", options={"sigma": 25.0}, draws="denoising-ode"),
     "denoise-50": Row(task="denoise", title="noise, sigma 50", options={"sigma": 50.0}, draws="denoising-ode"),
     "derain": Row(task="derain", title="rain, Rain100H", folder="rain/Rain100H"),
     "deblur": Row(task="deblur", title="camera shake", options={"kind": "shake"}),
-    "inpaint": Row(task="inpaint", title="holes, thin", options={"mask": "inpaint_masks/thin"}),
+    "inpaint": Row(task="inpaint", title="holes, thin", options={"mask": "inpaint_masks/thin"}, known=True),
     "dehaze": Row(task="dehaze", title="haze, SOTS indoor", folder="haze/SOTS_indoor"),
 }
 
@@ -77,14 +79,24 @@ class Drawn:
     mean: Tensor
     today: Tensor
     samples: list[Tensor]
+    consistent: bool = False
 
     def mixed(self, realism: float) -> list[Tensor]:
         """Return the results of a realism, one a sample."""
-        return [self.mean + realism * (one - self.mean) for one in self.samples]
+        found = [self.mean + realism * (one - self.mean) for one in self.samples]
+        return [agreeing(one, self.observation) for one in found] if self.consistent else found
+
+    def disagreement(self, result: Tensor) -> float:
+        """Return how far what the operator makes of a result is from what was measured, RMS in levels; or NaN."""
+        seen = self.observation
+        if seen.operator is None:
+            return math.nan
+        wrong = seen.operator(result) - (seen.y if seen.measured is None else seen.measured)
+        return 255 * float(wrong.square().mean().sqrt())
 
 
-def observed(row: Row, data: Path, every: int) -> list[tuple[Tensor, Observation, dict[str, Any]]]:
-    """Return the pictures of a row, what was observed of them, and the options of the task for each."""
+def observed(row: Row, data: Path, every: int) -> list[tuple[Tensor, Observation]]:
+    """Return the pictures of a row, and what was observed of them."""
     found, pairs = [], pairs_in(data / row.folder)
     options = {**row.options, **({"mask": str(data / row.options["mask"])} if "mask" in row.options else {})}
     for number in range(0, len(pairs), max(1, round(every * len(pairs) / ALL))):
@@ -95,7 +107,7 @@ def observed(row: Row, data: Path, every: int) -> list[tuple[Tensor, Observation
             seen = Observation(y=middle(read(pair.degraded).pixels))
         else:
             seen = observe(make_task(row.task, own), clean, torch.Generator().manual_seed(number))
-        found.append((clean, seen, own))
+        found.append((clean, seen if row.known else Observation(y=seen.y, sigma=seen.sigma)))
     return found
 
 
@@ -142,9 +154,10 @@ def draw(row: Row, data: Path, chosen: argparse.Namespace, weights: str | None) 
     ]
     timed = [Timed(one, pictures[0][1]) for one in made]
     drawn = []
-    for clean, seen, _ in pictures:
+    for clean, seen in pictures:
         mean, today = (one(seen, 0) for one in timed[:2])
-        drawn.append(Drawn(clean, seen, mean, today, [timed[2](seen, seed) for seed in range(chosen.samples)]))
+        samples = [timed[2](seen, seed) for seed in range(chosen.samples)]
+        drawn.append(Drawn(clean, seen, mean, today, samples, chosen.consistent))
     return drawn, timed
 
 
@@ -192,6 +205,8 @@ def scores(
         "psnr": sum(psnr(*pair) for pair in pairs) / len(pairs),
         "hf": sum(high_frequency_power(*pair) for pair in pairs) / len(pairs),
     }
+    wrong = [each.disagreement(one) for one, each in zip(results, drawn, strict=True)]
+    found |= {} if math.isnan(sum(wrong)) else {"measured": sum(wrong) / len(wrong)}
     for one in measures:
         if one.of is not None:
             found[one.name] = sum(one.of(*pair) for pair in pairs) / len(pairs)
@@ -220,6 +235,7 @@ def main() -> None:
     parser.add_argument("--weights", nargs="+", default=[], metavar="TASK=FOLDER", help="weights that draw")
     parser.add_argument("--sampler", help="sampler of the weights that draw; theirs if it is not said")
     parser.add_argument("--steps", type=int, help="steps of the weights that draw; theirs if it is not said")
+    parser.add_argument("--consistent", action="store_true", help="make results agree with what was measured")
     parser.add_argument("--metrics", nargs="+", default=list(METRICS), help="beside PSNR and the high frequencies")
     parser.add_argument("--pictures", type=Path, help="folder for sheets of pictures")
     parser.add_argument("--out", type=Path, help="folder for realism.md, .svg and .json")
@@ -229,12 +245,16 @@ def main() -> None:
     if (chosen.draw is None) == (chosen.data is None):
         parser.error("either --data DIR or --draw FILE")
     if chosen.draw:
-        show(Found.read(chosen.draw), chosen.out)
+        found = Found.read(chosen.draw)
+        print(found.text(*found.tasks))
+        if chosen.out:
+            found.write(chosen.out)
         return
     prepare(chosen.threads)
     weights = dict(text.split("=", 1) for text in chosen.weights)
     measures = choose(chosen.metrics)
-    found = Found({}, [f"`{one.name}`: {one.protocol(0)}" for one in measures])
+    protocols = [f"`{one.name}`: {one.protocol(0)}" for one in measures]
+    found = Found({}, {name: row.title for name, row in ROWS.items()}, protocols)
     for name, row in ROWS.items():
         if chosen.tasks and not any(word in name for word in chosen.tasks):
             continue
@@ -246,45 +266,10 @@ def main() -> None:
         if chosen.pictures:
             sheets(name, drawn, chosen.pictures)
         found.tasks[name] = measure(row, drawn, timed, measures)
-        show(Found({name: found.tasks[name]}, []), None)
+        print(found.text(name), flush=True)
         if chosen.out:
-            show(found, chosen.out)
-    print("\n".join(found.protocols))
-
-
-@dataclass(frozen=True)
-class Found:
-    """The settings of the tasks by the names of their rows, and what the metrics are."""
-
-    tasks: dict[str, list[Setting]]
-    protocols: list[str]
-
-    @classmethod
-    def read(cls, files: Sequence[Path]) -> Found:
-        """Read what runs before have written; of a task that is in several files the last counts."""
-        found = cls({}, [])
-        for content in (json.loads(file.read_text()) for file in files):
-            found.tasks.update({name: [Setting(**one) for one in each] for name, each in content["tasks"].items()})
-            found.protocols.extend(one for one in content["protocols"] if one not in found.protocols)
-        return cls({name: found.tasks[name] for name in ROWS if name in found.tasks}, found.protocols)
-
-    def write(self, file: Path) -> None:
-        """Write all numbers as JSON."""
-        tasks = {name: [vars(one) for one in settings] for name, settings in self.tasks.items()}
-        file.write_text(json.dumps({"protocols": self.protocols, "tasks": tasks}, indent=1) + "\n")
-
-
-def show(found: Found, out: Path | None) -> None:
-    """Print the table and what holds of what it is to reach; with a folder write them there, and the curve."""
-    tables = [f"{table(ROWS[name].title, each)}\n{verdicts(name, each)}" for name, each in found.tasks.items()]
-    text = "\n".join([*tables, *(f"* {one}" for one in (*found.protocols, *NOTES) if found.protocols)]) + "\n"
-    if out is None:
-        print(text, flush=True)
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "realism.md").write_text(text)
-    (out / "realism.svg").write_text(curve({ROWS[name].title: each for name, each in found.tasks.items()}))
-    found.write(out / "realism.json")
+            found.write(chosen.out)
+    print("\n".join(protocols))
 
 
 if __name__ == "__main__":

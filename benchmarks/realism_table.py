@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from restoration.training.plot import line_plot
 
@@ -22,6 +24,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "pixels": ("correlation, pixels", ".2f"),
     "blocks": ("8x8", ".2f"),
     "coverage": ("coverage of 90 %", ".0%"),
+    "measured": ("from what was measured", ".2f"),
     "evaluations": ("evaluations", "d"),
     "seconds": ("seconds", ".2f"),
 }
@@ -30,7 +33,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
 
 NOTES = (
     "HF is the power above 0.15 cycles per pixel against the clean picture's, in dB; the deviation of samples, root "
-    "mean square, is in levels of 255; coverage is of intervals scaled on the other half of the pictures",
+    "mean square, is in levels of 255; coverage is of intervals scaled on the other half of the pictures; from what was "
+    "measured is what the operator makes of a result, root mean square, in levels",
     "a measure that a network was trained with does not judge that network alone: none of these was trained with any, "
     "and `features2` is of another network than `features` and `fd`",
     "differences of `features` below 0.1, and of `fd` below 3, say little for a dozen pictures",
@@ -66,6 +70,41 @@ LIMITS = {
     "denoise-50": NOISE,
 }
 """The limits of a task; those of all others are `OTHERS`."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The settings of tasks and their titles, by the names of their rows, and what the metrics are."""
+
+    tasks: dict[str, list[Setting]]
+    titles: dict[str, str]
+    protocols: list[str]
+
+    @classmethod
+    def read(cls, files: Sequence[Path]) -> Found:
+        """Read what runs before have written; of a task that is in several files the last counts."""
+        found = cls({}, {}, [])
+        for content in (json.loads(file.read_text()) for file in files):
+            found.tasks.update({name: [Setting(**one) for one in each] for name, each in content["tasks"].items()})
+            found.titles.update(content["titles"])
+            found.protocols.extend(one for one in content["protocols"] if one not in found.protocols)
+        return found
+
+    def text(self, *names: str) -> str:
+        """Return the tables of tasks, each with what holds of what it is to reach."""
+        return "\n".join(
+            f"{table(self.titles[name], self.tasks[name])}\n{verdicts(name, self.tasks[name])}" for name in names
+        )
+
+    def write(self, out: Path) -> None:
+        """Write everything to a folder: tables and notes, the curve, and all numbers."""
+        out.mkdir(parents=True, exist_ok=True)
+        notes = "\n".join(f"* {one}" for one in (*self.protocols, *NOTES))
+        (out / "realism.md").write_text(f"{self.text(*self.tasks)}\n{notes}\n")
+        (out / "realism.svg").write_text(curve({self.titles[name]: each for name, each in self.tasks.items()}))
+        tasks = {name: [vars(one) for one in settings] for name, settings in self.tasks.items()}
+        content = {"protocols": self.protocols, "titles": self.titles, "tasks": tasks}
+        (out / "realism.json").write_text(json.dumps(content, indent=1) + "\n")
 
 
 def table(title: str, settings: Sequence[Setting]) -> str:
