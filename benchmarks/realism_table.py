@@ -33,8 +33,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
 
 NOTES = (
     "HF is the power above 0.15 cycles per pixel against the clean picture's, in dB; the deviation of samples, root "
-    "mean square, is in levels of 255; coverage is of intervals scaled on the other half of the pictures; from what was "
-    "measured is what the operator makes of a result, root mean square, in levels",
+    "mean square, is in levels of 255; coverage is of intervals scaled on the other half of the pictures; how far "
+    "a result is from what was measured is that of what the operator makes of it, root mean square, in levels",
     "a measure that a network was trained with does not judge that network alone: none of these was trained with any, "
     "and `features2` is of another network than `features` and `fd`",
     "differences of `features` below 0.1, and of `fd` below 3, say little for a dozen pictures",
