@@ -40,6 +40,8 @@ from restoration.tasks import make_task, observe, options_of
 SIDE, ALL = 256, 68
 """Pixels of a side; pictures of the largest set, CBSD68, from which `--every` of the smaller ones follows."""
 METRICS = ("features", "features2", "fd", "spectrum", "niqe")
+APART = 1_000_000
+"""Seeds between those of the damage and those of samples: what is drawn must not be the noise of the damage again."""
 HONESTY = ("damaged", "flat", "pixels", "blocks", "coverage")
 """What the table has of a `Calibration`."""
 REALISM = (0.3, 0.5, 0.7, 1.0)
@@ -123,7 +125,7 @@ class Timed:
     def __init__(self, restoration: Restoration, observation: Observation) -> None:
         self.restoration = restoration
         self.evaluations, self.seconds, self.calls = 0, 0.0, 0
-        restoration(observation, seed=0)
+        restoration(observation)
 
     def __call__(self, observation: Observation, seed: int) -> Tensor:
         begin = time.perf_counter()
@@ -155,8 +157,8 @@ def draw(row: Row, data: Path, chosen: argparse.Namespace, weights: str | None) 
     timed = [Timed(one, pictures[0][1]) for one in made]
     drawn = []
     for clean, seen in pictures:
-        mean, today = (one(seen, 0) for one in timed[:2])
-        samples = [timed[2](seen, seed) for seed in range(chosen.samples)]
+        mean, today = (one(seen, APART) for one in timed[:2])
+        samples = [timed[2](seen, APART + seed) for seed in range(chosen.samples)]
         drawn.append(Drawn(clean, seen, mean, today, samples, chosen.consistent))
     return drawn, timed
 
@@ -215,6 +217,14 @@ def scores(
     return found
 
 
+def fetched(name: str) -> list[Measure]:
+    """Return a metric, or none where its weights were not fetched."""
+    try:
+        return choose([name])
+    except RestorationError:
+        return []
+
+
 def sheets(name: str, drawn: Sequence[Drawn], out: Path) -> None:
     """Write each picture as given, by regression, at realism 0.5, two samples, the deviation of all times 4, clean."""
     out.mkdir(parents=True, exist_ok=True)
@@ -236,7 +246,7 @@ def main() -> None:
     parser.add_argument("--sampler", help="sampler of the weights that draw; theirs if it is not said")
     parser.add_argument("--steps", type=int, help="steps of the weights that draw; theirs if it is not said")
     parser.add_argument("--consistent", action="store_true", help="make results agree with what was measured")
-    parser.add_argument("--metrics", nargs="+", default=list(METRICS), help="beside PSNR and the high frequencies")
+    parser.add_argument("--metrics", nargs="+", help=f"{' '.join(METRICS)}, and lpips if its weights are here")
     parser.add_argument("--pictures", type=Path, help="folder for sheets of pictures")
     parser.add_argument("--out", type=Path, help="folder for realism.md, .svg and .json")
     parser.add_argument("--draw", type=Path, nargs="+", help="realism.json of runs before, shown instead of measuring")
@@ -252,7 +262,7 @@ def main() -> None:
         return
     prepare(chosen.threads)
     weights = dict(text.split("=", 1) for text in chosen.weights)
-    measures = choose(chosen.metrics)
+    measures = choose(chosen.metrics or METRICS) + ([] if chosen.metrics else fetched("lpips"))
     protocols = [f"`{one.name}`: {one.protocol(0)}" for one in measures]
     found = Found({}, {name: row.title for name, row in ROWS.items()}, protocols)
     for name, row in ROWS.items():

@@ -14,6 +14,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "psnr": ("PSNR, dB", ".2f"),
     "features": ("features", ".3f"),
     "features2": ("features, unseen network", ".3f"),
+    "lpips": ("LPIPS", ".3f"),
     "fd": ("FD", ".1f"),
     "fd2": ("FD, unseen network", ".1f"),
     "spectrum": ("spectrum, dB", ".2f"),
