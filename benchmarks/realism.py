@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -186,8 +187,7 @@ def measure(row: Row, drawn: Sequence[Drawn], timed: Sequence[Timed], measures: 
             honest = calibrate([samples_of(each, realism) for each in drawn])
             numbers |= {key: number for key in HONESTY if math.isfinite(number := getattr(honest, key))}
         found.append(Setting(label, realism, {**numbers, "evaluations": evaluations, "seconds": seconds}))
-        print(".", end="", flush=True)
-    print(f" {row.title}, {len(drawn)} pictures", flush=True)
+        print(f"{row.title}, {len(drawn)} pictures: {label}", file=sys.stderr, flush=True)
     return found
 
 
