@@ -151,8 +151,9 @@ class Calibration:
 def calibrate(drawn: Iterable[tuple[Iterable[Tensor], Tensor, Tensor]], *, level: float = LEVEL) -> Calibration:
     """Measure samples of several pictures, each of which may have a size of its own.
 
-    The intervals of every second picture have the scale that was fitted on the others, and the other way round.
-    Raises `ValueError` for less than two pictures.
+    The intervals of every second picture have the scale that was fitted on the others, and the other way round; values
+    that all samples leave as they were observed, as around a hole, do not count there. Raises `ValueError` for less
+    than two pictures, or if nothing is changed.
 
     * `drawn`: for each picture its samples, the clean picture and the degraded one; gone through once, so that a
       generator need not hold the samples of more than one.
@@ -162,6 +163,8 @@ def calibrate(drawn: Iterable[tuple[Iterable[Tensor], Tensor, Tensor]], *, level
     if len(measured) < 2:
         raise ValueError("a scale that is fitted on one picture and tried on another needs two pictures or more")
     even, odd = (torch.cat([one.ratios for one in measured[place::2]]) for place in (0, 1))
+    if not (len(even) and len(odd)):
+        raise ValueError("samples leave every value as it was observed: there is no interval to look into")
     scales = [_quantile(half, level) for half in (even, odd)]
     held = torch.cat([even <= scales[1], odd <= scales[0]])
     deviations, damaged, flat = (torch.stack([one.sums[place] for one in measured]).sum(dim=0) for place in range(3))
@@ -192,7 +195,8 @@ class _Measured:
         mean, deviation = spread(samples)
         pixels = root_mean_square(deviation), root_mean_square(mean - clean)
         blocks = root_mean_square(deviation, BLOCK), root_mean_square(mean - clean, BLOCK)
-        ratios, where = _ratio(mean, deviation, clean).flatten(), regions(degraded, clean)
+        changed = (deviation > 0) | (mean != degraded)  # what stays as it was observed would always be in its interval
+        ratios, where = _ratio(mean, deviation, clean)[changed], regions(degraded, clean)
         squares = pixels[0].square()
         sums = [torch.stack([squares[one].sum(), one.sum()]).double() for one in (squares.isfinite(), *where)]
         thinned = ratios[:: max(1, len(ratios) // KEPT)].clone()

@@ -148,6 +148,21 @@ def test_a_calibration_is_fitted_on_some_pictures_and_tried_on_others() -> None:
     assert EXPLAINED.keys() == asdict(found).keys()
 
 
+def test_what_stays_as_it_was_observed_does_not_count_in_intervals() -> None:
+    """Samples that are too narrow in a hole are seen to be so, however large the rest of the picture is."""
+    pictures = []
+    for seed in (0, 10):
+        sigma = torch.zeros(1, 1, 64, 64)
+        sigma[..., :16] = 0.1
+        samples, clean = drawn(16, sigma, stretch=0.5, seed=seed)
+        degraded = clean.clone()
+        degraded[..., :16] = 0
+        pictures.append((samples, clean, degraded))
+    assert calibrate(pictures).scale == pytest.approx(2 * 1.753 * math.sqrt(1 + 1 / 16), rel=0.08)
+    with pytest.raises(ValueError, match="leave every value as it was observed"):
+        calibrate([(clean.expand(2, *clean.shape), clean, clean)] * 2)
+
+
 def test_one_picture_is_not_enough() -> None:
     samples, clean = drawn(4, torch.full((1, 1, 16, 16), 0.1))
     with pytest.raises(ValueError, match="two pictures or more"):

@@ -71,4 +71,7 @@ def calibrated(
             )
             observe(index + 1, len(scoring))
 
-    return calibrate(drawn())
+    try:
+        return calibrate(drawn())
+    except ValueError as error:
+        raise BadOption(f"{data}: {error}") from error

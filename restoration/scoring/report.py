@@ -36,7 +36,7 @@ HEAD = """<!doctype html>
   .pair .guess { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--at, 50%)); visibility: hidden; }
   .pair.guessing .guess { visibility: visible; }
   .pair:focus-within { outline: 3px solid Highlight; }
-  figcaption { margin-top: .5rem; }
+  figcaption { margin-top: .5rem; } figcaption label { display: block; }
   dl { display: flex; flex-wrap: wrap; gap: .2rem 1.5rem; margin: .3rem 0; font-size: .85rem; opacity: .8; }
   dl div { display: flex; gap: .4rem; } dt::after { content: ":"; } dd { margin: 0; }
 </style>
@@ -56,9 +56,7 @@ FIGURE = """<figure>
 </figure>
 """
 GUESS = '<img class="guess" src="%s" alt="where samples differ">\n'
-SWITCH = (
-    '<label> <input type="checkbox"> show where the method is guessing: the redder, the more samples differ</label>'
-)
+SWITCH = '<label><input type="checkbox"> show where the method is guessing: the redder, the more samples differ</label>'
 RED = (1.0, 0.15, 0.0)
 """The colour of what samples do not agree about."""
 FOOT = """<script>
