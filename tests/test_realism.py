@@ -271,6 +271,13 @@ def test_a_mean_for_another_task_is_refused(tmp_path: Path) -> None:
         made(path)
 
 
+def test_a_mean_on_the_hub_that_cannot_be_had_is_one_line(tmp_path: Path) -> None:
+    path = str(make_weights(tmp_path / "real", realism=0.5, mean="nobody/nothing-of-the-kind"))
+    with pytest.raises(BadWeights, match="nobody/nothing-of-the-kind is not in the Hub's cache on this machine"):
+        made(path, offline=True)
+    assert made(path, 1, offline=True).realism == 1
+
+
 def test_a_card_wins_over_a_folder_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(make_weights(tmp_path / "real", realism=0.5, mean="regression/derain"))
     make_weights(tmp_path / "regression" / "derain", "regression")

@@ -213,6 +213,22 @@ def test_methods_that_do_not_draw_are_refused_before_any_work(restore, folder) -
     assert os.listdir(folder) == ["a.png"]
 
 
+def test_samples_that_are_all_equal_are_told(restore, folder) -> None:  # type: ignore[no-untyped-def]
+    (folder / "same.py").write_text(
+        "from restoration import RestorerCard, hookimpl\n"
+        "class Same:\n"
+        "    def __call__(self, observation, rng):\n"
+        "        yield 0.9 * observation.y\n"
+        "@hookimpl\n"
+        "def register_restorers():\n"
+        "    yield RestorerCard(name='same', factory='same:Same', summary='x', needs_weights=False)\n"
+    )
+    run = ("--plugin", "same.py", "run", "a.png", "-m", "same", "-t", "denoise", "--samples", 2)
+    done = restore(*run, cwd=folder)
+    assert done.returncode == 0 and "a.png: all samples are equal: same drew nothing at random" in done.stderr
+    assert not read(folder / "a.restored.deviation.png").pixels.any()
+
+
 def test_ctrl_c_leaves_nothing_half_done(drawing, tmp_path) -> None:  # type: ignore[no-untyped-def]
     for index in range(20):
         write(picture(64, 64, index), tmp_path / f"{index:02}.png")
