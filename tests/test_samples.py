@@ -72,10 +72,9 @@ def test_fewer_than_two_samples_have_no_deviation(drawing: Path) -> None:
 def test_where_every_seed_gives_the_same_there_is_nothing_to_sample(drawing: Path) -> None:
     with pytest.raises(BadOption, match="method 'regression' draws nothing at random"):
         Restoration("regression", "derain").samples(picture(), 2)
-    for realism in (0, None):
-        weights = str(drawing) if realism == 0 else None
+    for weights in (None, str(drawing)):
         with pytest.raises(BadOption, match="at realism 0 method 'ir-sde' gives the most likely picture"):
-            Restoration("ir-sde", "derain", weights=weights, realism=realism).samples(picture(), 2)
+            Restoration("ir-sde", "derain", weights=weights, realism=0).samples(picture(), 2)
     with pytest.raises(BadOption, match="sampler 'dpmpp-2m' draws nothing at random"):
         Restoration("denoising-ode", "denoise").samples(picture(), 2)
     for sampler in ("posterior", "dpmpp-2m-sde"):
@@ -207,8 +206,12 @@ def test_a_report_has_a_layer_that_shows_where_the_method_guesses(restore, how, 
 
 
 def test_methods_that_do_not_draw_are_refused_before_any_work(restore, folder) -> None:  # type: ignore[no-untyped-def]
-    for method, task in (("regression", "derain"), ("ir-sde", "derain"), ("denoising-ode", "denoise")):
-        done = restore("run", "a.png", "-m", method, "-t", task, "--samples", 2, cwd=folder)
+    for how in (
+        ("regression", "-t", "derain"),
+        ("ir-sde", "-t", "derain", "--realism", 0),
+        ("denoising-ode", "-t", "denoise"),
+    ):
+        done = restore("run", "a.png", "-m", *how, "--samples", 2, cwd=folder)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert os.listdir(folder) == ["a.png"]
 
