@@ -105,15 +105,18 @@ def enlarge(small: Tensor, scale: int) -> Tensor:
     return Resampling(scale, (small.shape[-2], small.shape[-1]))(small).clamp(0, 1)
 
 
-def project(x: Tensor, operator: Operator, measured: Tensor, *, iterations: int = 20) -> Tensor:
+def project(
+    x: Tensor, operator: Operator, measured: Tensor, *, iterations: int = 20, tolerance: float = 1e-4
+) -> Tensor:
     """Return the picture nearest to `x`, `b c h w`, of which the operator makes what was `measured`.
 
-    It is `x + A⁺ (measured - A x)`, with the pseudo-inverse by conjugate gradients on `A Aᵀ` (Craig's method). Few
-    iterations are exact where pictures were made smaller, and leave out what a blur has all but removed.
+    It is `x + A⁺ (measured - A x)`, with the pseudo-inverse by conjugate gradients on `A Aᵀ` (Craig's method). They
+    end when the root mean square of what is missing is below the `tolerance`; few are enough where pictures were made
+    smaller, and leave out what a blur has all but removed.
     """
     residual = measured - operator(x)
     direction, size = residual, _inner(residual, residual)
-    floor = 1e-14 * residual[0].numel()
+    floor = tolerance**2 * residual[0].numel()
     for _ in range(iterations):
         if bool((size <= floor).all()):
             break

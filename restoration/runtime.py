@@ -178,13 +178,16 @@ class Restoration:
         tell("restored", result=result)
         return result
 
-    def samples(self, picture: Any, count: int, *, seed: int = 0, **given: Any) -> Samples:
+    def samples(
+        self, picture: Any, count: int, *, seed: int = 0, task_options: Mapping[str, Any] | None = None
+    ) -> Samples:
         """Draw `count` pictures with the seeds from `seed` on, as they are asked for, with their mean and deviation.
 
-        `given` are keywords of a call. Raises `BadOption` for a method whose results do not depend on the seed.
+        See a call for `picture` and `task_options`. Raises `BadOption` for a method whose results do not depend on the
+        seed.
         """
         self.check_draws()
-        return Samples(lambda number: self(picture, seed=seed + number, **given), count)
+        return Samples(lambda number: self(picture, seed=seed + number, task_options=task_options), count)
 
     def check_draws(self) -> None:
         """Raise `BadOption` if every seed gives the same picture, so that there is nothing to sample."""

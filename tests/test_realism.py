@@ -54,11 +54,13 @@ def register_weights():
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A method that draws, and weights of `ir-sde` that do, installed until the end of the test."""
+    """A method that draws, and weights of `ir-sde` that do, installed until the end of the test; no others that do."""
     path = tmp_path / "mine.py"
     path.write_text(PLUGIN)
     known = registry()
-    monkeypatch.setattr(known, "_cards", {kind: dict(cards) for kind, cards in known._cards.items()})
+    ours = {card.name for card in known.cards(WeightsCard) if card.method == "ir-sde" and card.realism is not None}
+    cards = {kind: {n: card for n, card in cards.items() if n not in ours} for kind, cards in known._cards.items()}
+    monkeypatch.setattr(known, "_cards", cards)
     monkeypatch.setattr(known, "plugins", list(known.plugins))
     known.add_file(path)
     yield path
@@ -271,6 +273,13 @@ def test_a_mean_for_another_task_is_refused(tmp_path: Path) -> None:
         made(path)
 
 
+def test_a_mean_on_the_hub_that_cannot_be_had_is_one_line(tmp_path: Path) -> None:
+    path = str(make_weights(tmp_path / "real", realism=0.5, mean="nobody/nothing-of-the-kind"))
+    with pytest.raises(BadWeights, match="nobody/nothing-of-the-kind is not in the Hub's cache on this machine"):
+        made(path, offline=True)
+    assert made(path, 1, offline=True).realism == 1
+
+
 def test_a_card_wins_over_a_folder_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(make_weights(tmp_path / "real", realism=0.5, mean="regression/derain"))
     make_weights(tmp_path / "regression" / "derain", "regression")
@@ -307,7 +316,7 @@ def test_the_command_line_mixes_and_says_so(restore, drawing, rainy) -> None:  #
     assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)
     dry = restore("run", rainy, *how, "--overwrite", "--dry-run")
     assert (json.loads(dry.stdout)["realism"], json.loads(dry.stdout)["mean"]) == (0.25, f"{drawing}/mean")
-    missing = restore("run", rainy, "-m", "ir-sde", "-t", "deblur", "--realism", 1, "--overwrite")
+    missing = restore("run", rainy, "-m", "ir-sde", "-t", "jpeg", "--realism", 1, "--overwrite")
     assert missing.returncode == 2 and len(missing.stderr.splitlines()) == 1
     assert "--set objective.norm=l2 --set objective.rectification=0" in missing.stderr
 

@@ -72,10 +72,9 @@ def test_fewer_than_two_samples_have_no_deviation(drawing: Path) -> None:
 def test_where_every_seed_gives_the_same_there_is_nothing_to_sample(drawing: Path) -> None:
     with pytest.raises(BadOption, match="method 'regression' draws nothing at random"):
         Restoration("regression", "derain").samples(picture(), 2)
-    for realism in (0, None):
-        weights = str(drawing) if realism == 0 else None
+    for weights in (None, str(drawing)):
         with pytest.raises(BadOption, match="at realism 0 method 'ir-sde' gives the most likely picture"):
-            Restoration("ir-sde", "derain", weights=weights, realism=realism).samples(picture(), 2)
+            Restoration("ir-sde", "derain", weights=weights, realism=0).samples(picture(), 2)
     with pytest.raises(BadOption, match="sampler 'dpmpp-2m' draws nothing at random"):
         Restoration("denoising-ode", "denoise").samples(picture(), 2)
     for sampler in ("posterior", "dpmpp-2m-sde"):
@@ -207,10 +206,30 @@ def test_a_report_has_a_layer_that_shows_where_the_method_guesses(restore, how, 
 
 
 def test_methods_that_do_not_draw_are_refused_before_any_work(restore, folder) -> None:  # type: ignore[no-untyped-def]
-    for method, task in (("regression", "derain"), ("ir-sde", "derain"), ("denoising-ode", "denoise")):
-        done = restore("run", "a.png", "-m", method, "-t", task, "--samples", 2, cwd=folder)
+    for how in (
+        ("regression", "-t", "derain"),
+        ("ir-sde", "-t", "derain", "--realism", 0),
+        ("denoising-ode", "-t", "denoise"),
+    ):
+        done = restore("run", "a.png", "-m", *how, "--samples", 2, cwd=folder)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert os.listdir(folder) == ["a.png"]
+
+
+def test_samples_that_are_all_equal_are_told(restore, folder) -> None:  # type: ignore[no-untyped-def]
+    (folder / "same.py").write_text(
+        "from restoration import RestorerCard, hookimpl\n"
+        "class Same:\n"
+        "    def __call__(self, observation, rng):\n"
+        "        yield 0.9 * observation.y\n"
+        "@hookimpl\n"
+        "def register_restorers():\n"
+        "    yield RestorerCard(name='same', factory='same:Same', summary='x', needs_weights=False)\n"
+    )
+    run = ("--plugin", "same.py", "run", "a.png", "-m", "same", "-t", "denoise", "--samples", 2)
+    done = restore(*run, cwd=folder)
+    assert done.returncode == 0 and "a.png: all samples are equal: same drew nothing at random" in done.stderr
+    assert not read(folder / "a.restored.deviation.png").pixels.any()
 
 
 def test_ctrl_c_leaves_nothing_half_done(drawing, tmp_path) -> None:  # type: ignore[no-untyped-def]

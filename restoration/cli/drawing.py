@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from restoration.cli.work import Taken, Work
     from restoration.interfaces import Result
     from restoration.picture import Picture
+
+log = logging.getLogger("restoration")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +68,8 @@ def draw(work: Work, job: Job, taken: Taken, observe: Callable[[Tensor], None], 
         spread = _of_each(work, taken, map_path, results[0], [one.deviation for one in gathered])
         files.add(map_path, spread.data)
         files.add(target, mean.data)
+        if not any(one.levels for one in gathered):
+            log.warning("%s: all samples are equal: %s drew nothing at random", job.name, results[0].method)
         result = _together(results)
         if result.doubts and not work.accept:
             files.finish(doubtful=True)

@@ -93,7 +93,7 @@ def train(
         parts = {name: chosen.pop(name) for name in PARTS}
         task = task or _only_task(method)
         made = _recipe(method, task, recipe, parts, options)
-        made = _with_fields(made, working_size=working_size, realism=realism, mean=mean)
+        made = _with_fields(made, {"working_size": working_size, "realism": realism, "mean": mean})
         set_by_user = {name: value for name, value in chosen.items() if value is not None}
         settings = Training.recorded(made.training, set_by_user)
         pictures, degraded = _pictures(data, clean, degraded, pairs, noisy)
@@ -224,7 +224,7 @@ def _recipe(
     return with_options(recipe, options, parts=parts)
 
 
-def _with_fields(recipe: Recipe, **chosen: Any) -> Recipe:
+def _with_fields(recipe: Recipe, chosen: dict[str, Any]) -> Recipe:
     """Return a recipe with the fields that were chosen; those that are None stay. Raises `BadOption`."""
     import msgspec
 
