@@ -143,9 +143,10 @@ def part_names(card: Card) -> set[tuple[type[Card], str]]:
         parts = {name: part for name in KINDS if (part := getattr(recipe, name)) is not None}
     if isinstance(card, RestorerCard):
         parts = msgspec.convert(dict(card.defaults), dict[str, Part])
-    tasks = card.tasks if isinstance(card, RestorerCard) else ()
     found = {(KINDS[kind], part.name.partition(":")[0]) for kind, part in parts.items()}
-    return found | {(TaskCard, task) for task in tasks}
+    if isinstance(card, RestorerCard):
+        found |= {(TaskCard, task) for task in card.tasks} | ({(RestorerCard, card.mean)} if card.mean else set())
+    return found
 
 
 @pytest.mark.parametrize("name", PLUGINS)
