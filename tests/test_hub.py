@@ -153,6 +153,7 @@ def test_what_is_private_gated_or_gone_is_told_from_what_is_there(restore, serve
         "someone/gone": "is not on the Hub, or is private",
         "someone/bare": "is not a set of weights: it lacks config.json",
         "ir-sde/derian": "did you mean 'ir-sde/derain'?",
+        "folder/none.pth": "there is no such file or folder",
     }.items():
         done = restore("weights", "pull", name, env=hub.env(tmp_path / "home"))
         assert done.returncode == 2 and words in done.stderr, done.stderr
@@ -202,6 +203,19 @@ def test_a_repository_is_looked_at_without_its_tensors(restore, served, tmp_path
     assert restore("weights", "show", NAME, "--offline", env=hub.env(tmp_path)).returncode == 0
     lacking = restore("weights", "pull", NAME, "--offline", env=hub.env(tmp_path))
     assert (lacking.returncode, "is not in the Hub's cache" in lacking.stderr) == (2, True)
+
+
+def test_a_dry_run_says_what_would_be_fetched_and_fetches_nothing(restore, served, tmp_path, rainy):
+    hub, commit = served
+    how = ("run", "-m", "ir-sde", "-t", "derain", "--weights", NAME, rainy, "--dry-run")
+    dry = restore(*how, env=hub.env(tmp_path / "home"))
+    assert dry.returncode == 0, dry.stderr
+    assert f"weights {NAME}@{commit}, 0.0 MB to be fetched)" in dry.stdout
+    assert hub.requests("GET", "model.safetensors") == []
+    assert "state no licence" in restore(*how, "--license", "mit", env=hub.env(tmp_path / "home")).stderr
+    assert restore("weights", "pull", NAME, env=hub.env(tmp_path / "home")).returncode == 0
+    here = restore(*how, "--json", env=hub.env(tmp_path / "home"))
+    assert f'"weights": "{NAME}@{commit}", "weights_mb"' in here.stdout
 
 
 def test_the_hub_is_told_who_asks_and_for_what(restore, served, tmp_path, rainy):

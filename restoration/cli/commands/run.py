@@ -233,16 +233,9 @@ def _check_report(report: Path, made: Plan, *, overwrite: bool, skip_existing: b
 
 
 def _dry_run(made: Plan, method: str, task: str, how: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
-    """Say what would be read and written, and with which weights."""
-    from restoration.realism import choose
-
-    chosen = choose(method, task, weights=how["weights"], realism=how["realism"], offline=how["offline"])
-    folder = chosen.folder
-    known: dict[str, Any] = {"method": method, "task": task, "weights": folder.origin if folder else None}
-    if folder:
-        known["weights_mb"] = f"{folder.size() / 1e6:.1f}"
-    if chosen.realism is not None:
-        known |= {"realism": chosen.realism, "mean": chosen.mean and chosen.mean.origin}
+    """Say what would be read, fetched and written, and with which weights."""
+    known = {"method": method, "task": task, **_weights(method, task, how)}
+    fetched = f", {known['to_fetch_mb']} MB to be fetched" if "to_fetch_mb" in known else ""
     with Batch(made, as_json=as_json, quiet=quiet, word="to do") as batch:
         for job in made.jobs:
             source, target = job.source or STREAM, job.target or STREAM
@@ -252,8 +245,31 @@ def _dry_run(made: Plan, method: str, task: str, how: dict[str, Any], *, as_json
                     batch.answer({"input": source, "output": target, **more, **known})
                 else:
                     files = ", ".join([*job.others, target])
-                    batch.answer(f"{source} -> {files}  ({method}, {task}, weights {known['weights']})")
+                    batch.answer(f"{source} -> {files}  ({method}, {task}, weights {known['weights']}{fetched})")
     return batch.code
+
+
+def _weights(method: str, task: str, how: dict[str, Any]) -> dict[str, Any]:
+    """Return what there is to say of the weights; those of the Hub that are not here are looked at, not fetched."""
+    from restoration.cli.commands.weights.found import is_on_hub
+    from restoration.hub import current_terms, look
+    from restoration.hub.header import license_of
+    from restoration.realism import choose
+
+    if how["weights"] and is_on_hub(how["weights"]):
+        name = current_terms().pinned(how["weights"])
+        found = look(name, offline=how["offline"])
+        if not found.fetched:
+            origin = f"{name.partition('@')[0]}@{found.commit}"
+            current_terms().check_license(origin, license_of(found.card))
+            return {"weights": origin, "to_fetch_mb": f"{(found.size or 0) / 1e6:.1f}"}
+    chosen = choose(method, task, weights=how["weights"], realism=how["realism"], offline=how["offline"])
+    known: dict[str, Any] = {"weights": chosen.folder.origin if chosen.folder else None}
+    if chosen.folder:
+        known["weights_mb"] = f"{chosen.folder.size() / 1e6:.1f}"
+    if chosen.realism is not None:
+        known |= {"realism": chosen.realism, "mean": chosen.mean and chosen.mean.origin}
+    return known
 
 
 def _bar(total: int, quiet: bool) -> AbstractContextManager[Callable[[str, Tensor | None], None]]:

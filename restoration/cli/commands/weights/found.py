@@ -9,7 +9,7 @@ import click
 from restoration.hub import is_repository
 from restoration.registry import registry
 from restoration.registry.cards import WeightsCard
-from restoration.weights import Folder, resolve
+from restoration.weights import SUFFIXES, Folder, resolve
 
 offline_option = click.option(
     "--offline", is_flag=True, help="Do not use the network; weights of the Hub must be in its cache."
@@ -23,7 +23,9 @@ def card_names() -> list[str]:
 
 def is_on_hub(name: str) -> bool:
     """Return whether a name is that of a repository, and of nothing on this machine."""
-    return is_repository(name) and not Path(name).expanduser().exists() and name not in card_names()
+    if not is_repository(name) or name.lower().endswith(SUFFIXES):
+        return False
+    return not Path(name).expanduser().exists() and name not in card_names()
 
 
 def folder_of(name: str, *, offline: bool = True) -> Folder:
