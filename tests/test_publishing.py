@@ -215,10 +215,12 @@ def test_sets_are_found_by_tags_and_words_over_several_pages(restore, published,
     assert shown[1].split("\t")[:2] == ["lab/restoration-ir-sde-derain", "mit"]
     nothing = restore("weights", "search", "nobody-has-this", env=env)
     assert "no weights on the Hub fit" in nothing.stderr
-    one.how = "no list"
-    wrong = restore("weights", "search", env=env)
-    one.how = ""
-    assert wrong.returncode == 2 and len(wrong.stderr.splitlines()) == 1
+    for how, words in {"no list": "gave an answer of no sense", "away": "503", "silent": "does not answer"}.items():
+        one.how = how
+        wrong = restore("weights", "search", env=env)
+        one.how = ""
+        assert wrong.returncode == 2 and words in wrong.stderr
+        assert len(wrong.stderr.splitlines()) == 1
 
 
 LOAD = """

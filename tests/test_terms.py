@@ -72,6 +72,7 @@ def test_a_method_that_is_not_installed_is_named_with_what_brings_it(project):
 
 
 def test_run_score_and_train_take_weights_of_some_licences_only(restore, project, pictures):
+    assert "names no licence" in run(restore, project, "--license", "").stderr
     words = "have the licence cc-by-nc-4.0, and only permissive is taken"
     assert words in run(restore, project, "--weights", "own", "--license", "permissive").stderr
     assert run(restore, project, "--weights", "own", "--license", "cc-by-nc-4.0").returncode == 0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from restoration.errors import BadWeights, RestorationError, one_line
 from restoration.hub.repository import CARD, COMMIT, NoRepository, NoRevision, Repository, answered, identity
-from restoration.hub.trouble import PATIENCE, Unreachable, address, refusal, silence, trouble, within
+from restoration.hub.trouble import PATIENCE, Unreachable, address, quietly, refusal, silence, trouble, within
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -88,7 +88,7 @@ def push(
         _written(name, lambda: api.create_repo(name, private=private or None, exist_ok=True))
     if there is None and revision != "main":
         _written(name, lambda: api.create_branch(name, branch=revision, exist_ok=True))
-    with _progress(progress):
+    with _progress(progress), quietly():
         message = message or f"Upload {', '.join(different)} with restoration"
         commit = _commit(api, name, different, revision=revision, message=message, parent=there)
     return Pushed(repository=name, commit=commit, files=done.files, size=size)

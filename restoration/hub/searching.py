@@ -10,7 +10,7 @@ from typing import Any
 
 from restoration.errors import BadWeights, plain
 from restoration.hub.repository import answered, identity
-from restoration.hub.trouble import PATIENCE
+from restoration.hub.trouble import PATIENCE, address, quietly, silence
 
 LIBRARY = "restoration"
 """The tag of every set of weights of this toolbox."""
@@ -46,7 +46,8 @@ def search(
     """
     from huggingface_hub import HfApi
 
-    api = HfApi(**identity({}))
+    api, deadline, asked = HfApi(**identity({})), time.monotonic() + PATIENCE, "the list of weights"
+    answered(asked, deadline, _reach)
 
     def ask() -> list[Found]:
         models = api.list_models(filter=[LIBRARY, *tags], author=owner, sort="downloads", full=True)
@@ -54,9 +55,20 @@ def search(
         return list(islice((one for one in found if _fits(one, words)), limit))
 
     try:
-        return answered("the list of weights", time.monotonic() + PATIENCE, ask)
+        with quietly():
+            return answered(asked, deadline, ask)
     except (AttributeError, TypeError, LookupError) as error:
         raise BadWeights("the Hub answers a search with something else than a list") from error
+
+
+def _reach() -> None:
+    """Ask for one model: lists are asked for again and again where nobody answers, this is not."""
+    from huggingface_hub import get_session
+    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
+
+    headers = build_hf_headers(**identity({}))
+    url = f"{address()}/api/models?filter={LIBRARY}&limit=1"
+    hf_raise_for_status(get_session().get(url, headers=headers, timeout=silence()))
 
 
 def _found(model: Any) -> Found:

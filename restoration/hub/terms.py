@@ -66,7 +66,7 @@ def under_terms(*, license: str | None = None, locked: Path | None = None) -> It
     """
     before = _TERMS.get()
     terms = Terms(
-        licenses=Licenses.parsed(license) if license else before.licenses,
+        licenses=Licenses.parsed(license) if license is not None else before.licenses,
         lock=Lock.read(locked) if locked else before.lock,
     )
     token = _TERMS.set(terms)

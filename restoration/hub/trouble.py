@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -54,6 +55,19 @@ def within(deadline: float, call: Callable[[], T]) -> T:
     if not results:
         raise Unreachable(f"the Hub ({address()}) does not answer: it takes more than {PATIENCE:.0f} s")
     return results[0]
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep the Hub's library from telling of its retries: what goes wrong in the end is told in one line."""
+    from huggingface_hub.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def silence() -> float:
