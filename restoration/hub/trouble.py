@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -60,14 +61,14 @@ def within(deadline: float, call: Callable[[], T]) -> T:
 @contextmanager
 def quietly() -> Iterator[None]:
     """Keep the Hub's library from telling of its retries: what goes wrong in the end is told in one line."""
-    from huggingface_hub.utils import logging
+    from huggingface_hub.utils import logging as told
 
-    before = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
+    before = told.get_verbosity()
+    told.set_verbosity(logging.ERROR)
     try:
         yield
     finally:
-        logging.set_verbosity(before)
+        told.set_verbosity(before)
 
 
 def silence() -> float:
