@@ -143,7 +143,7 @@ def test_without_a_word_every_method_gives_what_it_always_gave() -> None:
 
 @pytest.mark.parametrize("how", [{"steps": 3}, {"sampler": "ddim"}, {"options": {"network.width": 4}}])
 def test_options_of_a_walk_are_refused_where_there_is_only_the_mean(drawing: str, how: dict[str, Any]) -> None:
-    with pytest.raises(BadOption, match="at realism 0 the answer is that of .*mean.*which has no part in it"):
+    with pytest.raises(BadOption, match=r"at realism 0 the answer is that of .*mean.*which has no part in it"):
         Restoration("ir-sde", "derain", weights=drawing, realism=0, **how)
 
 
