@@ -92,6 +92,11 @@ class Restoration:
             trained = chosen.recipe.task.options
             self.task_options = with_scale(task, self.task_options, trained, self.folder.origin)
         walk = {} if steps is None else {"steps": steps}
+        if chosen.mean is not None and not self.realism and (idle := [*walk, *own, *([sampler] if sampler else [])]):
+            raise BadOption(
+                f"at realism 0 the answer is that of {chosen.mean.origin}, and {idle[0]!r} is for the walk, which has "
+                "no part in it; leave it out, or ask for another realism"
+            )
         owner = self.folder.origin if self.folder else None
         parts = {"network": network, "sampler": sampler}
         self.recipe = with_options(chosen.recipe, {**walk, **own}, parts=parts, owner=owner)

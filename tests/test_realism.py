@@ -76,7 +76,8 @@ def drawing(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def made(weights: str | None, realism: float | None = None, task: str = "derain", **how: Any) -> Restoration:
-    how = {"sampler": "posterior", "steps": 3, "precision": "fp32", **how}
+    walk = {} if realism == 0 and str(weights).endswith("real") else {"sampler": "posterior", "steps": 3}
+    how = {**walk, "precision": "fp32", **how}
     return Restoration("ir-sde", task, weights=weights, realism=realism, **how)
 
 
@@ -140,11 +141,18 @@ def test_without_a_word_every_method_gives_what_it_always_gave() -> None:
     assert choose("regression", "denoise").realism is None
 
 
+@pytest.mark.parametrize("how", [{"steps": 3}, {"sampler": "ddim"}, {"options": {"network.width": 4}}])
+def test_options_of_a_walk_are_refused_where_there_is_only_the_mean(drawing: str, how: dict[str, Any]) -> None:
+    with pytest.raises(BadOption, match=r"at realism 0 the answer is that of .*mean.*which has no part in it"):
+        Restoration("ir-sde", "derain", weights=drawing, realism=0, **how)
+
+
 @pytest.mark.parametrize("method", ["denoising-ode", "denoising-sde"])
 def test_the_same_weights_walk_for_noise_and_regression_is_their_mean(method: str) -> None:
     y = picture(32, 40)
-    how: dict[str, Any] = {"task_options": {"sigma": 20}, "steps": 4, "precision": "fp32"}
-    walk, half, mean = (Restoration(method, "denoise", realism=one, **how)(y) for one in (None, 0.5, 0))
+    how: dict[str, Any] = {"task_options": {"sigma": 20}, "precision": "fp32"}
+    walk, half = (Restoration(method, "denoise", realism=one, steps=4, **how)(y) for one in (None, 0.5))
+    mean = Restoration(method, "denoise", realism=0, **how)(y)
     assert (walk.evaluations, half.evaluations, mean.evaluations) == (4, 5, 1)
     assert (walk.mean, half.mean, mean.mean) == (None, "regression/denoise", "regression/denoise")
     alone = Restoration("regression", "denoise", precision="fp32")(y)
@@ -322,7 +330,8 @@ def test_the_command_line_mixes_and_says_so(restore, drawing, rainy) -> None:  #
 
 
 def test_scores_compare_realisms(restore, drawing, pictures) -> None:  # type: ignore[no-untyped-def]
-    methods = [word for r in ("0", "0.5", "1") for word in ("-m", f"ir-sde@2,weights={drawing},realism={r}")]
+    asked = ("weights={},realism=0", "2,weights={},realism=0.5", "2,weights={},realism=1")
+    methods = [word for one in asked for word in ("-m", f"ir-sde@{one.format(drawing)}")]
     done = restore("score", *methods, "-t", "derain", "--data", pictures, "--limit", 1, "--json")
     assert done.returncode == 0, done.stderr
     assert "realism 0.5, with the mean of " in done.stdout and "realism 1, " in done.stdout
