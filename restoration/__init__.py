@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from restoration.interfaces import EnlargingNetwork as EnlargingNetwork
     from restoration.interfaces import KnowingTask as KnowingTask
     from restoration.interfaces import Limits as Limits
+    from restoration.interfaces import MeasuredNetwork as MeasuredNetwork
     from restoration.interfaces import Metric as Metric
     from restoration.interfaces import Network as Network
     from restoration.interfaces import NoiseSchedule as NoiseSchedule
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from restoration.interfaces import SDESchedule as SDESchedule
     from restoration.interfaces import SetMetric as SetMetric
     from restoration.interfaces import Task as Task
+    from restoration.layouts import Converted as Converted
+    from restoration.layouts import Layout as Layout
     from restoration.metrics import ms_ssim as ms_ssim
     from restoration.metrics import psnr as psnr
     from restoration.metrics import ssim as ssim
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from restoration.recipe import Recipe as Recipe
     from restoration.registry.cards import CommandCard as CommandCard
     from restoration.registry.cards import CommandOption as CommandOption
+    from restoration.registry.cards import LayoutCard as LayoutCard
     from restoration.registry.cards import MetricCard as MetricCard
     from restoration.registry.cards import NetworkCard as NetworkCard
     from restoration.registry.cards import ObjectiveCard as ObjectiveCard
@@ -75,14 +79,15 @@ _WHERE = {
     "errors": "BadOption BadPicture BadPlugin BadWeights RestorationError UnknownName",
     "images": "read write",
     "interfaces": "AnnealedObjective BetaSchedule BoundedNetwork DescribedMetric DiscreteSchedule EnlargingNetwork "
-    "KnowingTask Limits Metric Network NoiseSchedule Objective Observation Operator ReportingRestorer Restorer Result "
-    "Sampler SDESchedule SetMetric Task",
+    "KnowingTask Limits MeasuredNetwork Metric Network NoiseSchedule Objective Observation Operator ReportingRestorer "
+    "Restorer Result Sampler SDESchedule SetMetric Task",
+    "layouts": "Converted Layout",
     "metrics": "ms_ssim psnr ssim",
     "picture": "Picture",
     "randomness": "RowGenerators keyed_generator",
     "recipe": "Part Recipe",
-    "registry.cards": "CommandCard CommandOption MetricCard NetworkCard ObjectiveCard RestorerCard SamplerCard "
-    "ScheduleCard TaskCard WeightsCard",
+    "registry.cards": "CommandCard CommandOption LayoutCard MetricCard NetworkCard ObjectiveCard RestorerCard "
+    "SamplerCard ScheduleCard TaskCard WeightsCard",
     "registry.hookspecs": "hookimpl",
     "runtime": "Restoration restore",
     "scoring.score": "score",

@@ -245,6 +245,8 @@ def build_parts(recipe: Recipe) -> Parts:
             path=objective_card.path if objective_card else False,
             uses_y=schedule_card.uses_y if schedule_card else True,
         )
+        if network.enlarges:
+            check_scales(network_card, build_task(recipe), network.enlarges)
     return Parts(
         network=network,
         make_network=make_network,

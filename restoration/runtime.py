@@ -30,7 +30,7 @@ from restoration.engine.tiling import Tiled, auto_tile, parse_tile
 from restoration.engine.watched import Watched
 from restoration.errors import BadOption, BadPlugin, BadWeights, RestorationError
 from restoration.images.given import itself, picture_of
-from restoration.interfaces import BoundedNetwork, Observation, Restorer, Result
+from restoration.interfaces import BoundedNetwork, MeasuredNetwork, Observation, Restorer, Result
 from restoration.memory import is_out_of_memory
 from restoration.picture import Picture, filled, with_channels
 from restoration.processor import survive_forks
@@ -120,7 +120,7 @@ class Restoration:
             parts.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             inner = parts.network.network
             reach = inner.reach if isinstance(inner, BoundedNetwork) else self._network_card().reach
-            self.tiled = Tiled(parts.network, 0, reach)
+            self.tiled = Tiled(parts.network, 0, reach, inner.multiple if isinstance(inner, MeasuredNetwork) else 1)
             self.tiled.register_forward_hook(self._count)
             parts = Parts(**{**vars(parts), "network": self.tiled})
         self._parts, self._own = parts, Own()
@@ -261,12 +261,14 @@ class Restoration:
         """Choose the size of the windows for this picture."""
         if self.network is None:
             return
-        card = self._network_card()
+        inner = self.network.network
+        card = inner if isinstance(inner, MeasuredNetwork) else self._network_card()
         height, width = y.shape[-2:]
         needed = card.bytes_per_pixel * (1.0 if self.precision == "fp32" else 0.5)
         chosen = auto_tile(height, width, needed, self.tiled.halo, self.device) if self.tile == "auto" else self.tile
         if (tile := int(chosen)) and not card.tiles:
-            log.warning("%s pools over the whole picture: its windows will differ from it", card.name)
+            name = self._network_card().name
+            log.warning("%s looks at the whole picture at once: its windows will differ from it", name)
         self.tiled.tile = tile
         if tile:  # tensors of a whole large picture go back to the system when freed, those of a window stay
             tune_allocator({MMAP_MAX: 65536, MMAP_THRESHOLD: 32 << 20})

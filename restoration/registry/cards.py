@@ -231,6 +231,13 @@ class WeightsCard(Card):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LayoutCard(Card):
+    """A layout of files: it recognises networks in files of tensors that others have written, see `layouts.Layout`."""
+
+    kind: ClassVar[str] = "layout"
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricCard(Card):
     """A metric. `factory` is a function of two pictures, or a class whose objects are a `Metric` or a `SetMetric`.
 

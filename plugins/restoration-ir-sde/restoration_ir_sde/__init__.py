@@ -35,6 +35,13 @@ def register_schedules() -> Iterable[ScheduleCard]:
         source=PAPER,
         uses_y=False,
     )
+    yield ScheduleCard(
+        name="noise-level",
+        factory="restoration_ir_sde.schedules:NoiseLevel",
+        summary="from the clean image to itself plus noise; the time is its standard deviation, which networks are told",
+        source="Karras et al. 2022, arXiv:2206.00364",
+        uses_y=False,
+    )
 
 
 @hookimpl

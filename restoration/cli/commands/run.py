@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from restoration.cli.asked import method_and_task as asked
 from restoration.cli.batch import Batch
 from restoration.cli.frames import output_options
 from restoration.cli.headings import under
@@ -71,8 +72,8 @@ results = under("Results")
 @debug_option
 def run(
     images: tuple[str, ...],
-    method: str,
-    task: str,
+    method: str | None,
+    task: str | None,
     output: str | None,
     overwrite: bool,
     skip_existing: bool,
@@ -99,6 +100,7 @@ def run(
       restore run -m ir-sde -t derain rainy.png
       restore run -m regression -t derain photos/ -o restored/ --skip-existing
       restore run -m regression -t derain photos/ -o "restored/{folder}/{name}.png"
+      restore run --weights some_network_x4.pth small.png
       cat rainy.jpg | restore run -m ir-sde -t derain - > clean.png
 
     Results are written beside the pictures as NAME.restored.EXT, and their paths are printed. Files that exist are only
@@ -106,6 +108,7 @@ def run(
     are not restored again.
     """
     show_warnings(quiet)
+    method, task = asked(method, task, how["weights"], offline=how["offline"])
     read = [*files(task_options), *files_of(how["weights"])]
     places = Places(output, method, task, suffix=suffix)
     made = plan(images, places, files=read, folders=folders(task_options))
