@@ -29,8 +29,8 @@ SMALL = 3
 
 
 def layouts() -> Iterator[tuple[LayoutCard, Layout]]:
-    """Yield the layouts of all plugins; one that cannot be made is a warning."""
-    for card in registry().arrived(LayoutCard):
+    """Yield the layouts of all plugins, in their turn; one that cannot be made is a warning."""
+    for card in sorted(registry().arrived(LayoutCard), key=lambda card: card.turn):
         try:
             layout: Layout = card.build()
         except RestorationError as error:

@@ -232,9 +232,13 @@ class WeightsCard(Card):
 
 @dataclass(frozen=True, kw_only=True)
 class LayoutCard(Card):
-    """A layout of files: it recognises networks in files of tensors that others have written, see `layouts.Layout`."""
+    """A layout of files: it recognises networks in files of tensors that others have written, see `layouts.Layout`.
+
+    Those of the least `turn` are asked first: 0 for networks that a plugin has itself, 1 for what knows many others.
+    """
 
     kind: ClassVar[str] = "layout"
+    turn: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ def register_layouts() -> Iterable[LayoutCard]:
         factory="restoration_spandrel.layout:SpandrelLayout",
         summary="files of 42 architectures: ESRGAN, SwinIR, DAT, HAT, NAFNet, SCUNet, FBCNN and others",
         source=SOURCE,
+        turn=1,
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 from spandrel import ImageModelDescriptor, canonicalize_state_dict
+from spandrel.util import get_seq_len
 
 from restoration import BadWeights, Converted, Part
 from restoration_spandrel.architectures import architectures, is_extra, telling_names
@@ -29,6 +31,10 @@ TASKS = {
     "FFTformer": ("deblur",),
 }
 """The tasks of architectures whose files are all for one."""
+ANY = ("denoise", "deblur", "derain", "dehaze", "jpeg")
+"""Those of all others that keep the size of a picture: whoever has the file knows which."""
+NAFNETS = {(2, 2, 4, 8): ("denoise",), (1, 1, 1, 28): ("deblur",)}
+"""The tasks of the published NAFNets, those of SIDD and of GoPro and REDS, by the blocks of their encoders."""
 CLOSE = 1e-5
 """The largest difference between the answers of the same network, built from a file and from its shapes."""
 
@@ -43,7 +49,9 @@ class SpandrelLayout:
         if found is None:
             return None
         name = found.architecture.id
-        described = found.architecture.load(dict(state))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            described = found.architecture.load(dict(state))
         if not isinstance(described, ImageModelDescriptor):
             raise BadWeights(f"it is a {found.architecture.name}, which needs a mask beside the picture: not supported")
         values = {key: state[key].flatten()[-MOST_VALUES:].tolist() for key in state if READ.search(key)}
@@ -63,7 +71,7 @@ class SpandrelLayout:
             title=_title(described, found.architecture.name),
             network=Part(network, options),
             tensors={f"model.{key}": value for key, value in described.model.state_dict().items()},
-            tasks=("sr",) if described.scale > 1 else ("denoise",) if told else _tasks(str(name), described.tags),
+            tasks=("sr",) if described.scale > 1 else ("denoise",) if told else _tasks(str(name), state),
             license="other" if is_extra(str(name)) else "",
             source=f"architecture {found.architecture.name} of spandrel",
             **of_task,
@@ -81,9 +89,10 @@ def _is_told(described: ImageModelDescriptor[nn.Module], state: Mapping[str, Ten
     return name == "DRUNet" or (name == "DnCNN" and state["model.0.weight"].shape[1] > described.input_channels)
 
 
-def _tasks(name: str, tags: Collection[str]) -> tuple[str, ...]:
-    """Return the tasks that an architecture is known for; () if its files are for any."""
-    return TASKS.get(name, ())
+def _tasks(name: str, state: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Return the tasks that an architecture is known for; several if its files are for any."""
+    blocks = tuple(get_seq_len(state, f"encoders.{level}") for level in range(4)) if name == "NAFNet" else ()
+    return NAFNETS.get(blocks) or TASKS.get(name, ANY)
 
 
 def _title(described: ImageModelDescriptor[nn.Module], name: str) -> str:
@@ -102,6 +111,6 @@ def _compare(described: ImageModelDescriptor[nn.Module], options: dict[str, Any]
     side = max(24, described.size_requirements.minimum)
     x = torch.rand(1, described.input_channels, side, side, generator=torch.Generator().manual_seed(0))
     level = () if not built.extra else (torch.full((1, 1, side, side), 15 / 255),)
-    difference = float((built.apply_to(x, *level).clamp(0, 1) - described(x)).abs().max())
+    difference = float((built.apply_to(x, *level).clamp(0, 1) - described(x.clone())).abs().max())
     if not difference < CLOSE:
         raise BadWeights(f"it is a {described.architecture.name} that its shapes alone do not describe")

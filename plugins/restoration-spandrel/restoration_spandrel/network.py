@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 Shapes = dict[str, tuple[int, ...]]
 """The shapes of the tensors of a file, by name, in its order."""
-Values = dict[str, tuple[float, ...]]
+Values = dict[str, tuple[int | float, ...]]
 """The last numbers of the few tensors that an architecture reads its options from."""
 MAPS = 16
 """About how many maps of the widest layer are in memory at once, in float32."""
@@ -41,9 +42,12 @@ def describe(architecture: str, shapes: Shapes, values: Values | None = None) ->
     for name, shape in shapes.items():
         state[name] = torch.zeros(()).expand(shape)
         if known := (values or {}).get(name):
-            state[name] = state[name].clone()
-            state[name].view(-1)[-len(known) :] = torch.tensor(known)
-    found = find(architecture).load(state)
+            last = torch.tensor(known)  # of whole numbers, if all are
+            state[name] = torch.zeros(shape, dtype=last.dtype)
+            state[name].view(-1)[-len(known) :] = last
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of how architectures are made: that is theirs
+        found = find(architecture).load(state)
     if not isinstance(found, ImageModelDescriptor):
         raise BadOption(f"a {architecture} needs a mask beside the picture, which no method gives it")
     return found
@@ -97,7 +101,7 @@ class SpandrelNetwork(nn.Module):
             answer = self.apply_to(rearrange(x, "b c h w -> (b c) 1 h w"), *many)
             return rearrange(answer, "(b c) 1 h w -> b c h w", c=x.shape[1])
         height, width = x.shape[-2:]
-        padded = pad(torch.cat([x, *more], dim=1) if more else x, self.sizes)
+        padded = pad(torch.cat([x, *more], dim=1) if more else x.clone(), self.sizes)  # some write into their input
         kind = x.device.type
         mixed = torch.is_autocast_enabled(kind) and self.precise.get(torch.get_autocast_dtype(kind), True)
         with torch.autocast(kind, enabled=mixed):

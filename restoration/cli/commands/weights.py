@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
+from restoration.cli.commands.conversion import convert, layouts
 from restoration.cli.commands.lists import nothing
 from restoration.console import debug_option, echo_json, json_option, print_table, say
 from restoration.errors import RestorationError, harmless
@@ -16,6 +17,10 @@ from restoration.weights import Folder, bundled, resolve
 @click.group()
 def weights() -> None:
     """List weights, or show a set of them."""
+
+
+weights.add_command(convert)
+weights.add_command(layouts)
 
 
 @weights.command("list")
@@ -44,7 +49,7 @@ def list_weights(as_json: bool) -> None:
 @click.option("--offline", is_flag=True, help="Do not use the network; weights of the Hub must be in its cache.")
 @debug_option
 def show(which: str, as_json: bool, offline: bool) -> None:
-    """Show the model card and the recipe of a set: a name, a folder, or owner/name[@revision] on the Hub."""
+    """Show the model card and the recipe of a set: a name, a folder, a file, or owner/name[@revision] on the Hub."""
     folder = _folder(which, offline)
     recipe = folder.recipe()
     if as_json:
