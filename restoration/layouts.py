@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+REGRESSION = Part("regression")
+"""One evaluation of a network: what nearly all published networks are for."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Converted:
     """What a file of tensors is: a network that is known here, and its tensors.
@@ -19,7 +23,7 @@ class Converted:
     * `title`: what it is in a few words, for example "DnCNN of 17 layers, grey".
     * `network`: the network, by the name on its card, with the options that build it without the file.
     * `tensors`: those of the file, by the names that the network has for them.
-    * `tasks`: what it may restore, the likeliest first. If there is one, it is clear; if there is none, nothing is known.
+    * `tasks`: what it may restore, the likeliest first. One is clear; none means that nothing is known.
     * `task_options`: what the file says about its task, such as the scale.
     * `method`, `schedule`, `objective`, `sampler`: the other parts of its recipe; None is that of the method's card.
     * `channels`: "rgb", or one letter for grey.
@@ -31,7 +35,7 @@ class Converted:
     tensors: Mapping[str, Tensor]
     tasks: tuple[str, ...] = ()
     task_options: Mapping[str, Any] = field(default_factory=dict)
-    method: Part = Part("regression")
+    method: Part = REGRESSION
     schedule: Part | None = None
     objective: Part | None = None
     sampler: Part | None = None

@@ -80,9 +80,7 @@ class CARN(Cascade):
         if not scales or not set(scales) <= {2, 3, 4}:
             raise ValueError(f"scales are of 2, 3 and 4, not {list(scales)}")
         many = 1 if groups > 1 else 3
-        super().__init__(
-            width, *(Cascade(width, *(Residual(width, groups) for _ in range(many))) for _ in range(3))
-        )
+        super().__init__(width, *(Cascade(width, *(Residual(width, groups) for _ in range(many))) for _ in range(3)))
         self.enlarges = tuple(sorted(scales))
         self.reach = (2 * 9 + 4) * max(scales)
         self.sub_mean, self.add_mean = Shift(channels, -1), Shift(channels, 1)

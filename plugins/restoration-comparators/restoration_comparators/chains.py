@@ -69,7 +69,8 @@ def dncnn(state: Mapping[str, Tensor]) -> Converted | None:
 
 def _named(layers: Layers, norms: bool, *, ending: bool) -> dict[str, Tensor]:
     """Return the tensors of a DnCNN by the names of our network: convolution, norm and ReLU after one another."""
-    named, place = {}, 0
+    named: dict[str, Tensor] = {}
+    place = 0
     last = sum(layer["weight"].ndim == 4 for layer in layers) - 1
     count = -1
     for layer in layers:
@@ -101,7 +102,9 @@ def ffdnet(state: Mapping[str, Tensor]) -> Converted | None:
     return Converted(
         title=f"FFDNet of {len(layers)} layers{', grey' if channels == 1 else ''}",
         network=Part("ffdnet", options),
-        tensors={f"model.{2 * place}.{name}": value for place, layer in enumerate(layers) for name, value in layer.items()},
+        tensors={
+            f"model.{2 * place}.{name}": value for place, layer in enumerate(layers) for name, value in layer.items()
+        },
         tasks=("denoise",),
         method=Part("denoising-ode", {"steps": 1}),
         schedule=Part("noise-level"),

@@ -29,7 +29,8 @@ class Attention(nn.Module):
         far = functional.max_pool2d(self.conv2(few), 7, stride=3)
         far = self.conv3_(self.conv3(self.conv_max(far).relu()).relu())
         far = functional.interpolate(far, x.shape[-2:], mode="bilinear", align_corners=False)
-        return x * self.conv4(far + self.conv_f(few)).sigmoid()
+        mask: Tensor = self.conv4(far + self.conv_f(few)).sigmoid()
+        return x * mask
 
 
 class Distilling(nn.Module):

@@ -32,7 +32,8 @@ class Modulation(nn.Module):
             pooled = functional.adaptive_max_pool2d(parts[level], [side >> (level + 1) for side in size])
             parts[level] = functional.interpolate(self.mfr[level](pooled), size, mode="nearest")
         parts[0] = self.mfr[0](parts[0])
-        return functional.gelu(self.aggr(torch.cat(parts, 1))) * x
+        weights: Tensor = functional.gelu(self.aggr(torch.cat(parts, 1))) * x
+        return weights
 
 
 class Mixer(nn.Module):

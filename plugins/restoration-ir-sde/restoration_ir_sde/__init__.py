@@ -38,7 +38,7 @@ def register_schedules() -> Iterable[ScheduleCard]:
     yield ScheduleCard(
         name="noise-level",
         factory="restoration_ir_sde.schedules:NoiseLevel",
-        summary="from the clean image to itself plus noise; the time is its standard deviation, which networks are told",
+        summary="from the clean image to itself plus noise, whose standard deviation is the time",
         source="Karras et al. 2022, arXiv:2206.00364",
         uses_y=False,
     )

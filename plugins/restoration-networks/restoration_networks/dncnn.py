@@ -55,7 +55,7 @@ class DnCNN(nn.Module):
         """Map a picture, and further channels of the input, `b in_channels h w`, to a picture `b channels h w`."""
         if self.each_channel and x.shape[1] > 1:
             grey = bool((x == x[:, :1]).all())
-            answer = self(x[:, :1] if grey else rearrange(x, "b c h w -> (b c) 1 h w"))
+            answer: Tensor = self(x[:, :1] if grey else rearrange(x, "b c h w -> (b c) 1 h w"))
             return answer.expand_as(x) if grey else rearrange(answer, "(b c) 1 h w -> b c h w", c=x.shape[1])
         x = x.contiguous(memory_format=torch.channels_last)
         found = to_picture(self.dncnn[-1], self.dncnn[:-1](x), x)

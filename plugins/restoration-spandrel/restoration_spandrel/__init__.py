@@ -27,13 +27,14 @@ def register_networks() -> Iterable[NetworkCard]:
 
     `bytes_per_pixel` and `tiles` are told by each of them; what stands here is for none.
     """
-    shared = {"source": SOURCE, "bytes_per_pixel": 3000, "tiles": False}
     yield NetworkCard(
         name="spandrel",
         factory="restoration_spandrel.network:Restoring",
         summary="any architecture of spandrel that keeps the size of a picture, by the shapes of its tensors",
         reach=64,
-        **shared,
+        source=SOURCE,
+        bytes_per_pixel=3000,
+        tiles=False,
     )
     yield NetworkCard(
         name="spandrel-sr",
@@ -41,7 +42,9 @@ def register_networks() -> Iterable[NetworkCard]:
         summary="any architecture of spandrel that enlarges, by the shapes of its tensors",
         takes=("y",),
         enlarges=(2, 3, 4, 5, 6, 8, 16),
-        **shared,
+        source=SOURCE,
+        bytes_per_pixel=3000,
+        tiles=False,
     )
     yield NetworkCard(
         name="spandrel-denoising",
@@ -49,5 +52,7 @@ def register_networks() -> Iterable[NetworkCard]:
         summary="an architecture of spandrel that is told the noise: DRUNet, FDnCNN",
         takes=("t",),
         reach=64,
-        **shared,
+        source=SOURCE,
+        bytes_per_pixel=3000,
+        tiles=False,
     )

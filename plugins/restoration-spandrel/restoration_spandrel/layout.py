@@ -22,7 +22,7 @@ READ = re.compile(r"(layers\.0\.blocks\.0\.attn\.attns\.0\.rpe_biases|MetaUpsamp
 """The names of the few tensors whose values tell options."""
 MOST_VALUES = 8
 """How many of their last numbers do."""
-TASKS = {
+TASKS: dict[str, tuple[str, ...]] = {
     "DnCNN": ("denoise",),
     "DRUNet": ("denoise",),
     "SCUNet": ("denoise",),
@@ -33,7 +33,7 @@ TASKS = {
 """The tasks of architectures whose files are all for one."""
 ANY = ("denoise", "deblur", "derain", "dehaze", "jpeg")
 """Those of all others that keep the size of a picture: whoever has the file knows which."""
-NAFNETS = {(2, 2, 4, 8): ("denoise",), (1, 1, 1, 28): ("deblur",)}
+NAFNETS: dict[tuple[int, ...], tuple[str, ...]] = {(2, 2, 4, 8): ("denoise",), (1, 1, 1, 28): ("deblur",)}
 """The tasks of the published NAFNets, those of SIDD and of GoPro and REDS, by the blocks of their encoders."""
 CLOSE = 1e-5
 """The largest difference between the answers of the same network, built from a file and from its shapes."""
@@ -86,13 +86,13 @@ class SpandrelLayout:
 def _is_told(described: ImageModelDescriptor[nn.Module], state: Mapping[str, Tensor]) -> bool:
     """Return whether a network has a map of the noise as a further channel of its input."""
     name = described.architecture.id
-    return name == "DRUNet" or (name == "DnCNN" and state["model.0.weight"].shape[1] > described.input_channels)
+    return bool(name == "DRUNet" or (name == "DnCNN" and state["model.0.weight"].shape[1] > described.input_channels))
 
 
 def _tasks(name: str, state: Mapping[str, Tensor]) -> tuple[str, ...]:
     """Return the tasks that an architecture is known for; several if its files are for any."""
     blocks = tuple(get_seq_len(state, f"encoders.{level}") for level in range(4)) if name == "NAFNet" else ()
-    return NAFNETS.get(blocks) or TASKS.get(name, ANY)
+    return NAFNETS.get(blocks, TASKS.get(name, ANY))
 
 
 def _title(described: ImageModelDescriptor[nn.Module], name: str) -> str:

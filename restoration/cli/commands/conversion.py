@@ -48,7 +48,11 @@ def convert(file: Path, out: Path, task: str | None, overwrite: bool, as_json: b
     files.write(out)
     recipe = files.recipe
     if as_json:
-        facts = {"method": recipe.method.name, "task": recipe.task.name, "network": recipe.network and recipe.network.name}
+        facts = {
+            "method": recipe.method.name,
+            "task": recipe.task.name,
+            "network": recipe.network and recipe.network.name,
+        }
         echo_json({"path": str(out), **facts, **recipe.training})
         return
     title = next(line.removeprefix("# ") for line in files.card.splitlines() if line.startswith("# "))

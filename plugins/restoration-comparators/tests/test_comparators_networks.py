@@ -1,0 +1,49 @@
+"""The networks of the literature: each keeps the contract, and its tensors have the published names."""
+
+from __future__ import annotations
+
+from restoration.testing import NetworkContract
+
+
+class TestPReNet(NetworkContract):
+    name = "prenet"
+    options = {"width": 4, "passes": 2}
+
+
+class TestAODNet(NetworkContract):
+    name = "aod-net"
+
+
+class TestFFDNet(NetworkContract):
+    name = "ffdnet"
+    options = {"width": 8, "depth": 3}
+
+
+class TestGreyFFDNet(NetworkContract):
+    name = "ffdnet"
+    options = {"width": 8, "depth": 3, "each_channel": True}
+
+
+class TestEDSR(NetworkContract):
+    name = "edsr"
+    options = {"width": 8, "blocks": 2, "scale": 3}
+
+
+class TestCARNM(NetworkContract):
+    name = "carn"
+    options = {"width": 8}
+
+
+class TestCARN(NetworkContract):
+    name = "carn"
+    options = {"width": 8, "groups": 1, "scales": [2, 4]}
+
+
+class TestRFDN(NetworkContract):
+    name = "rfdn"
+    options = {"blocks": 2}
+
+
+class TestSAFMN(NetworkContract):
+    name = "safmn-ntire"
+    options = {"width": 8, "blocks": 2, "scale": 2}
