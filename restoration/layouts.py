@@ -26,6 +26,7 @@ class Converted:
     * `tasks`: what it may restore, the likeliest first. One is clear; none means that nothing is known.
     * `task_options`: what the file says about its task, such as the scale.
     * `method`, `schedule`, `objective`, `sampler`: the other parts of its recipe; None is that of the method's card.
+    * `for_tasks`: of these, by task, those that are others for it.
     * `channels`: "rgb", or one letter for grey.
     * `license`: of the weights, where it is known; `source` the paper.
     """
@@ -39,6 +40,7 @@ class Converted:
     schedule: Part | None = None
     objective: Part | None = None
     sampler: Part | None = None
+    for_tasks: Mapping[str, Mapping[str, Part]] = field(default_factory=dict)
     channels: str = "rgb"
     license: str = ""
     source: str = ""

@@ -86,6 +86,8 @@ def _task(found: Converted, asked: str) -> str:
     possible = found.tasks or _any_task(found)
     if not possible:
         raise BadWeights(f"it is {found.title}, and no task is installed; see `restore tasks`")
+    if asked in possible:
+        return asked
     of_method = registry().card(RestorerCard, found.method.name).tasks
     known = {card.name for card in registry().cards(TaskCard)}
     free = asked in known and not (_enlarges(asked) or _enlarges(possible[0])) and asked in (of_method or known)
@@ -116,6 +118,7 @@ def _recipe(found: Converted, task: str, record: dict[str, Any]) -> Recipe:
         working_size=0,
         training=record,
     )
+    recipe = replace(recipe, **found.for_tasks.get(task, {}))
     return replace(recipe, requires=required(recipe))
 
 

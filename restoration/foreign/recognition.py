@@ -40,13 +40,13 @@ def layouts() -> Iterator[tuple[LayoutCard, Layout]]:
 
 
 def recognise(tensors: Mapping[str, Tensor], path: Path) -> tuple[str, Converted]:
-    """Return the name of the layout of a file, and what it is. Raises `BadWeights` with what is nearest."""
-    misfits = []
+    """Return the name of the layout of a file, and what it is. Raises `BadWeights`, with what is nearest or why not."""
+    misfits, refusals = [], []
     for card, layout in layouts():
         try:
             found = layout.convert(tensors)
         except RestorationError as error:
-            misfits.append(str(error))
+            refusals.append(str(error))
             continue
         except Exception as error:  # of somebody's code, over tensors of anybody's
             log.debug("layout %s failed: %s", card.name, one_line(error))
@@ -56,6 +56,8 @@ def recognise(tensors: Mapping[str, Tensor], path: Path) -> tuple[str, Converted
             if not different:
                 return card.name, found
             misfits.append(f"it is like {found.title}, but {different}")
+    if refusals:
+        raise BadWeights(f"{path}: {refusals[0]}")
     raise BadWeights(f"{path} is of no network that is known here: {misfits[0] if misfits else _nearest(tensors)}")
 
 

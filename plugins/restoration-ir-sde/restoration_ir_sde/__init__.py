@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from restoration import ObjectiveCard, RestorerCard, ScheduleCard, WeightsCard, hookimpl
+from restoration import LayoutCard, ObjectiveCard, RestorerCard, ScheduleCard, WeightsCard, hookimpl
 
 PAPER = "Luo et al. 2023, arXiv:2301.11699"
 REFUSION = "Luo et al. 2023, arXiv:2304.08291"
@@ -137,6 +137,17 @@ def register_restorers() -> Iterable[RestorerCard]:
                 "sampler": {"name": sampler},
             },
         )
+
+
+@hookimpl
+def register_layouts() -> Iterable[LayoutCard]:
+    """Bring the recognition of published files."""
+    yield LayoutCard(
+        name="ir-sde",
+        factory="restoration_ir_sde.published:PublishedLayout",
+        summary="files of the published code of IR-SDE, Denoising-SDE and Refusion",
+        source=PAPER,
+    )
 
 
 @hookimpl
