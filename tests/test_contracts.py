@@ -49,7 +49,7 @@ SMALL_UNET = {"width": 8, "multipliers": [1, 2]}
 
 
 def compact(scale: int) -> dict[str, Any]:
-    """Options of a small network of spandrel, a Real-ESRGAN Compact: the shapes of three convolutions and two PReLUs."""
+    """Options of a small network of spandrel, a Real-ESRGAN Compact: shapes of three convolutions and two PReLUs."""
     shapes = {"body.0.weight": [4, 3, 3, 3], "body.0.bias": [4], "body.1.weight": [4]}
     shapes |= {"body.2.weight": [4, 4, 3, 3], "body.2.bias": [4], "body.3.weight": [4]}
     shapes |= {"body.4.weight": [3 * scale**2, 4, 3, 3], "body.4.bias": [3 * scale**2]}

@@ -44,7 +44,8 @@ def recognise(tensors: Mapping[str, Tensor], path: Path) -> tuple[str, Converted
     misfits, refusals = [], []
     for card, layout in layouts():
         try:
-            found = layout.convert(tensors)
+            with DrawingFrom(torch.Generator().manual_seed(0)):  # it may build networks, which are drawn
+                found = layout.convert(tensors)
         except RestorationError as error:
             refusals.append(str(error))
             continue

@@ -71,6 +71,7 @@ def _named(layers: Layers, norms: bool, *, ending: bool) -> dict[str, Tensor]:
     """Return the tensors of a DnCNN by the names of our network: convolution, norm and ReLU after one another."""
     named: dict[str, Tensor] = {}
     place = 0
+    shift = torch.zeros(())
     last = sum(layer["weight"].ndim == 4 for layer in layers) - 1
     count = -1
     for layer in layers:
@@ -81,7 +82,10 @@ def _named(layers: Layers, norms: bool, *, ending: bool) -> dict[str, Tensor]:
         wanted = dict(layer) if biased else {name: value for name, value in layer.items() if name != "bias"}
         if is_convolution and biased and "bias" not in layer:
             wanted["bias"] = torch.zeros(layer["weight"].shape[0])
-        if not is_convolution:
+        if is_convolution:
+            shift = torch.zeros(()) if biased else layer.get("bias", torch.zeros(()))
+        else:
+            wanted["running_mean"] = layer["running_mean"] - shift  # a bias before a norm is a shift of its mean
             wanted.setdefault("num_batches_tracked", torch.tensor(0))
         named |= {f"dncnn.{place}.{name}": value for name, value in wanted.items()}
     return named

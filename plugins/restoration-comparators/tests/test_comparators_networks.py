@@ -6,8 +6,7 @@ from restoration.testing import NetworkContract
 
 
 class TestPReNet(NetworkContract):
-    name = "prenet"
-    options = {"width": 4, "passes": 2}
+    name, options = "prenet", {"width": 4, "passes": 2}
 
 
 class TestAODNet(NetworkContract):
@@ -15,35 +14,28 @@ class TestAODNet(NetworkContract):
 
 
 class TestFFDNet(NetworkContract):
-    name = "ffdnet"
-    options = {"width": 8, "depth": 3}
+    name, options = "ffdnet", {"width": 8, "depth": 3}
 
 
 class TestGreyFFDNet(NetworkContract):
-    name = "ffdnet"
-    options = {"width": 8, "depth": 3, "each_channel": True}
+    name, options = "ffdnet", {"width": 8, "depth": 3, "each_channel": True}
 
 
 class TestEDSR(NetworkContract):
-    name = "edsr"
-    options = {"width": 8, "blocks": 2, "scale": 3}
+    name, options = "edsr", {"width": 8, "blocks": 2, "scale": 3}
 
 
 class TestCARNM(NetworkContract):
-    name = "carn"
-    options = {"width": 8}
+    name, options = "carn", {"width": 8}
 
 
 class TestCARN(NetworkContract):
-    name = "carn"
-    options = {"width": 8, "groups": 1, "scales": [2, 4]}
+    name, options = "carn", {"width": 8, "groups": 1, "scales": [2, 4]}
 
 
 class TestRFDN(NetworkContract):
-    name = "rfdn"
-    options = {"blocks": 2}
+    name, options = "rfdn", {"blocks": 2}
 
 
 class TestSAFMN(NetworkContract):
-    name = "safmn-ntire"
-    options = {"width": 8, "blocks": 2, "scale": 2}
+    name, options = "safmn-ntire", {"width": 8, "blocks": 2, "scale": 2}
