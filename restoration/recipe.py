@@ -236,8 +236,6 @@ def build_parts(recipe: Recipe) -> Parts:
     elif network_card and recipe.network:
         from restoration.engine.adapter import build_network, check_scales
 
-        if network_card.enlarges:
-            check_scales(network_card, build_task(recipe))
         network = build_network(
             network_card,
             recipe.network.options,

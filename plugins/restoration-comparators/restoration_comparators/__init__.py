@@ -14,6 +14,13 @@ def register_layouts() -> Iterable[LayoutCard]:
         name="comparators",
         factory="restoration_comparators.layout:ComparatorsLayout",
         summary="files of PReNet, AOD-Net, DnCNN, FFDNet, EDSR, CARN, RFDN and SAFMN (NTIRE 2023), by their authors",
+        parts={
+            "method": ("regression", "denoising-ode"),
+            "task": ("sr", "denoise", "derain", "dehaze"),
+            "network": ("dncnn",),
+            "schedule": ("noise-level",),
+            "objective": ("clean-matching",),
+        },
     )
 
 

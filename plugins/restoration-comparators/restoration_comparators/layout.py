@@ -30,7 +30,7 @@ class ComparatorsLayout:
 
     def convert(self, tensors: Tensors) -> Converted | None:
         """Return the network of a file."""
-        state = without_prefix(tensors, "module.", "model.module.", "netG.")
+        state = without_prefix(tensors, "module.")
         found = (one(state) for one in (prenet, aod_net, edsr, carn, rfdn, safmn, dncnn, ffdnet))
         return next((one for one in found if one is not None), None)
 

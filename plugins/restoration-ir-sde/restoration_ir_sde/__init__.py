@@ -147,6 +147,11 @@ def register_layouts() -> Iterable[LayoutCard]:
         factory="restoration_ir_sde.published:PublishedLayout",
         summary="files of the published code of IR-SDE, Denoising-SDE and Refusion",
         source=PAPER,
+        parts={
+            "task": ("derain", "deblur", "dehaze", "sr", "inpaint", "denoise"),
+            "network": ("conditional-unet", "unconditional-unet", "conditional-nafnet"),
+            "sampler": ("posterior", "euler-ode"),
+        },
     )
 
 

@@ -49,6 +49,7 @@ def register_layouts() -> Iterable[LayoutCard]:
         factory="restoration_noise2noise.published:PublishedLayout",
         summary="files of noise2noise-pytorch, and variables of the authors' code",
         source=PAPER,
+        parts={"task": ("denoise",)},
     )
 
 

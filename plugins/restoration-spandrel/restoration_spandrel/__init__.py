@@ -18,6 +18,12 @@ def register_layouts() -> Iterable[LayoutCard]:
         summary="files of 42 architectures: ESRGAN, SwinIR, DAT, HAT, NAFNet, SCUNet, FBCNN and others",
         source=SOURCE,
         turn=1,
+        parts={
+            "method": ("regression", "denoising-ode"),
+            "task": ("sr", "denoise", "deblur", "derain", "dehaze", "jpeg"),
+            "schedule": ("noise-level",),
+            "objective": ("clean-matching",),
+        },
     )
 
 
