@@ -17,7 +17,8 @@ PLUGIN = '''
 import click
 import torch
 from restoration import (
-    CommandCard, Converted, LayoutCard, MetricCard, NetworkCard, ObjectiveCard, Part, Picture, RestorerCard, SamplerCard, ScheduleCard, TaskCard,
+    CommandCard, Converted, LayoutCard, MetricCard, NetworkCard,
+    ObjectiveCard, Part, Picture, RestorerCard, SamplerCard, ScheduleCard, TaskCard,
     WeightsCard, hookimpl
 )
 

@@ -59,7 +59,9 @@ def recognise(tensors: Mapping[str, Tensor], path: Path) -> tuple[str, Converted
             misfits.append(f"it is like {found.title}, but {different}")
     if refusals:
         raise BadWeights(f"{path}: {refusals[0]}")
-    raise BadWeights(f"{path} is of no network that is known here: {misfits[0] if misfits else _nearest(tensors)}")
+    why = misfits[0] if misfits else _nearest(tensors)
+    own = "; weights of this toolbox have a config.json beside them" if path.suffix.lower() == ".safetensors" else ""
+    raise BadWeights(f"{path} is of no network that is known here: {why}{own}")
 
 
 def build(found: Converted) -> nn.Module:

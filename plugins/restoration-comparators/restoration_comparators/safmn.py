@@ -75,7 +75,8 @@ class Shares(nn.Module):
         """Map `b c h w` to `b c h w`."""
         norms = x.float().norm(dim=(2, 3), keepdim=True)
         share = (norms / (norms.mean(dim=1, keepdim=True) + TINY)).to(x.dtype)
-        return x * (1 + self.gamma * share) + self.beta
+        weighed: Tensor = x * (1 + self.gamma * share) + self.beta
+        return weighed
 
 
 class SAFMN(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def chain(widths: list[int], stem: str, *, norms: bool, biases: bool, ending: bool) -> dict[str, Tensor]:
     """Return a chain of convolutions, with batch norms or without, numbered as its authors number it."""
     rng, state, place = generator(), {}, 0
-    for at, (inner, outer) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for at, (inner, outer) in enumerate(pairwise(widths)):
         last = at == len(widths) - 2
         state[f"{stem}{place}.weight"] = 0.2 * torch.randn(outer, inner, 3, 3, generator=rng)
         if ending if last else biases:
