@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from restoration.interfaces import EnlargingNetwork as EnlargingNetwork
     from restoration.interfaces import KnowingTask as KnowingTask
     from restoration.interfaces import Limits as Limits
-    from restoration.interfaces import MeasuredNetwork as MeasuredNetwork
     from restoration.interfaces import Metric as Metric
     from restoration.interfaces import Network as Network
     from restoration.interfaces import NoiseSchedule as NoiseSchedule
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from restoration.interfaces import Task as Task
     from restoration.layouts import Converted as Converted
     from restoration.layouts import Layout as Layout
+    from restoration.layouts import MeasuredNetwork as MeasuredNetwork
     from restoration.metrics import ms_ssim as ms_ssim
     from restoration.metrics import psnr as psnr
     from restoration.metrics import ssim as ssim
@@ -79,9 +79,9 @@ _WHERE = {
     "errors": "BadOption BadPicture BadPlugin BadWeights RestorationError UnknownName",
     "images": "read write",
     "interfaces": "AnnealedObjective BetaSchedule BoundedNetwork DescribedMetric DiscreteSchedule EnlargingNetwork "
-    "KnowingTask Limits MeasuredNetwork Metric Network NoiseSchedule Objective Observation Operator ReportingRestorer "
+    "KnowingTask Limits Metric Network NoiseSchedule Objective Observation Operator ReportingRestorer "
     "Restorer Result Sampler SDESchedule SetMetric Task",
-    "layouts": "Converted Layout",
+    "layouts": "Converted Layout MeasuredNetwork",
     "metrics": "ms_ssim psnr ssim",
     "picture": "Picture",
     "randomness": "RowGenerators keyed_generator",

@@ -40,15 +40,6 @@ class BoundedNetwork(Network, Protocol):
 
 
 @runtime_checkable
-class MeasuredNetwork(Network, Protocol):
-    """A network that knows what its card cannot say for many; windows begin at multiples of `multiple` input pixels."""
-
-    bytes_per_pixel: int
-    tiles: bool
-    multiple: int
-
-
-@runtime_checkable
 class EnlargingNetwork(Network, Protocol):
     """A network that, if it `enlarges` by some scales, is given the small picture as `y`, and `x` in the size wanted.
 

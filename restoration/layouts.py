@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from restoration.interfaces import Network
 from restoration.recipe import Part
 
 if TYPE_CHECKING:
@@ -44,6 +45,15 @@ class Converted:
     channels: str = "rgb"
     license: str = ""
     source: str = ""
+
+
+@runtime_checkable
+class MeasuredNetwork(Network, Protocol):
+    """A network that knows what its card cannot say for many; windows begin at multiples of `multiple` input pixels."""
+
+    bytes_per_pixel: int
+    tiles: bool
+    multiple: int
 
 
 @runtime_checkable

@@ -30,7 +30,8 @@ from restoration.engine.tiling import Tiled, auto_tile, parse_tile
 from restoration.engine.watched import Watched
 from restoration.errors import BadOption, BadPlugin, BadWeights, RestorationError
 from restoration.images.given import itself, picture_of
-from restoration.interfaces import BoundedNetwork, MeasuredNetwork, Observation, Restorer, Result
+from restoration.interfaces import BoundedNetwork, Observation, Restorer, Result
+from restoration.layouts import MeasuredNetwork
 from restoration.memory import is_out_of_memory
 from restoration.picture import Picture, filled, with_channels
 from restoration.processor import survive_forks

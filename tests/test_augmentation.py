@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from restoration.images import write
 from restoration.images.folders import Pair, pairs_in
 from restoration.picture import Picture
-from restoration.training.augmentation import Changes, curved, flat_like, hue_rotation, recoloured
+from restoration.training.augmentation import Changes, curved, flat_like, hue_rotation, recoloured, under_a_sky
 from restoration.training.patches import Patches
 from restoration.training.settings import AUGMENTATION, Augmentation, Training
 
@@ -125,6 +125,31 @@ def test_flat_patches_vary_slowly_and_have_every_colour() -> None:
     means = torch.stack([x.mean(dim=(1, 2)) for x in drawn])
     grey = (means.amax(dim=1) - means.amin(dim=1)) < 0.02
     assert 60 < int(grey.sum()) < 140 and float(means.min()) < 0.1 and float(means.max()) > 0.9
+
+
+def test_a_sky_lies_above_a_horizon_and_leaves_the_ground_as_it_is() -> None:
+    ground = torch.zeros(3, 60, 48)
+    drawn = [under_a_sky(ground, Generator().manual_seed(seed)) for seed in range(100)]
+    assert all(x.shape == ground.shape and float(x.min()) >= 0 and float(x.max()) <= 1 for x in drawn)
+    for x in drawn:
+        sky = x.amax(dim=0) > 0.05
+        assert bool((sky[1:].int().diff(dim=0) <= 0).all()), "below the ground there is no sky again"
+        assert float(x[:, ~sky].amax()) < 0.5, "only a row at the horizon is mixed"
+    shares = torch.stack([(x.amax(dim=0) > 0.05).float().mean() for x in drawn])
+    assert float(shares.amin()) < 0.25 and float(shares.amax()) > 0.75, "from a strip to nearly all of a patch"
+    colours = torch.stack([x[:, 0, 0] for x in drawn if float(x[:, 0].amax()) > 0])
+    blueness = colours[:, 2] - colours[:, 0]
+    assert int((blueness.abs() < 0.01).sum()) > 25 and int((blueness > 0.1).sum()) > 15
+
+
+def test_skies_shift_no_draw_of_trainings_without_them() -> None:
+    def after(share: float) -> float:
+        rng = Generator().manual_seed(3)
+        Changes.drawn(Augmentation(skies=share), rng)
+        return float(torch.rand((), generator=rng))
+
+    plain = torch.rand(6, generator=Generator().manual_seed(3)).tolist()
+    assert after(0) == plain[5] and after(0.5) != plain[5]
 
 
 def test_a_grey_patch_is_never_recoloured() -> None:

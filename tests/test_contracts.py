@@ -91,6 +91,7 @@ HOW: dict[tuple[type[Card], str], dict[str, Any]] = {
     (NetworkCard, "spandrel-sr"): {"options": compact(8)},
     (NetworkCard, "spandrel-denoising"): {"options": told_of_noise()},
     (NetworkCard, "timm"): {"options": {"encoder": "mobilenetv3_small_050", "width": 4}},
+    (ObjectiveCard, "flow-matching"): {"schedule": "rectified-flow"},
     (ObjectiveCard, "euler-matching"): {"schedule": "mean-reverting", "options": {"corrected": False}},
     (RestorerCard, "dip"): {"network": SMALL_SKIPS, "options": {"steps": 3}},
     (RestorerCard, "dip-staged"): {"network": SMALL_SKIPS, "options": {"steps": 12}},

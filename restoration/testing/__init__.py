@@ -153,8 +153,8 @@ class ObjectiveContract(Contract):
     schedule: ClassVar[str] = ""
 
     def answers(self, x: Tensor, y: Tensor, n: Tensor, a: Tensor, c: Tensor) -> Iterable[Tensor]:
-        """Yield what a perfect network may say: clean image, noise, velocity, residual. Add yours if it is another."""
-        return [x, n, a * n - c * x, y - x, x - y]
+        """Yield what a perfect network may say: clean image, noise, velocities, residual. Add yours."""
+        return [x, n, a * n - c * x, y - x, x - y, y - x + c / (1 - a).clamp(min=1e-6) * n]
 
     def path(self) -> Any:
         """Return the schedule that it is tried on, None if it needs none."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import torch
+from torch.nn import functional
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -31,6 +32,10 @@ GRAIN = 6 / 255
 """The largest standard deviation of the grain of flat patches is half of this."""
 INVERTED = 0.15
 """The share of tone curves that fall, as those of a negative."""
+DULL = 0.5
+"""The share of skies that are grey."""
+CLOUDS = 0.12
+"""The largest difference that clouds make in a sky, up or down."""
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,17 +45,20 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     recolour: bool = False
     curves: bool = False
     flat: bool = False
+    skies: bool = False
     undamaged: bool = False
 
     @classmethod
     def drawn(cls, shares: Augmentation, rng: Generator) -> Changes:
         """Draw what is done; each is drawn apart from the others."""
         shrink, recolour, curves, undamaged, flat = torch.rand(5, generator=rng).tolist()
+        skies = bool(shares.skies) and float(torch.rand((), generator=rng)) < shares.skies
         return cls(
             shrink=shrink < shares.shrink,
             recolour=recolour < shares.recolour,
             curves=curves < shares.curves,
             flat=flat < shares.flat,
+            skies=skies,
             undamaged=undamaged < shares.undamaged,
         )
 
@@ -58,6 +66,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
         """Change the colours of a clean patch, `c h w` in [0, 1]; a grey one has no hue, and only gets a curve."""
         if self.flat:
             patch = flat_like(patch, rng)
+        if self.skies:
+            patch = under_a_sky(patch, rng)
         if self.recolour and patch.shape[0] == 3:
             patch = recoloured(patch, rng)
         return curved(patch, rng) if self.curves else patch
@@ -73,6 +83,25 @@ def flat_like(patch: Tensor, rng: Generator) -> Tensor:
     noise = torch.randn(channels, height, width, generator=rng)
     flat: Tensor = colour + max(0.0, slope - 0.5) * GRADIENT * ramp + max(0.0, grain - 0.5) * GRAIN * noise
     return flat.clamp(0, 1)
+
+
+def under_a_sky(patch: Tensor, rng: Generator) -> Tensor:
+    """Draw a sky over a horizon into a patch `c h w`: grey or blue, brighter towards the horizon, half with clouds.
+
+    Photographs for training seldom show large dull skies, which look like haze, and show no rain.
+    """
+    channels, height, width = patch.shape
+    level, dull, blue, rise, cloudy, where, tilt, rough = torch.rand(8, generator=rng).tolist()
+    down, right = torch.linspace(0, 1, height)[:, None], torch.linspace(-0.5, 0.5, width)
+    ridge = functional.interpolate(torch.randn(1, 1, 13, generator=rng), width, mode="linear", align_corners=True)[0, 0]
+    horizon = 0.1 + 0.8 * where + (tilt - 0.5) * 0.3 * right + 0.08 * rough * ridge
+    tint = torch.tensor([-0.5, -0.1, 0.4])[:channels, None, None] if channels == 3 else torch.zeros(channels, 1, 1)
+    colour = 0.45 + 0.5 * level + (0.0 if dull < DULL else 0.5 * blue) * tint * (1.5 - down)
+    cloud = torch.randn(1, 1, 4, 5, generator=rng)
+    cloud = functional.interpolate(cloud, (height, width), mode="bicubic", align_corners=True)[0].clamp(-1, 1)
+    sky = colour + 0.2 * rise * (down - 0.5) + max(0.0, 2 * cloudy - 1) * CLOUDS * cloud
+    above = ((horizon - down) * height + 0.5).clamp(0, 1)
+    return torch.lerp(patch, sky.clamp(0, 1), above)
 
 
 def recoloured(patch: Tensor, rng: Generator) -> Tensor:

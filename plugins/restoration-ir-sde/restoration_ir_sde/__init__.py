@@ -8,6 +8,7 @@ from restoration import LayoutCard, ObjectiveCard, RestorerCard, ScheduleCard, W
 
 PAPER = "Luo et al. 2023, arXiv:2301.11699"
 REFUSION = "Luo et al. 2023, arXiv:2304.08291"
+PMRF = "Ohayon et al. 2024, arXiv:2410.00418"
 TRAINED_ON = {
     "derain": "synthetic rain",
     "denoise": "Gaussian noise of sigma 0 to 75, the noise of cameras and impulses",
@@ -21,7 +22,7 @@ COMPACT = {"width": 16, "encoder": [1, 1, 2, 2], "middle": 1, "decoder": [2, 2, 
 
 @hookimpl
 def register_schedules() -> Iterable[ScheduleCard]:
-    """Bring the mean-reverting path and that of denoising."""
+    """Bring the mean-reverting path, that of denoising, a bridge and a straight line."""
     yield ScheduleCard(
         name="mean-reverting",
         factory="restoration_ir_sde.schedules:MeanReverting",
@@ -41,6 +42,18 @@ def register_schedules() -> Iterable[ScheduleCard]:
         summary="from the clean image to itself plus noise, whose standard deviation is the time",
         source="Karras et al. 2022, arXiv:2206.00364",
         uses_y=False,
+    )
+    yield ScheduleCard(
+        name="ou-bridge",
+        factory="restoration_ir_sde.schedules:OUBridge",
+        summary="from the clean image to the degraded one itself, with noise only between them (GOUB)",
+        source="Yue et al. 2024, arXiv:2312.10299",
+    )
+    yield ScheduleCard(
+        name="rectified-flow",
+        factory="restoration_ir_sde.flow:RectifiedFlow",
+        summary="straight from the clean image to the degraded one with a little noise",
+        source=PMRF,
     )
 
 
@@ -63,6 +76,12 @@ def register_objectives() -> Iterable[ObjectiveCard]:
         factory="restoration_ir_sde.objectives:VelocityMatching",
         summary="the network predicts the velocity, which is the noise at the clean end and the image at the other",
         source="Salimans and Ho 2022, arXiv:2202.00512",
+    )
+    yield ObjectiveCard(
+        name="flow-matching",
+        factory="restoration_ir_sde.flow:FlowMatching",
+        summary="the network predicts the velocity of a straight path, or the clean image with the same loss",
+        source="Liu et al. 2023, arXiv:2209.03003",
     )
     yield ObjectiveCard(
         name="posterior-mean",

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Theta = Literal["constant", "linear", "cosine"]
+TRACE = 1e-6
+"""The share of the integral of theta that a bridge leaves at its end, where it should have no noise at all."""
 
 
 def theta(kind: Theta, T: int) -> Tensor:
@@ -130,6 +132,29 @@ class NoiseLevel:
         if not 0 < sigma <= self.max:
             raise ValueError(f"sigma is {sigma * 255:g}/255; this path holds noise up to {self.max * 255:g}/255")
         return max(1 / self.T, sigma / self.max)
+
+
+class OUBridge(MeanReverting):
+    """A mean-reverting path that is pinned to the degraded image: it ends there, without noise (GOUB).
+
+    With σ̄² = λ² (1 - e^-2θ̄) from 0 to t, that from t to 1, and that from 0 to 1, the path has
+    `a = e^-θ̄ σ̄²(t, 1) / σ̄²(0, 1)`, `b = 1 - a` and `c² = σ̄²(0, t) σ̄²(t, 1) / σ̄²(0, 1)`: the generalized
+    Ornstein-Uhlenbeck bridge of Yue et al., arXiv:2312.10299, equation 9. The options are those of the path without the
+    bridge. Euler's steps follow from the curves.
+    """
+
+    def __init__(self, *, theta: Theta = "cosine", max_sigma: float = 30.0, T: int = 100, eps: float = 0.005) -> None:
+        super().__init__(theta=theta, max_sigma=max_sigma, T=T, eps=eps)
+
+    def at(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `a`, `b` and `c` at times `t` of any shape; at t = 1 a trace of noise is left, see `TRACE`."""
+        total = self.integral(t)
+        whole = self.theta_bar[-1].to(t.device)
+        so_far, to_come, both = (
+            -torch.expm1(-2 * part) for part in (total, (whole - total).clamp(min=TRACE * whole), whole)
+        )
+        a = torch.exp(-total) * to_come / both
+        return a, 1 - a, self.lambda_ * torch.sqrt(so_far * to_come / both)
 
 
 def _integral(kind: Theta, T: int, eps: float) -> Tensor:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from restoration_ir_sde.schedules import DenoisingSDE, MeanReverting, Theta, theta
+from restoration_ir_sde.flow import RectifiedFlow
+from restoration_ir_sde.schedules import DenoisingSDE, MeanReverting, OUBridge, Theta, theta
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -110,7 +111,7 @@ def test_the_constant_path_is_an_exponential_in_closed_form() -> None:
 
 
 def test_curves_are_double_precision_of_the_shape_of_the_times() -> None:
-    for schedule in (MeanReverting(), DenoisingSDE()):
+    for schedule in (MeanReverting(), DenoisingSDE(), OUBridge(), RectifiedFlow()):
         assert isinstance(schedule, NoiseSchedule)
         for t in (torch.tensor(0.3), torch.rand(4), torch.rand(2, 3)):
             assert all(curve.dtype == torch.float64 and curve.shape == t.shape for curve in schedule.at(t))
@@ -150,3 +151,37 @@ def test_steps_go_from_one_down_to_zero() -> None:
 def test_a_path_that_leads_nowhere_is_an_error(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be positive"):
         MeanReverting(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["constant", "linear", "cosine"])
+def test_a_bridge_is_the_mean_reverting_path_given_that_it_ends_at_the_degraded_image(kind: Theta) -> None:
+    """The distribution of a state given the last one, by the rule for parts of a normal distribution."""
+    free, bridge = (path(theta=kind, max_sigma=30, T=50, eps=0.01) for path in (MeanReverting, OUBridge))
+    t = torch.linspace(0, 0.98, 99, dtype=torch.float64)
+    (a, b, c), (a_end, b_end, c_end) = free.at(t), free.at(torch.ones(1, dtype=torch.float64))
+    with_the_last = a_end / a * c.square()
+    pull = with_the_last / c_end.square()
+    found = bridge.at(t)
+    assert_close(found[0], a - pull * a_end)
+    assert_close(found[1], b + pull * (1 - b_end), rtol=1e-6, atol=1e-12)
+    assert_close(found[2].square(), c.square() - pull * with_the_last, rtol=1e-6, atol=1e-12)
+
+
+def test_a_bridge_ends_at_the_degraded_image_with_a_hundredth_of_its_noise_at_most() -> None:
+    a, b, c = OUBridge(max_sigma=30).at(torch.ones(1, dtype=torch.float64))
+    assert (float(a), float(b)) == (pytest.approx(0.0, abs=1e-6), pytest.approx(1.0, abs=1e-6))
+    assert 0 < float(c) < 0.5 / 255
+
+
+def test_a_rectified_flow_is_a_straight_line() -> None:
+    t = torch.linspace(0, 1, 11, dtype=torch.float64)
+    a, b, c = RectifiedFlow(max_sigma=25.5).at(t)
+    assert_close(a, 1 - t, rtol=0, atol=2e-6)
+    assert_close(b, t, rtol=0, atol=2e-6)
+    assert_close(c, 0.1 * t)
+
+
+@pytest.mark.parametrize("options", [{"max_sigma": 0}, {"T": 0}])
+def test_a_straight_line_without_noise_or_times_is_an_error(options: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="must be positive"):
+        RectifiedFlow(**options)
