@@ -268,8 +268,7 @@ class Restoration:
         needed = card.bytes_per_pixel * (1.0 if self.precision == "fp32" else 0.5)
         chosen = auto_tile(height, width, needed, self.tiled.halo, self.device) if self.tile == "auto" else self.tile
         if (tile := int(chosen)) and not card.tiles:
-            name = self._network_card().name
-            log.warning("%s looks at the whole picture at once: its windows will differ from it", name)
+            log.warning("the network looks at the whole picture at once: its windows will differ from it")
         self.tiled.tile = tile
         if tile:  # tensors of a whole large picture go back to the system when freed, those of a window stay
             tune_allocator({MMAP_MAX: 65536, MMAP_THRESHOLD: 32 << 20})
