@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import warnings
 from collections.abc import Collection, Mapping
@@ -18,6 +19,7 @@ from restoration_spandrel.network import Denoising, Enlarging, Restoring, shapes
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+log = logging.getLogger("restoration")
 READ = re.compile(r"(layers\.0\.blocks\.0\.attn\.attns\.0\.rpe_biases|MetaUpsample|sub_mean\.bias)$")
 """The names of the few tensors whose values tell options."""
 MOST_VALUES = 8
@@ -54,6 +56,8 @@ class SpandrelLayout:
             described = found.architecture.load(dict(state))
         if not isinstance(described, ImageModelDescriptor):
             raise BadWeights(f"it is a {found.architecture.name}, which needs a mask beside the picture: not supported")
+        if is_extra(str(name)):
+            log.warning("%s is of spandrel_extra_arches, whose licences forbid commercial use", found.architecture.name)
         values = {key: state[key].flatten()[-MOST_VALUES:].tolist() for key in state if READ.search(key)}
         options: dict[str, Any] = {"architecture": str(name), "shapes": shapes_of(state)}
         options |= {"values": values} if values else {}
