@@ -55,7 +55,7 @@ def sha256_of(path: Path) -> str:
 def _unpickle(path: Path, out: Path) -> None:
     """Write the tensors of a pickle to another file, by a process of its own. Raises `BadWeights`."""
     command = [sys.executable, "-P", "-m", "restoration.foreign.unpickled", str(path.absolute()), str(out)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     try:
         done = subprocess.run(
             command,
