@@ -14,7 +14,7 @@ from spandrel.util import get_seq_len
 
 from restoration import BadWeights, Converted, Part
 from restoration_spandrel.architectures import architectures, is_extra, telling_names
-from restoration_spandrel.network import Denoising, Enlarging, Restoring, shapes_of
+from restoration_spandrel.network import Denoising, Enlarging, Restoring, measured, shapes_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -63,7 +63,7 @@ class SpandrelLayout:
         options |= {"values": values} if values else {}
         told = _is_told(described, state)
         network = ("spandrel-denoising" if told else "spandrel") if described.scale == 1 else "spandrel-sr"
-        _compare(described, options, network)
+        options["bytes_per_pixel"] = _compare(described, options, network)
         of_task: dict[str, Any] = {"task_options": {"scale": described.scale}} if described.scale > 1 else {}
         if told:
             of_task = {
@@ -106,8 +106,11 @@ def _title(described: ImageModelDescriptor[nn.Module], name: str) -> str:
 
 
 @torch.inference_mode()
-def _compare(described: ImageModelDescriptor[nn.Module], options: dict[str, Any], network: str) -> None:
-    """Check that the network that the options build answers like that of the file. Raises `BadWeights`."""
+def _compare(described: ImageModelDescriptor[nn.Module], options: dict[str, Any], network: str) -> int:
+    """Check that the network that the options build answers like that of the file; return its bytes a pixel.
+
+    Raises `BadWeights`.
+    """
     kind = {"spandrel": Restoring, "spandrel-sr": Enlarging, "spandrel-denoising": Denoising}[network]
     with torch.random.fork_rng(devices=[]):
         built = kind(**{**options, "shapes": {key: tuple(value) for key, value in options["shapes"].items()}}).eval()
@@ -115,6 +118,9 @@ def _compare(described: ImageModelDescriptor[nn.Module], options: dict[str, Any]
     side = max(24, described.size_requirements.minimum)
     x = torch.rand(1, described.input_channels, side, side, generator=torch.Generator().manual_seed(0))
     level = () if not built.extra else (torch.full((1, 1, side, side), 15 / 255),)
-    difference = float((built.apply_to(x, *level).clamp(0, 1) - described(x.clone())).abs().max())
+    with measured(built) as bytes_of:
+        answer = built.apply_to(x, *level).clamp(0, 1)
+    difference = float((answer - described(x.clone())).abs().max())
     if not difference < CLOSE:
         raise BadWeights(f"it is a {described.architecture.name} that its shapes alone do not describe")
+    return bytes_of(answer.shape[-2] * answer.shape[-1])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -23,8 +24,10 @@ Shapes = dict[str, tuple[int, ...]]
 """The shapes of the tensors of a file, by name, in its order."""
 Values = dict[str, tuple[int | float, ...]]
 """The last numbers of the few tensors that an architecture reads its options from."""
-MAPS = 16
-"""About how many maps of the widest layer are in memory at once, in float32."""
+USUAL = 3000
+"""The bytes that a pixel of the answer needs, where they were not measured."""
+PICTURES, LAYERS = 100, 3
+"""The bytes a pixel that pictures need, and how many times what the largest layer reads and writes is in memory."""
 
 
 class ExactConv2d(nn.Conv2d):
@@ -69,7 +72,9 @@ class SpandrelNetwork(nn.Module):
     * `tiles`: whether windows give what the whole picture gives, but for details.
     """
 
-    def __init__(self, described: ImageModelDescriptor[nn.Module], *, extra: int = 0) -> None:
+    def __init__(
+        self, described: ImageModelDescriptor[nn.Module], *, bytes_per_pixel: int = USUAL, extra: int = 0
+    ) -> None:
         super().__init__()
         inner, outer = described.input_channels, described.output_channels
         if inner != outer or inner not in (1, 3):
@@ -81,13 +86,10 @@ class SpandrelNetwork(nn.Module):
         self.precise = {torch.float16: described.supports_half, torch.bfloat16: described.supports_bfloat16}
         self.call: Any = described._call_fn
         self.reach = 64 if self.scale == 1 else 32 * self.scale
-        widest = 0
+        self.bytes_per_pixel = bytes_per_pixel
         for module in self.model.modules():
             if type(module) is nn.Conv2d and module.out_channels in (outer, outer * self.scale**2):
                 module.__class__ = ExactConv2d
-            elif isinstance(module, nn.Conv2d | nn.Linear):
-                widest = max(widest, module.weight.shape[0])
-        self.bytes_per_pixel = max(100, 4 * MAPS * widest // self.scale**2)
 
     def apply_to(self, x: Tensor, *more: Tensor) -> Tensor:
         """Map pictures `b c h w`, and further channels of the input, to pictures `b c sh sw`.
@@ -115,10 +117,13 @@ class Restoring(SpandrelNetwork):
     * `architecture`: its name in spandrel.
     * `shapes`: those of the tensors of a file, by name, from which spandrel infers all else.
     * `values`: the last numbers of the tensors that it reads more from.
+    * `bytes_per_pixel`: the memory that an evaluation needs for each pixel of the answer.
     """
 
-    def __init__(self, *, architecture: str, shapes: Shapes, values: Values | None = None) -> None:
-        super().__init__(describe(architecture, shapes, values))
+    def __init__(
+        self, *, architecture: str, shapes: Shapes, values: Values | None = None, bytes_per_pixel: int = USUAL
+    ) -> None:
+        super().__init__(describe(architecture, shapes, values), bytes_per_pixel=bytes_per_pixel)
         if self.scale != 1:
             raise BadOption(f"this {architecture} enlarges {self.scale} times: it is a network spandrel-sr")
 
@@ -130,8 +135,10 @@ class Restoring(SpandrelNetwork):
 class Enlarging(SpandrelNetwork):
     """A network from a small picture to a large one; options as of `Restoring`."""
 
-    def __init__(self, *, architecture: str, shapes: Shapes, values: Values | None = None) -> None:
-        super().__init__(describe(architecture, shapes, values))
+    def __init__(
+        self, *, architecture: str, shapes: Shapes, values: Values | None = None, bytes_per_pixel: int = USUAL
+    ) -> None:
+        super().__init__(describe(architecture, shapes, values), bytes_per_pixel=bytes_per_pixel)
         if self.scale < 2:
             raise BadOption(f"this {architecture} does not enlarge: it is a network spandrel")
         self.enlarges = (self.scale,)
@@ -147,8 +154,10 @@ class Denoising(SpandrelNetwork):
     On the schedule `noise-level` the time is the standard deviation of the noise in units of [0, 1].
     """
 
-    def __init__(self, *, architecture: str, shapes: Shapes, values: Values | None = None) -> None:
-        super().__init__(describe(architecture, shapes, values), extra=1)
+    def __init__(
+        self, *, architecture: str, shapes: Shapes, values: Values | None = None, bytes_per_pixel: int = USUAL
+    ) -> None:
+        super().__init__(describe(architecture, shapes, values), bytes_per_pixel=bytes_per_pixel, extra=1)
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """Map states to pictures, `b c h w`, at times `t`, `b` or `1`."""
@@ -164,6 +173,24 @@ def pad(x: Tensor, sizes: SizeRequirements) -> Tensor:
     reflected = (0, min(right, x.shape[-1] - 1), 0, min(down, x.shape[-2] - 1))
     x = functional.pad(x, reflected, mode="reflect")
     return functional.pad(x, (0, right - reflected[1], 0, down - reflected[3]), mode="replicate")
+
+
+@contextmanager
+def measured(network: SpandrelNetwork) -> Iterator[Callable[[int], int]]:
+    """Watch evaluations; the function that is given tells their bytes for each of so many pixels of the answer."""
+    most = 0
+
+    def look(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+        nonlocal most
+        most = max(most, sum(4 * one.numel() for one in (*inputs, output) if isinstance(one, Tensor)))
+
+    leaves = [module for module in network.model.modules() if not list(module.children())]
+    hooks = [module.register_forward_hook(look) for module in leaves]
+    try:
+        yield lambda pixels: PICTURES + LAYERS * most // pixels
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def shapes_of(state: Mapping[str, Tensor]) -> dict[str, list[int]]:
