@@ -110,9 +110,10 @@ def methods(row: Row, steps: list[int]) -> dict[str, Restoration]:
     """Return the methods of a row by the columns they stand in: those that have weights for its task."""
     there = {card.name for card in registry().cards(WeightsCard)}
     made = {"regression": Restoration("regression", row.task, task_options=row.options)}
-    for walk in (walk for walk in ("ir-sde", "denoising-ode") if f"{walk}/{row.task}" in there):
-        for number in steps:
-            made[f"{walk}, {number}"] = Restoration(walk, row.task, task_options=row.options, steps=number)
+    for walk, realism in (("ir-sde", 0), ("denoising-ode", 1)):
+        for number in steps if f"{walk}/{row.task}" in there else []:
+            how = {"task_options": row.options, "steps": number, "realism": realism}
+            made[f"{walk}, {number}"] = Restoration(walk, row.task, **how)
     return made
 
 

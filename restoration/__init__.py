@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from restoration.registry.hookspecs import hookimpl as hookimpl
     from restoration.runtime import Restoration as Restoration
     from restoration.runtime import restore as restore
+    from restoration.samples import Samples as Samples
     from restoration.scoring.score import score as score
     from restoration.scoring.summary import compare as compare
     from restoration.training.loop import train as train
@@ -90,6 +91,7 @@ _WHERE = {
     "SamplerCard ScheduleCard TaskCard WeightsCard",
     "registry.hookspecs": "hookimpl",
     "runtime": "Restoration restore",
+    "samples": "Samples",
     "scoring.score": "score",
     "scoring.summary": "compare",
     "training.loop": "train",

@@ -262,9 +262,10 @@ class Result:
 
     `ensemble` is the number of positions, mirrored and turned, whose results were averaged; 1 without an ensemble.
     `ended` is "done", or "time limit" or "Ctrl-C" if it was cut short; `told` what the method says about its work.
-    `frames` counts the pictures of the file, of which `picture` is the first; `doubts` are the reasons why
-    `restore run` does not find it plausible. `image` is the picture in the form that it was given in to `restore`: an
-    array for an array, a tensor for a tensor, an image of PIL for one, or `picture`.
+    `realism` is from 0, the mean of all likely pictures, to 1, one of them, None for a method without; `mean` names the
+    weights of that mean, if it had a part. `frames` counts the pictures of the file, of which `picture` is the first;
+    `doubts` are the reasons why `restore run` does not find it plausible. `image` is the picture in the form that it
+    was given in to `restore`: an array for an array, a tensor for a tensor, an image of PIL for one, or `picture`.
     """
 
     picture: Picture
@@ -278,6 +279,8 @@ class Result:
     evaluations: int
     seconds: float
     ensemble: int = 1
+    realism: float | None = None
+    mean: str | None = None
     ended: str = "done"
     frames: int = 1
     told: Mapping[str, Any] = field(default_factory=dict)

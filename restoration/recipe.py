@@ -73,6 +73,8 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     * `restoration`: the version of the toolbox that wrote it.
     * `requires`: the distributions to install if a name is missing.
     * `training`: how the weights were trained.
+    * `realism`: that of weights that draw, if nobody says another, see `restoration.realism`; None for all others.
+    * `mean`: the weights of the mean of what they draw; "" for those of its method, see `RestorerCard`.
     """
 
     method: Part
@@ -86,12 +88,16 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     restoration: str = ""
     requires: list[str] = []
     training: dict[str, Any] = {}
+    realism: float | None = None
+    mean: str = ""
 
     def __post_init__(self) -> None:
         if self.channels != "rgb" and len(self.channels) != 1:
             raise ValueError(f"channels must be rgb, or one letter for grey, not {self.channels!r}")
         if self.working_size and not 32 <= self.working_size <= LARGEST:
             raise ValueError(f"working_size must be 0, for the full size, or 32 to {LARGEST}, not {self.working_size}")
+        if self.realism is not None and not 0 <= self.realism <= 1:
+            raise ValueError(f"realism must be from 0 to 1, not {self.realism}")
 
     def trained(self) -> dict[str, Any]:
         """Return the fields that belong to the weights, as plain data."""
@@ -109,10 +115,9 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
         """Read a recipe. Raises `BadWeights` for anything unknown in it."""
         try:
             return msgspec.json.decode(text, type=cls)
-        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BadWeights(f"{where} is not a recipe: {error}") from error
-        except RecursionError as error:
-            raise BadWeights(f"{where} is not a recipe: it is nested too deeply") from error
+        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+            raise BadWeights(f"{where} is not a recipe: {why}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,8 +157,8 @@ def with_options(
     """Return a recipe with other options: `NAME` belongs to its method, `PART.NAME` to one of its `PARTS`.
 
     `parts` replaces parts by others of these names, which begin with their own defaults; None keeps a part. If the
-    recipe comes with weights, `owner` is their name, and what they were trained with cannot be changed. Raises
-    `BadOption` for a part that the method does not have, or that belongs to the weights.
+    recipe comes with weights, `owner` is their name. Raises `BadOption` for a part that the method does not have, or
+    that belongs to the weights.
     """
     others = {part: name for part, name in (parts or {}).items() if name is not None}
     given = _by_part(options)
@@ -215,6 +220,8 @@ def required(recipe: Recipe) -> list[str]:
     """Return what a recipe needs: the distributions, with versions, of the plugins that bring its parts."""
     parts: dict[type[Card], Part | None] = {kind: getattr(recipe, field) for field, kind in PARTS.items()}
     named = {(kind, part.name.partition(":")[0]) for kind, part in parts.items() if part is not None}
+    if recipe.realism is not None:
+        named.add((RestorerCard, registry().card(RestorerCard, recipe.method.name).mean))
     return sorted(
         f"{plugin.distribution}>={plugin.version}"
         for plugin in registry().plugins
@@ -269,8 +276,7 @@ def build_restorer(recipe: Recipe, parts: Parts) -> Restorer:
 
 def build_task(recipe: Recipe) -> Task:
     """Build the task of a recipe, which degrades clean pictures."""
-    task: Task = _find(TaskCard, recipe.task, recipe).build(recipe.task.options)
-    return task
+    return _find(TaskCard, recipe.task, recipe).build(recipe.task.options)  # type: ignore[no-any-return]
 
 
 def _find(kind: type[C], part: Part, recipe: Recipe) -> C:
@@ -278,21 +284,16 @@ def _find(kind: type[C], part: Part, recipe: Recipe) -> C:
         return registry().card(kind, part.name)
     except UnknownName as error:
         if recipe.requires:
-            error.args = (shortened(plain(f"{error}; the recipe asks for: {_command(recipe.requires)}")),)
+            command = shlex.join(["pip", "install", *recipe.requires])
+            error.args = (shortened(plain(f"{error}; the recipe asks for: {command}")),)
         raise
 
 
 def _is_moderate(value: Any) -> bool:
     """Return whether all whole numbers in a value are at most `LARGEST`."""
-    if isinstance(value, dict):
-        return all(map(_is_moderate, value.values()))
-    if isinstance(value, list | tuple):
-        return all(map(_is_moderate, value))
+    if isinstance(value, dict | list | tuple):
+        return all(map(_is_moderate, value.values() if isinstance(value, dict) else value))
     return not isinstance(value, int) or abs(value) <= LARGEST
-
-
-def _command(requires: list[str]) -> str:
-    return shlex.join(["pip", "install", *requires])
 
 
 def _build(card: Card | None, part: Part | None) -> Any:

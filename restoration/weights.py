@@ -125,7 +125,7 @@ def _default(method: str, task: str) -> Folder | None:
     if card.prior:
         return bundled(_prior(card))
     of_method = [weights for weights in registry().arrived(WeightsCard) if weights.method == method]
-    for weights in of_method:
+    for weights in sorted(of_method, key=lambda one: one.realism is not None):  # what draws has to be asked for
         if weights.task == task and weights.default:
             return bundled(weights)
     if named := [weights.name for weights in of_method if weights.task == task]:
@@ -161,7 +161,7 @@ def recipe_with_prior(folder: Folder, method: str, task: str) -> Recipe:
             f"no schedule of noise alone; {known} is one"
         )
     kept = recipe.method if recipe.method.name == method else own.method
-    return replace(recipe, method=kept, task=own.task, sampler=own.sampler)
+    return replace(recipe, method=kept, task=own.task, sampler=own.sampler, realism=None, mean="")
 
 
 def pull(name: str, *, offline: bool, known: list[str], about: Mapping[str, str]) -> Folder:

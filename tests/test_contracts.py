@@ -79,6 +79,7 @@ HOW: dict[tuple[type[Card], str], dict[str, Any]] = {
     (NetworkCard, "n2n-unet"): {"options": {"width": 12, "depth": 2}},
     (NetworkCard, "n2n-unet-shared"): {"options": {"width": 12, "depth": 3}},
     (NetworkCard, "skip"): {"options": SMALL_SKIPS},
+    (MetricCard, "niqe"): {"compares": False},
     (NetworkCard, "dip-unet"): {"options": {"widths": [4, 8, 8]}},
     (NetworkCard, "resnet18"): {"options": {"width": 4}},
     (NetworkCard, "prenet"): {"options": {"width": 4, "passes": 2}},

@@ -143,10 +143,11 @@ def part_names(card: Card) -> set[tuple[type[Card], str]]:
         parts = {name: part for name in KINDS if (part := getattr(recipe, name)) is not None}
     if isinstance(card, RestorerCard):
         parts = msgspec.convert(dict(card.defaults), dict[str, Part])
-    tasks = card.tasks if isinstance(card, RestorerCard) else ()
     found = {(KINDS[kind], part.name.partition(":")[0]) for kind, part in parts.items()}
-    of_files = {(KINDS[kind], name) for kind, names in getattr(card, "parts", {}).items() for name in names}
-    return found | of_files | {(TaskCard, task) for task in tasks}
+    found |= {(KINDS[kind], name) for kind, names in getattr(card, "parts", {}).items() for name in names}
+    if isinstance(card, RestorerCard):
+        found |= {(TaskCard, task) for task in card.tasks} | ({(RestorerCard, card.mean)} if card.mean else set())
+    return found
 
 
 @pytest.mark.parametrize("name", PLUGINS)

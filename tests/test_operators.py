@@ -14,8 +14,8 @@ from scipy import signal
 from torch import Generator, Tensor
 
 from restoration.images import read
-from restoration.interfaces import Operator
-from restoration.operators import Convolution, Masking, Resampling, mirrored
+from restoration.interfaces import Observation, Operator
+from restoration.operators import Convolution, Masking, Resampling, agreeing, mirrored, project
 
 SIZES = ((1, 1), (7, 5), (2, 9))
 FACTORS: tuple[Fraction | int, ...] = (
@@ -224,3 +224,46 @@ def test_every_pixel_of_the_small_pictures_of_set5_is_matlabs(scale: int) -> Non
         height, width = (side // scale * scale for side in large.shape[-2:])
         small = Resampling(Fraction(1, scale), (height, width)).rounded(large[..., :height, :width])
         assert torch.equal((small * 255).round(), (read(path).pixels * 255).round()), path.name
+
+
+PROJECTED = {
+    "smaller": Resampling(Fraction(1, 4), (32, 24)),
+    "mask": Masking((noise(1, 1, 32, 24, seed=7) > 0).double()),
+    "blur": Convolution(torch.tensor([[[[0.0, 0.05, 0.05], [0.05, 0.8, 0.05], [0.0, 0.0, 0.0]]]], dtype=torch.float64)),
+}
+
+
+@pytest.mark.parametrize("name", PROJECTED)
+def test_a_projection_is_the_nearest_picture_of_which_the_operator_makes_what_was_measured(name: str) -> None:
+    operator: Operator = PROJECTED[name]
+    x, other = noise(2, 3, 32, 24), noise(2, 3, 32, 24, seed=1)
+    measured = operator(other)
+    near = project(x, operator, measured, iterations=200, tolerance=1e-7)
+    assert torch.allclose(operator(near), measured, atol=1e-5)
+    assert torch.allclose(project(near, operator, measured, iterations=200, tolerance=1e-7), near, atol=1e-5)
+    # nearest: the way there is orthogonal to what the operator does not see, as is all that its adjoint makes
+    unseen = other - project(torch.zeros_like(other), operator, measured, iterations=400, tolerance=1e-9)
+    assert torch.allclose(operator(unseen), torch.zeros_like(measured), atol=1e-4)
+    assert float(((near - x) * unseen).sum(dim=(1, 2, 3)).abs().max()) < 1e-3 * float((near - x).square().sum())
+
+
+def test_the_projection_on_what_a_mask_shows_is_exact() -> None:
+    operator = PROJECTED["mask"]
+    x, measured = noise(1, 3, 32, 24), operator(noise(1, 3, 32, 24, seed=1))
+    assert torch.allclose(
+        project(x, operator, measured, tolerance=0), torch.where(operator.mask == 1, measured, x), atol=1e-12
+    )  # type: ignore[attr-defined]
+
+
+def test_pictures_that_agree_stay_in_range() -> None:
+    down = Resampling(Fraction(1, 2), (16, 16))
+    clean = torch.rand(1, 3, 16, 16, generator=Generator().manual_seed(0))
+    clean[..., :8, :] = 1
+    seen = Observation(y=clean, operator=down, measured=down(clean).clamp(0, 1))
+    assert seen.measured is not None
+    x = agreeing(0.9 * clean + 0.2, seen)
+    assert float(x.min()) >= 0 and float(x.max()) <= 1
+    assert float((down(x) - seen.measured).abs().mean()) < 0.05 * float(
+        (down(0.9 * clean + 0.2) - seen.measured).abs().mean()
+    )
+    assert torch.equal(agreeing(clean, Observation(y=clean)), clean)

@@ -8,6 +8,7 @@ import json
 import math
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -208,14 +209,26 @@ def test_a_small_picture_is_left_out_of_a_metric_that_has_no_room_and_that_is_sa
         for name, size in (("large", 170), ("small", 20)):
             shade = picture(size, size, seed=len(name) + len(part))
             write(shade, tmp_path / part / f"{name}.png")
-    scoring = Scoring({}, tmp_path, measures=choose(["ms_ssim", "psnr"]))
+    of_set = Measure(
+        name="hue",
+        title="Hue",
+        how="hue",
+        features=lambda image: image.mean((0, 2, 3)),
+        distance=lambda first, second: float((first - second).abs().sum()) + len(first),
+        smallest=161,
+    )
+    scoring = Scoring({}, tmp_path, measures=[*choose(["ms_ssim", "psnr"]), of_set])
     large, tiny = list(scoring)
     assert math.isfinite(large.input["ms_ssim"]) and math.isnan(tiny.input["ms_ssim"])
     summary = summarise(scoring)
     means = summary.columns[0].means
     assert (means["ms_ssim"].pictures, means["psnr"].pictures) == (1, 2)
     assert means["ms_ssim"].mean == large.input["ms_ssim"]
-    assert "MS-SSIM: 1 of 2 pictures are smaller than 161 pixels a side, and left out" in summary.notes
+    assert 1 <= means["hue"].mean < 2 and means["hue"].pictures == 1
+    for title in ("MS-SSIM", "Hue"):
+        assert f"{title}: 1 of 2 pictures are smaller than 161 pixels a side, and left out" in summary.notes
+    alone = Scoring({}, tmp_path, measures=[replace(of_set, smallest=171)])
+    assert len(list(alone)) == 2 and math.isnan(summarise(alone).columns[0].means["hue"].mean)
 
 
 def test_what_does_not_fit_is_an_error_that_says_so(weights: Path, photos: Path, pairs: Path) -> None:
@@ -309,7 +322,7 @@ WRONG = {
     ("-o", "no/table.csv"): "cannot write no/table.csv: there is no folder no",
     ("--json", "--format", "csv"): "--json is --format json, not csv",
     ("--metrics", "psnr,ssmi"): "no metric is named 'ssmi'; did you mean 'ssim'?",
-    ("--metrics", ","): "no metric was named; there are fid, gmsd",
+    ("--metrics", ","): "no metric was named; there are detail, fd, fd2",
     ("--border", "14"): "a border of 14 leaves nothing of 28x24 pixels",
     ("-m", "ir-sde"): "say what the methods are for: --task T",
     ("-t", "derain", "-m", "mix@0"): "--method mix@0: steps are a number from 1",

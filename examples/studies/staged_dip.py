@@ -43,7 +43,7 @@ FACTORS = {
     "network": ("dip-unet", "resnet18", "dncnn"),
     "perceptual": (False, True),
 }
-LAMBDA = {"vgg16": 0.01, "vgg19": 0.01, "vgg16-random": 0.01, "laplacian": 0.1}
+LAMBDA = {"vgg16": 0.01, "vgg19": 0.01, "vgg16-random": 0.01, "efficientnet-lite0": 0.001, "laplacian": 0.1}
 PLAIN = {"start": "noise", "optimiser": "adam", "steps": 3000, "jitter": 1 / 30}
 """Settings of plain DIP that are those of the staged: what is shown, the noise on it, the optimiser; both `PYRAMID`."""
 PUBLISHED = {
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--sigma", type=float, default=15, help="of the noise, levels of 255; the report's is unknown")
     parser.add_argument("--size", type=int, default=512, help="of what is cut out of the middle, at most")
     parser.add_argument("--steps", type=int, help="of all stages together; by default the method's own")
-    parser.add_argument("--features", choices=LAMBDA, help="default: vgg16 if its weights are here, else laplacian")
+    parser.add_argument("--features", choices=LAMBDA, help="by default the first of them whose weights are here")
     parser.add_argument("--runs", type=int, nargs="+", default=range(1, 25), help="which of the 24")
     parser.add_argument("--limit", type=int, default=0, help="pictures to compare on; 0 is all")
     parser.add_argument("--seed", type=int, default=0)
@@ -240,15 +240,17 @@ def psnr(image: torch.Tensor, other: torch.Tensor) -> float:
 
 
 def available() -> str:
-    """Return the features of the report if their weights are here, else those that need none."""
+    """Return the features of the report, or else others that were trained, whose weights are here; or a pyramid."""
+    from restoration_dip.lite import find_weights
     from restoration_dip.perceptual import find_cached
 
-    try:
-        find_cached("vgg16")
-    except restoration.BadOption as error:
-        print(f"{error}\nso the perceptual loss is by laplacian")
-        return "laplacian"
-    return "vgg16"
+    for features, find in (("vgg16", lambda: find_cached("vgg16")), ("efficientnet-lite0", find_weights)):
+        try:
+            find()
+            return features
+        except restoration.BadOption as error:
+            print(error)
+    return "laplacian"
 
 
 if __name__ == "__main__":

@@ -100,6 +100,13 @@ how_to_restore = combine(
             "with the method]",
         ),
         method(
+            "--realism",
+            type=click.FloatRange(0, 1),
+            metavar="X",
+            help="How real a method that draws makes its results: 0 is the mean of all likely pictures, which has the "
+            "least error and is blurred, 1 is one of them, between mixes the two.  [default: that of the weights]",
+        ),
+        method(
             "--steps",
             type=click.IntRange(1),
             metavar="N",
@@ -131,6 +138,12 @@ how_to_restore = combine(
             is_flag=True,
             help="Restore each picture mirrored and turned too, as far as its damage allows, and average the results: "
             "8 times the work, 2 for rain and haze.",
+        ),
+        method(
+            "--consistent",
+            is_flag=True,
+            help="Make each result agree with what was measured: one that was enlarged gives its small picture again "
+            "when it is made smaller.",
         ),
         method(
             "--time-limit",

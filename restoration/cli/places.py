@@ -17,31 +17,51 @@ from restoration.images.remarks import once
 if TYPE_CHECKING:
     from restoration.cli.inputs import Source
 
-FIELDS = ("folder", "name", "ext", "method", "task")
+FIELDS = ("folder", "name", "ext", "method", "task", "sample")
 BESIDE = "{folder}/{name}.restored{ext}"
 """Where results go if nobody says anything else."""
 
 DOUBTFUL = ".doubtful"
 """What stands before the suffix in the name of a result that is not plausible."""
+MEAN, DEVIATION = "mean", "deviation"
+"""What samples have for their number in the names of their mean, and of the map of their deviation."""
 
 
 class Places:
     """Names the result of every picture, as `-o` says: a file, a folder (`DIR/` or one that exists), "-", a template.
 
     Templates know {folder}, {name}, {ext}, {method} and {task}. Where a template has no {folder}, what lies in
-    sub-folders stays in sub-folders, as in a folder. `lossless` makes PNG of formats that lose something; `suffix` is
-    that of all results whose name does not say another. Raises `click.UsageError` for a template with anything else.
+    sub-folders stays in sub-folders, as in a folder. Raises `click.UsageError` for a template with anything else.
+
+    * `output`: what was given with `-o`.
+    * `method`, `task`: their names.
+    * `lossless`: whether formats that lose something become PNG.
+    * `suffix`: that of all results whose name does not say another.
+    * `samples`: how many results each picture has, if more than one. Their number is {sample}, which stands before the
+      suffix where a template does not say.
     """
 
     def __init__(
-        self, output: str | None, method: str, task: str, *, lossless: bool = False, suffix: str | None = None
+        self,
+        output: str | None,
+        method: str,
+        task: str,
+        *,
+        lossless: bool = False,
+        suffix: str | None = None,
+        samples: int = 0,
     ) -> None:
         self.output, self.method, self.task, self.lossless, self.suffix = output, method, task, lossless, suffix
+        self.samples = samples
         self.is_stream = output == STREAM
         self.folder = output if output is not None and not self.is_stream and _is_folder(output) else None
         """The folder that all results go to, None if there is no such folder."""
-        self._pieces = _pieces(_template(output, self.folder))
-        self.is_file = not self.is_stream and not any(field for _, field in self._pieces)
+        template = _template(output, self.folder)
+        self._pieces = _pieces(_numbered(template) if samples else template)
+        fields = {field for _, field in self._pieces}
+        if "sample" in fields and not samples:
+            raise click.UsageError(f"the template {output!r} has {{sample}}, which is for --samples")
+        self.is_file = not self.is_stream and fields <= {"", "sample"}
 
     @property
     def variants(self) -> list[Places]:
@@ -53,10 +73,22 @@ class Places:
         methods = [card.name for card in registry().cards(RestorerCard)] if "method" in used else [self.method]
         tasks = [card.name for card in registry().cards(TaskCard)] if "task" in used else [self.task]
         pairs = [(method, task) for method in methods for task in tasks if (method, task) != (self.method, self.task)]
-        return [Places(self.output, method, task, suffix=self.suffix) for method, task in pairs]
+        return [Places(self.output, method, task, suffix=self.suffix, samples=self.samples) for method, task in pairs]
 
-    def of(self, source: Source, *, keep_case: bool = False) -> str | None:
-        """Return the path of the result, None for stdout. Its suffix is in lower case, if not told to keep it."""
+    def files(self, source: Source, *, keep_case: bool = False) -> list[str]:
+        """Return the paths of the result and of all that is written with it; [] for stdout.
+
+        Of samples the mean is the first, which is written last; then come the samples, and their deviation.
+        """
+        names = [MEAN, *(str(number + 1) for number in range(self.samples)), DEVIATION] if self.samples else [""]
+        paths = [self.of(source, keep_case=keep_case, sample=name) for name in names]
+        return [path for path in paths if path is not None]
+
+    def of(self, source: Source, *, keep_case: bool = False, sample: str = MEAN) -> str | None:
+        """Return the path of the result, None for stdout. Its suffix is in lower case, if not told to keep it.
+
+        Of several samples it is that of the one with a number, or of their mean.
+        """
         if self.is_stream or (source.path == STREAM and self.output is None):
             return None
         stem, suffix = os.path.splitext(os.path.basename(source.path))
@@ -69,6 +101,7 @@ class Places:
             "inside": source.inside and source.inside + "/",
             "method": self.method,
             "task": self.task,
+            "sample": sample,
             "": "",
         }
         return os.fspath(Path("".join([literal + values[field] for literal, field in self._pieces])))
@@ -95,6 +128,21 @@ def doubtful_name(target: str) -> str:
     """Return the path that a result has if it is not plausible."""
     stem, suffix = os.path.splitext(target)
     return stem + DOUBTFUL + suffix
+
+
+def result_of_sample(path: str) -> str | None:
+    """Return what a result would be called without samples whose sample, mean or deviation is called `path`."""
+    stem, suffix = os.path.splitext(path)
+    stem, dot, sample = stem.rpartition(".")
+    return stem + suffix if dot and (sample in (MEAN, DEVIATION) or sample.isdecimal()) else None
+
+
+def _numbered(template: str) -> str:
+    """Return a template that tells samples apart: their number before the suffix, where it does not say itself."""
+    if any(field == "sample" for _, field, _, _ in Formatter().parse(template)):
+        return template
+    stem, suffix = (template[:-5], "{ext}") if template.endswith("{ext}") else os.path.splitext(template)
+    return f"{stem}.{{sample}}{suffix}"
 
 
 def _is_folder(output: str) -> bool:
@@ -145,9 +193,9 @@ def _fixed(template: str) -> str:
 
 
 def _unknown(template: str) -> click.UsageError:
-    names = [f"{{{name}}}" for name in FIELDS]
+    names = [f"{{{name}}}" for name in FIELDS if name != "sample"]
     known = f"{', '.join(names[:-1])} and {names[-1]}"
-    return click.UsageError(f"the template {template!r} knows {known}, and {{{{ for a brace")
+    return click.UsageError(f"the template {template!r} knows {known}, {{sample}} for --samples, and {{{{ for a brace")
 
 
 @cache

@@ -13,7 +13,7 @@ import click
 
 from restoration.cli.inputs import STREAM, Inputs, Source, counted, file_key, find
 from restoration.cli.originals import Originals
-from restoration.cli.places import Places, doubtful_name
+from restoration.cli.places import Places, doubtful_name, result_of_sample
 from restoration.cli.preview import PREVIEW, is_preview
 from restoration.images import can_write, writable
 from restoration.images.formats import HEAD, is_picture, recognise
@@ -25,13 +25,20 @@ from restoration.registry import registry
 class Job:
     """One input and its result; None is stdin, or stdout. `place` is that of the input among all inputs, from 0.
 
-    `there` says that its result, or another file that is written with it, is there already.
+    `others` are the files that are written with the result, before it. `there` is the first of all of these that is
+    there already.
     """
 
     source: str | None
     target: str | None
     place: int = 0
+    others: tuple[str, ...] = ()
     there: str = ""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The result, if it is a file, and all that is written with it."""
+        return self.others if self.target is None else (self.target, *self.others)
 
     @property
     def name(self) -> str:
@@ -65,13 +72,17 @@ class Plan:
     def settle(
         self, *, overwrite: bool, skip_existing: bool = False, hint: str = "use --overwrite or --skip-existing"
     ) -> None:
-        """Leave out the jobs whose results are already there. Raises `click.UsageError` if nobody says what to do."""
+        """Leave out the jobs whose results are already there. Raises `click.UsageError` if nobody says what to do.
+
+        A job of which only other files are there is not done: its result is written last.
+        """
         there = [job for job in self.jobs if job.there]
         if there and not overwrite and not skip_existing:
             more = f" and {len(there) - 1} more are" if len(there) > 1 else " is"
             raise click.UsageError(f"{there[0].there}{more} already there; {hint}")
         if skip_existing:
-            self.jobs, self.skipped = [job for job in self.jobs if not job.there], there
+            self.skipped = [job for job in there if job.there == job.target]
+            self.jobs = [job for job in self.jobs if not job.there or job.there != job.target]
             return
         named = [job for job in there if file_key(job.there) in self.named_results]
         self.refuse({job.place: f"{job.name}: its result {job.there} is an input; leave it out" for job in named})
@@ -79,7 +90,8 @@ class Plan:
     def clear_leftovers(self) -> None:
         """Remove what killed processes have left where the results are: unfinished files, and previews."""
         targets = [job.target for job in (*self.jobs, *self.skipped) if job.target is not None]
-        for folder in {os.path.dirname(target) or os.curdir for target in targets}:
+        files = [file for job in (*self.jobs, *self.skipped) for file in job.files]
+        for folder in {os.path.dirname(file) or os.curdir for file in files}:
             clear_parts(Path(folder))
         for target in targets:
             path = os.path.splitext(target)[0] + PREVIEW
@@ -105,12 +117,17 @@ def plan(
     inputs = find(arguments, without=folders, results=places.folder)
     targets = _targets(inputs.sources, places)
     own = _own_results(inputs.sources, targets, places)
-    pairs = [(one, target) for one, target in zip(inputs.sources, targets, strict=True) if one.key not in own]
+    pairs = [(one, files) for one, files in zip(inputs.sources, targets, strict=True) if one.key not in own]
     _check_count(inputs, len(pairs), places)
     made = Plan(
         jobs=[
-            Job(source=None if source.path == STREAM else source.path, target=target, place=place)
-            for place, (source, target) in enumerate(pairs)
+            Job(
+                source=None if source.path == STREAM else source.path,
+                target=files[0] if files else None,
+                place=place,
+                others=(*files[1:], *(beside(files[0]) if files else [])),
+            )
+            for place, (source, files) in enumerate(pairs)
         ],
         originals=Originals([*(source.path for source, _ in pairs), *files], folders),
         named_results={source.key for source in inputs.sources if source.named} & own,
@@ -119,9 +136,9 @@ def plan(
     )
     if own:
         made.notes.append(f"left alone: {counted(len(own), 'file')} with names that this command gives to results")
-    why = _objections(made, beside)
+    why = _objections(made)
     fine = [job for job in made.jobs if job.place not in why]
-    made.refuse({**why, **_shared(fine, [source for source, _ in pairs], places, beside)})
+    made.refuse({**why, **_shared(fine, [source for source, _ in pairs], places)})
     return made
 
 
@@ -133,27 +150,30 @@ def _check_count(inputs: Inputs, count: int, places: Places) -> None:
         raise click.UsageError(f"{count} pictures cannot all go to {places.output}; give a folder: -o {folder}/")
 
 
-def _targets(sources: list[Source], places: Places) -> list[str | None]:
+def _targets(sources: list[Source], places: Places) -> list[list[str]]:
     """Name the results. Those of inputs that differ in the case of their suffixes alone differ in it too."""
-    targets = [places.of(source) for source in sources]
-    for alike in _groups([[] if target is None else [target] for target in targets]):
+    targets = [places.files(source) for source in sources]
+    for alike in _groups(targets):
         for number in alike:
-            targets[number] = places.of(sources[number], keep_case=True)
+            targets[number] = places.files(sources[number], keep_case=True)
     return targets
 
 
-def _own_results(sources: list[Source], targets: list[str | None], places: Places) -> set[str]:
-    """Return the inputs, by their keys, that are called what the result of another input is called.
+def _own_results(sources: list[Source], targets: list[list[str]], places: Places) -> set[str]:
+    """Return the inputs, by their keys, that are called what the result of another input is called, or a sample of it.
 
     An input that would be its own result is not among them.
     """
     pairs = zip(sources, targets, strict=True)
-    goals = {source.key: None if target is None else file_key(target) for source, target in pairs}
-    results = {goal for key, goal in goals.items() if goal is not None and goal != key}
+    goals = {source.key: [file_key(file) for file in files] for source, files in pairs}
+    results = {goal for key, files in goals.items() for goal in files if goal != key}
     for others in places.variants:
-        results |= {file_key(target) for target in map(others.of, sources) if target is not None}
+        results |= {file_key(file) for files in map(others.files, sources) for file in files}
     results |= {doubtful_name(result) for result in results}
-    own = {key for key, goal in goals.items() if key in results and goal != key}
+    results |= {one for key, files in goals.items() for one in map(result_of_sample, files) if one not in (None, key)}
+    own = {
+        key for key, files in goals.items() if key not in files and not results.isdisjoint({key, result_of_sample(key)})
+    }
     for source in sources:
         if source.path.endswith(PREVIEW):
             result = source.key.removesuffix(PREVIEW)
@@ -162,7 +182,7 @@ def _own_results(sources: list[Source], targets: list[str | None], places: Place
     return own
 
 
-def _objections(made: Plan, beside: Callable[[str], list[str]]) -> dict[int, str]:
+def _objections(made: Plan) -> dict[int, str]:
     """Return what is against single jobs, by their places, and note in the others what is there already."""
     why: dict[int, str] = {}
     for number, job in enumerate(made.jobs):
@@ -171,7 +191,7 @@ def _objections(made: Plan, beside: Callable[[str], list[str]]) -> dict[int, str
         if not can_write(os.path.splitext(job.target)[1].lower()):
             why[job.place] = f"{job.name}: cannot write {job.target}: use one of {', '.join(writable())}"
             continue
-        for path in (job.target, *beside(job.target)):
+        for path in job.files:
             found = made.originals.check(path)
             if found.there:
                 made.jobs[number] = replace(made.jobs[number], there=made.jobs[number].there or path)
@@ -182,12 +202,9 @@ def _objections(made: Plan, beside: Callable[[str], list[str]]) -> dict[int, str
     return why
 
 
-def _shared(
-    jobs: list[Job], sources: list[Source], places: Places, beside: Callable[[str], list[str]]
-) -> dict[int, str]:
+def _shared(jobs: list[Job], sources: list[Source], places: Places) -> dict[int, str]:
     """Return the jobs, by their places, that would write the same file, and what to do about it."""
-    files = [[] if job.target is None else [job.target, *beside(job.target)] for job in jobs]
-    groups = _groups(files)
+    groups = _groups([[*job.files] for job in jobs])
     if not groups:
         return {}
     alike = {number for group in groups for number in group}
@@ -247,7 +264,7 @@ def _ignores_case(folder: str) -> bool:
 def _hint(sources: list[Source], places: Places, taken: set[str]) -> str:
     """Say which template tells the inputs apart. What is done now need not be done again."""
     for template in places.hints():
-        named = Places(template, places.method, places.task)
+        named = Places(template, places.method, places.task, samples=places.samples)
         paths = [str(named.of(source)) for source in sources]
         keys = {file_key(path) for path in paths}
         if len(keys) == len(sources) and not any(os.path.lexists(path) for path in paths):

@@ -12,7 +12,7 @@ from restoration.cli.headings import under
 from restoration.cli.options import SEED, combine, names
 from restoration.console import keywords
 from restoration.registry.cards import NetworkCard, ObjectiveCard, SamplerCard, ScheduleCard, TaskCard
-from restoration.training.settings import OPTIMIZERS, TURNS, Training
+from restoration.training.settings import KEEPS, OPTIMIZERS, TURNS, Training
 
 PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": ObjectiveCard, "sampler": SamplerCard}
 PLACE = click.Path(path_type=Path)
@@ -117,6 +117,19 @@ training_options = combine(
             metavar="PIXELS",
             help="Shrink pictures to about PIXELS x PIXELS; 0 leaves them as they are.  [default: that of the task]",
         ),
+        what(
+            "--realism",
+            type=click.FloatRange(0, 1),
+            metavar="X",
+            help="Realism that the weights have by default: they draw likely pictures, for `restore run --realism`.  "
+            "[default: that of --recipe, else none]",
+        ),
+        what(
+            "--mean",
+            metavar="WHICH",
+            help="Weights of the mean of what these draw: a name from `restore weights list`, owner/name on the Hub, "
+            "or a path as seen from --out that begins with a dot.  [default: those that came with the method]",
+        ),
         pictures(
             "--data",
             metavar="DIR",
@@ -211,6 +224,13 @@ training_options = combine(
         setting(KEEPING, "--validate-every", click.IntRange(1), "Steps between validations, which write the weights."),
         setting(KEEPING, "--checkpoint-every", click.IntRange(1), "Steps between checkpoints, to go on from."),
         setting(KEEPING, "--log-every", click.IntRange(1), "Steps between lines of the log."),
+        setting(
+            KEEPING,
+            "--keep",
+            click.Choice(KEEPS),
+            "Averaged weights to keep: those with the best PSNR in validation, or the last. Of weights that draw, the "
+            "best PSNR is that of the least real.",
+        ),
         result("--watch", is_flag=True, help="Draw loss and PSNR on the terminal while it runs."),
         machine(
             "--device",

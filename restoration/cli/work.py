@@ -65,9 +65,9 @@ class Work:
         target = None if job.target is None else Path(job.target)
         suffix = target.suffix.lower() if target is not None else self.suffix or taken.pictures.suffix
         if target is not None:
-            _check_folder(target.parent)
-        with self._shown(target, observe) as see:
-            restore = partial(self._restore, job, target or Path(f"stdin{suffix}"), see)
+            check_folder(target.parent)
+        with self.shown(target, observe) as see:
+            restore = partial(self.restore, job, target or Path(f"stdin{suffix}"), see)
             done = restored(taken.pictures, suffix, restore, self.quality)
         refused = bool(done.result.doubts) and not self.accept
         if target is None:
@@ -82,7 +82,7 @@ class Work:
             raise refusal(done.result, place)
         return done
 
-    def _restore(self, job: Job, target: Path, see: Callable[[Tensor], None], picture: Picture) -> Result:
+    def restore(self, job: Job, target: Path, see: Callable[[Tensor], None], picture: Picture) -> Result:
         """Restore one picture of a job, for a file that must be able to hold the result."""
         source = None if job.source is None else Path(job.source)
         options = options_of(self.restoration.task, self.restoration.task_options, source, job.place)
@@ -92,7 +92,7 @@ class Work:
             result = self.restoration(picture, seed=self.seed, observation=observation, observe=see)
         return examined(observation, result)
 
-    def _shown(
+    def shown(
         self, target: Path | None, observe: Callable[[Tensor], None]
     ) -> AbstractContextManager[Callable[[Tensor], None]]:
         """A function that sees estimates as `observe` does, and shows some of them in a file beside the result."""
@@ -141,7 +141,7 @@ def _put_out(data: bytes) -> None:
         raise RestorationError(f"cannot write to stdout: {error.strerror}") from error
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
     """Make the folder of a result before the work, not after it."""
     make_folder(folder)
     if not os.access(folder, os.W_OK):

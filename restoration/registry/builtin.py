@@ -91,6 +91,7 @@ COMMANDS = {
     "run": ("run:run", "Restore pictures."),
     "degrade": ("degrade:degrade", "Damage clean pictures as a task does."),
     "score": ("score:score", "Score methods on pictures with known clean versions."),
+    "calibrate": ("calibrate:calibrate", "Measure whether samples differ where they are wrong."),
     "train": ("train:train", "Train a method on a folder of pictures."),
     "methods": ("lists:methods", "List the methods."),
     "tasks": ("lists:tasks", "List the tasks: what can be repaired."),

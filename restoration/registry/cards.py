@@ -198,6 +198,11 @@ class RestorerCard(Card):
     `--ensemble` makes no sense, as for one that is fitted to each picture. `training` are the settings of
     `restore train` that are others than usual for it, by name; `whole` says that it learns whole pictures, not their
     details: patches have the size of the pictures then, and the network their channels, unless a user says otherwise.
+    `draws` says whether its results depend on the seed, so that it has `--samples`; if None, those of a method with a
+    sampler do where that is stochastic.
+
+    `mean` names the method whose answer is the mean of all that this one may draw: `--realism` mixes both, see
+    `restoration.realism`. `draws_with` are the arguments of `restore train` for weights that draw.
 
     A method with a `prior` needs a network that denoises, for whatever task: `prior` names the weights that it takes by
     default, and those of every method and task serve it whose schedule does not use the degraded picture.
@@ -209,6 +214,9 @@ class RestorerCard(Card):
     anytime: bool = False
     uses: tuple[str, ...] | None = None
     ensembles: bool = True
+    draws: bool | None = None
+    mean: str = ""
+    draws_with: str = ""
     prior: str = ""
     asks: tuple[CommandOption, ...] = ()
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -221,6 +229,8 @@ class WeightsCard(Card):
     """Weights that came with a plugin. `factory` is the package, then the folder in it: `"my_plugin:weights/derain"`.
 
     `default` makes it the first choice for its method and task; `license`, of the weights, is not stated by default.
+    `realism` is a number for weights that draw one of many likely pictures: the realism that their method has for their
+    task by default, 0 to leave it to the weights whose `realism` is None.
     """
 
     kind: ClassVar[str] = "set of weights"
@@ -228,6 +238,7 @@ class WeightsCard(Card):
     method: str
     task: str
     default: bool = True
+    realism: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -134,6 +134,8 @@ def _problems_of_kind(card: Card, attribute: str) -> Iterator[str]:
         yield "a network that enlarges does so 2 times or more, and takes y alone, the small picture"
     if isinstance(card, WeightsCard) and (".." in attribute.split("/") or attribute.startswith("/")):
         yield f"its folder must lie in its package, not at {attribute!r}"
+    if isinstance(card, WeightsCard) and card.realism is not None and not 0 <= card.realism <= 1:
+        yield f"its realism is from 0 to 1, not {card.realism}"
     if isinstance(card, TaskCard):
         if card.symmetries not in SYMMETRIES:
             yield f"its symmetries are {', '.join(SYMMETRIES)}, not {card.symmetries!r}"

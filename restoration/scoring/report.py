@@ -6,6 +6,7 @@ import base64
 import html
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,10 @@ HEAD = """<!doctype html>
   .pair .line { position: absolute; inset: 0 auto 0 var(--at, 50%); width: 2px; background: #fff; mix-blend-mode:
   difference; }
   .pair input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; cursor: ew-resize; }
+  .pair .guess { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--at, 50%)); visibility: hidden; }
+  .pair.guessing .guess { visibility: visible; }
   .pair:focus-within { outline: 3px solid Highlight; }
-  figcaption { margin-top: .5rem; }
+  figcaption { margin-top: .5rem; } figcaption label { display: block; }
   dl { display: flex; flex-wrap: wrap; gap: .2rem 1.5rem; margin: .3rem 0; font-size: .85rem; opacity: .8; }
   dl div { display: flex; gap: .4rem; } dt::after { content: ":"; } dd { margin: 0; }
 </style>
@@ -45,20 +48,29 @@ HEAD = """<!doctype html>
 FIGURE = """<figure>
 <div class="pair">
 <img src="%(after)s" alt="restored">
-<img class="before" src="%(before)s" alt="degraded">
+%(guess)s<img class="before" src="%(before)s" alt="degraded">
 <div class="line"></div>
 <input type="range" min="0" max="100" step="0.1" value="50" aria-label="how much of the degraded picture is shown">
 </div>
-<figcaption>%(name)s<dl>%(facts)s</dl></figcaption>
+<figcaption>%(name)s%(switch)s<dl>%(facts)s</dl></figcaption>
 </figure>
 """
+GUESS = '<img class="guess" src="%s" alt="where samples differ">\n'
+SWITCH = '<label><input type="checkbox"> show where the method is guessing: the redder, the more samples differ</label>'
+RED = (1.0, 0.15, 0.0)
+"""The colour of what samples do not agree about."""
 FOOT = """<script>
   for (const range of document.querySelectorAll(".pair input"))
     range.addEventListener("input", () => range.parentElement.style.setProperty("--at", range.value + "%"));
+  for (const box of document.querySelectorAll("figcaption input"))
+    box.addEventListener("change", () =>
+      box.closest("figure").querySelector(".pair").classList.toggle("guessing", box.checked));
 </script>
 </body>
 </html>
 """
+NO_GUESS = {"guess": "", "switch": ""}
+"""What the page has where nothing was sampled."""
 LARGE = 1_500_000
 """Pictures of more pixels are put into the page as JPEG, not PNG."""
 CHUNK = 1 << 20
@@ -85,14 +97,21 @@ class Report:
             self._file.write(HEAD.encode())
         self._lost, self._size = False, self._file.size
 
-    def add(self, name: str, before: Picture, after: Picture, facts: Mapping[str, Any]) -> None:
-        """Add a pair: its name, the degraded and the restored picture, and facts to show.
+    def add(
+        self, name: str, before: Picture, after: Picture, facts: Mapping[str, Any], deviation: Picture | None = None
+    ) -> None:
+        """Add a pair: its name, the degraded and the restored picture, facts to show, and where samples deviate.
 
         After a failure the page is given up: nothing more is added, and it will not be there.
         """
         if self._lost:
             return
         parts = {"before": _inline(before), "after": _inline(after), "name": html.escape(name), "facts": _facts(facts)}
+        parts |= (
+            {"guess": GUESS % _inline(_reddened(deviation), (".webp", "webp")), "switch": SWITCH}
+            if deviation
+            else NO_GUESS
+        )
         try:
             self._file.write((FIGURE % parts).encode(errors="backslashreplace"))
         except RestorationError:
@@ -129,10 +148,17 @@ def is_report(path: Path) -> bool:
     return False
 
 
-def _inline(picture: Picture) -> str:
-    large = picture.pixels.shape[-1] * picture.pixels.shape[-2] > LARGE
-    suffix, kind = (".jpg", "jpeg") if large else (".png", "png")
+def _inline(picture: Picture, large: tuple[str, str] = (".jpg", "jpeg")) -> str:
+    """Return a picture as the address of an image: PNG, or the format `large`, its suffix and its name for browsers."""
+    suffix, kind = large if picture.pixels.shape[-1] * picture.pixels.shape[-2] > LARGE else (".png", "png")
     return f"data:image/{kind};base64,{base64.b64encode(encode(picture, suffix)).decode()}"
+
+
+def _reddened(deviation: Picture) -> Picture:
+    """Return a picture that lays red over another: opaque where a map `1 1 h w` is white, clear where it is black."""
+    grey = deviation.pixels
+    red = grey.new_tensor(RED)[None, :, None, None].expand(-1, -1, *grey.shape[-2:])
+    return replace(deviation, pixels=red, alpha=grey, bits=8)
 
 
 def _facts(facts: Mapping[str, Any]) -> str:

@@ -141,13 +141,19 @@ class Scoring:
     def distances(self) -> dict[str, dict[str, float]]:
         """Return the metrics of whole sets, by method (or "input") and by metric."""
         return {
-            label: {
-                one.name: one.distance(*(torch.stack(self._features[one.name, who]) for who in (label, CLEAN)))
-                for one in self.measures
-                if one.distance is not None
-            }
+            label: {one.name: self._distance(one, label) for one in self.measures if one.of is None}
             for label in (INPUT, *self.methods)
         }
+
+    def measured(self, measure: Measure) -> int:
+        """Return how many pictures have room for a metric of sets."""
+        return len(self._features.get((measure.name, CLEAN), ()))
+
+    def _distance(self, measure: Measure, label: str) -> float:
+        """Return the distance of the results of a method from the clean pictures; NaN if none has room for it."""
+        if measure.distance is None or not self.measured(measure):
+            return float("nan")
+        return measure.distance(*(torch.stack(self._features[measure.name, who]) for who in (label, CLEAN)))
 
     def protocols(self) -> dict[str, str]:
         """Return what the numbers of each metric mean: how they are computed, and for which pictures."""
@@ -175,21 +181,26 @@ class Scoring:
         parts = [f"{result.method} ({options})" if options else result.method]
         parts += [f"sampler {recipe.sampler.name}"] if recipe.sampler else []
         parts += [f"weights {result.weights}"] if result.weights else []
+        parts += [f"realism {result.realism:g}"] if result.realism else []
+        parts += [f"with the mean of {result.mean}"] if result.mean else []
         parts += [f"mean of {result.ensemble} positions"] if result.ensemble > 1 else []
         return ", ".join([*parts, f"{result.precision} on {result.device}", f"seed {self.seed}"])
 
-    def _compare(self, index: int, pair: Pair) -> Compared:
+    def observed(self, index: int) -> tuple[Tensor, Observation]:
+        """Return a clean picture, `1 c h w`, and what all methods are given of it. Raises `RestorationError`."""
+        pair = self.pairs[index]
         clean = with_channels(read(pair.clean).pixels, self.channels)
         observation = self._degrade(index, pair, clean)
         if not same_scene(observation, clean):
             raise BadOption(f"{pair.clean} and {pair.degraded or 'its degraded version'} have different sizes")
         height, width = (min(a, b) for a, b in zip(observation.y.shape[-2:], clean.shape[-2:], strict=True))
-        clean = clean[..., :height, :width]
+        return clean[..., :height, :width], observation
+
+    def _compare(self, index: int, pair: Pair) -> Compared:
+        clean, observation = self.observed(index)
         results = {label: self._restore(one, observation) for label, one in self.methods.items()}
         self.results = self.results or results
-        for one in self.measures:
-            if one.features is not None:
-                self._features.setdefault((one.name, CLEAN), []).append(one.features(crop_border(clean, self.border)))
+        self._describe(CLEAN, clean)
         return Compared(
             name=pair.clean.name,
             input=self._measure(INPUT, observation.y, clean),
@@ -215,11 +226,15 @@ class Scoring:
     def _measure(self, label: str, image: Tensor, clean: Tensor) -> dict[str, float]:
         """Measure an image, `1 c h w`; the features for metrics of sets are stored for `distances`."""
         image = image[..., : clean.shape[-2], : clean.shape[-1]]
-        for one in self.measures:
-            if one.features is not None:
-                features = one.features(crop_border(round_to_levels(image), self.border))
-                self._features.setdefault((one.name, label), []).append(features)
+        self._describe(label, round_to_levels(image))
         return measure(image, clean, self.border, self.measures)
+
+    def _describe(self, label: str, image: Tensor) -> None:
+        """Store the features of an image for the metrics of sets that it has room for."""
+        image = crop_border(image, self.border)
+        for one in self.measures:
+            if one.features is not None and min(image.shape[-2:]) >= one.smallest:
+                self._features.setdefault((one.name, label), []).append(one.features(image))
 
 
 def same_scene(observation: Observation, clean: Tensor) -> bool:

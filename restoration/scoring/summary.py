@@ -141,7 +141,8 @@ def _make_column(
     means = {}
     for one in scoring.measures:
         if one.of is None:
-            means[one.name] = Mean(mean=distances[one.name], low=math.nan, high=math.nan, pictures=len(scoring.done))
+            number = scoring.measured(one)
+            means[one.name] = Mean(mean=distances[one.name], low=math.nan, high=math.nan, pictures=number)
             continue
         column = values[label, one.name]
         low, high = statistics.bootstrap_interval(column, seed=scoring.seed)
@@ -162,7 +163,11 @@ def _note_small_pictures(scoring: Scoring) -> list[str]:
     """Return notes about metrics that have no value for some pictures."""
     notes = []
     for one in scoring.measures:
-        small = sum(one.of is not None and math.isnan(picture.input[one.name]) for picture in scoring.done)
+        small = (
+            len(scoring.done) - scoring.measured(one)
+            if one.of is None
+            else sum(math.isnan(picture.input[one.name]) for picture in scoring.done)
+        )
         if small:
             notes.append(
                 f"{one.title}: {small} of {len(scoring.done)} pictures are smaller than {one.smallest} pixels "

@@ -25,6 +25,7 @@ def model_card(recipe: Recipe) -> str:
         f"## Usage\n\n```\npip install {' '.join(_names(recipe.requires))}\n"
         f"restore run --method {method} --task {task} --weights DIR picture.png\n```\n\n"
         "`DIR` is this folder, or `owner/name` on the Hugging Face Hub.",
+        _realism(recipe),
         f"## Model\n\n{_parts(recipe)}\n\n`config.json` has the whole recipe, which the weights need.",
         f"## Results\n\n{_results(recipe.training)}",
         f"## Training\n\n{_training(recipe.training)}\n\n| setting | value |\n|---|---|\n{rows}",
@@ -76,6 +77,18 @@ def _unfinished(record: dict[str, Any]) -> str:
     return f"> **Unfinished:** after {record['unfinished']} of {record['steps']} steps. Better weights may follow."
 
 
+def _realism(recipe: Recipe) -> str:
+    if recipe.realism is None:
+        return ""
+    mean = f"`{recipe.mean}`" if recipe.mean else "other weights, those that came with the method of the mean"
+    return (
+        "## Realism\n\nThese weights draw one of the pictures that the damaged one may come from: another with each "
+        f"`--seed`. `--realism 1` is such a picture, 0 the mean of all of them, which {mean} predict; numbers between "
+        f"mix the two, and {recipe.realism:g} is the default. Detail that is drawn is invented: do not read writing, "
+        "faces or measurements in it. `--samples 8` shows where it differs."
+    )
+
+
 def _parts(recipe: Recipe) -> str:
     parts = {"Network": recipe.network, "Noise schedule": recipe.schedule, "Objective": recipe.objective}
     return "\n".join(f"* {kind}: {_part(part)}" for kind, part in parts.items() if part is not None)
@@ -90,9 +103,14 @@ def _results(record: dict[str, Any]) -> str:
     validation = record.get("validation")
     if validation is None:
         return "The weights were not validated."
+    kept = f"the best weights of all validations, those after step {validation['step']}."
+    if record.get("keep") == "last":
+        kept = (
+            f"the last weights, those after step {validation['step']}; a walk that looks less real has a better PSNR."
+        )
     return (
         f"PSNR {validation['psnr_rgb']} dB (RGB, border 0): mean of {validation['pictures']} pictures "
-        f"({_judges(record)}). These are the best weights of all validations, those after step {validation['step']}."
+        f"({_judges(record)}). These are {kept}"
     )
 
 

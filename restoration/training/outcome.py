@@ -133,7 +133,7 @@ class Outcome:
         checkpoint.write({**header, **own, "trainer": state}, self.out / CHECKPOINT)
 
     def write(self) -> weights.Folder:
-        """Write the folder of weights: those that did best in validation, or the last. Raises `RestorationError`."""
+        """Write the folder of weights, those to be kept. Raises `RestorationError`."""
         recipe = self.recipe()
         return weights.save(self.out, recipe, self.network().network, self._card(recipe))
 
@@ -163,15 +163,17 @@ class Outcome:
         if self.trainer.step > self.records.start or not all((self.out / name).is_file() for name in weights.FILES):
             return False
         try:
-            record = weights.Folder(path=self.out, origin=str(self.out)).recipe().training
+            there = weights.Folder(path=self.out, origin=str(self.out)).recipe()
         except BadWeights:
             return False
-        return "unfinished" not in record and record.get("license") == self.facts.get("license")
+        wanted, record = self.trainer.recipe, there.training
+        same = (there.realism, there.mean) == (wanted.realism, wanted.mean)
+        return same and "unfinished" not in record and record.get("license") == self.facts.get("license")
 
     def network(self) -> Adapted:
-        """Return the averaged weights that did best in validation, or the last ones if there was none."""
+        """Return the averaged weights that did best in validation, or the last if so chosen or there was none."""
         network = self.trainer.blended()
-        if self.validation.best is None:
+        if self.validation.best is None or self.trainer.settings.keep == "last":
             return network
         best: Adapted = deepcopy(network)
         best.load_state_dict(self.validation.best.weights)
@@ -183,7 +185,7 @@ class Outcome:
         record = {**trainer.settings.record(), "batches": DRAWN_SINCE, **self.facts, "seconds": round(self.seconds)}
         optional = {
             "unfinished": trainer.step if trainer.step < trainer.settings.steps else None,
-            "validation": self.validation.record(),
+            "validation": self.validation.record(trainer.settings.keep),
             "start": trainer.initial_name,
             "changes": self.changes,
             "processes": world_size if world_size > 1 else None,

@@ -12,10 +12,12 @@ from restoration.errors import BadOption
 
 FREE = ("validate_every", "checkpoint_every", "log_every", "compile", "workers", "cache")
 """Settings that may differ where a training goes on, in silence: no step depends on them, but for rounding."""
-CHANGEABLE = ("steps", "lr", "warmup", "weight_decay", "ema", "clip", "precision")
+CHANGEABLE = ("steps", "lr", "warmup", "weight_decay", "ema", "clip", "precision", "keep")
 """Settings that may differ where a training goes on, and are then recorded: they shape the steps to come."""
 AUGMENTATION = ("shrink", "recolour", "curves", "flat", "skies", "undamaged")
 """Settings that say how clean patches are changed before they are degraded."""
+KEEPS = ("best", "last")
+"""Which of the averaged weights of a training can be kept."""
 OPTIMIZERS = ("adamw", "sgd")
 """The optimisers that a training can have."""
 MOMENTUM = 0.9
@@ -27,6 +29,7 @@ ABSENT: dict[str, Any] = {
     "turns": "all",
     "optimizer": "adamw",
     "momentum": MOMENTUM,
+    "keep": "best",
     **dict.fromkeys(AUGMENTATION, 0.0),
 }
 """What a setting is where a record was written before there was one."""
@@ -68,6 +71,8 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     * `momentum`: that of SGD; AdamW has none to choose.
     * `weight_decay`: the weight decay, decoupled in AdamW.
     * `ema`: decay of the averaged weights, which are what is kept; the first steps have a smaller one.
+    * `keep`: which of them: those with the "best" PSNR in validation, or the "last". Of weights that draw, the best
+      PSNR is that of the least real.
     * `clip`: the largest norm of the gradient; longer ones are scaled down to it.
     * `blend`: share of the initial weights in what is kept, which makes a network that was trained further more robust
       (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022); no step depends on it.
@@ -94,6 +99,7 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     warmup: int | None = None
     weight_decay: float = 0.0
     ema: float = 0.999
+    keep: str = "best"
     clip: float = 1.0
     blend: float = 0.0
     shrink: float = 0.5
@@ -122,7 +128,7 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         for name in ("lr", "clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be a number above 0")
-        for name, known in (("optimizer", OPTIMIZERS), ("turns", TURNS)):
+        for name, known in (("optimizer", OPTIMIZERS), ("turns", TURNS), ("keep", KEEPS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
         if self.optimizer != "sgd" and self.momentum != MOMENTUM:

@@ -61,6 +61,7 @@ class Validation:
             log.warning("the degraded pictures that are for validation are equal to the clean ones: are these pairs?")
         self.best: Best | None = None
         self.psnr: float | None = None
+        self.step = 0
         self.preview: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def __call__(self, restored: Callable[[Observation], Tensor], network: nn.Module, step: int) -> float:
@@ -74,7 +75,7 @@ class Validation:
             guess = restored(seen).float().cpu().clamp(0, 1)
             scores.append(psnr(guess, x))
             self.preview = [*self.preview, (seen.y, guess, x)][:SHOWN]
-        self.psnr = sum(scores) / len(scores)
+        self.psnr, self.step = sum(scores) / len(scores), step
         if math.isnan(self.psnr):
             raise RestorationError(f"what is restored after step {step} is not finite; go on with --precision fp32")
         if self.best is None or self.psnr > self.best.psnr:
@@ -85,22 +86,22 @@ class Validation:
     def state(self) -> dict[str, Any]:
         """Return the best so far, as plain data and tensors."""
         best = None if self.best is None else [self.best.psnr, self.best.step, self.best.weights]
-        return {"best": best, "psnr": self.psnr, "fingerprint": self.fingerprint}
+        return {"best": best, "psnr": self.psnr, "step": self.step, "fingerprint": self.fingerprint}
 
     def load_state(self, state: dict[str, Any]) -> bool:
         """Go on from a state, and return whether it was of the same pictures; of others it says nothing."""
         if state["fingerprint"] != self.fingerprint:
             return False
         self.best = None if state["best"] is None else Best(*state["best"])
-        self.psnr = state["psnr"]
+        self.psnr, self.step = state["psnr"], state.get("step", 0)
         return True
 
-    def record(self) -> dict[str, Any] | None:
-        """Return what the best weights reached, and after which step, for a recipe."""
-        if self.best is None:
+    def record(self, keep: str = "best") -> dict[str, Any] | None:
+        """Return what the best or the last weights reached, and after which step, for a recipe."""
+        if self.best is None or self.psnr is None:
             return None
-        quality = round(self.best.psnr, 2)
-        return {"psnr_rgb": quality, "pictures": len(self.pictures), "border": 0, "step": self.best.step}
+        psnr, step = (self.best.psnr, self.best.step) if keep == "best" else (self.psnr, self.step)
+        return {"psnr_rgb": round(psnr, 2), "pictures": len(self.pictures), "border": 0, "step": step}
 
 
 def _middle(

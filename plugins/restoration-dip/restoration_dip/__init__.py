@@ -98,7 +98,7 @@ def register_restorers() -> Iterable[RestorerCard]:
             CommandOption(
                 name="features",
                 help="features that --perceptual compares; vgg16 by default",
-                values=("vgg16", "vgg19", "vgg16-random", "laplacian"),
+                values=("vgg16", "vgg19", "vgg16-random", "efficientnet-lite0", "laplacian"),
             ),
         ),
         defaults={

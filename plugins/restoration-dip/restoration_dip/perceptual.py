@@ -11,11 +11,12 @@ from torch.nn import functional
 
 from restoration import BadOption
 from restoration_dip.fast.padding import pad_to_size
+from restoration_dip.lite import Lite0
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Features = Literal["vgg16", "vgg19", "vgg16-random", "laplacian"]
+Features = Literal["vgg16", "vgg19", "vgg16-random", "efficientnet-lite0", "laplacian"]
 
 HUB = {"vgg16": ("timm/vgg16.tv_in1k", 553), "vgg19": ("timm/vgg19.tv_in1k", 575)}
 """The repositories of timm's weights on the Hub, and their sizes in megabytes."""
@@ -31,14 +32,22 @@ class Perceptual:
     * "vgg16", "vgg19": the mean squared difference of relu2_2 and of relu3_3, averaged (Johnson et al., ECCV 2016,
       arXiv:1603.08155), with weights trained on ImageNet.
     * "vgg16-random": the same with random weights.
+    * "efficientnet-lite0": the mean squared difference of the features of five stages of EfficientNet-Lite0, made unit
+      vectors at every place, with weights trained on ImageNet that a package holds.
     * "laplacian": the mean absolute difference of the bands of a Laplacian pyramid (Bojanowski et al., ICML 2018,
       arXiv:1707.05776). It needs no network, and compares edges of several sizes.
     """
 
     def __init__(self, *, features: Features = "vgg16") -> None:
         self.features = features
-        self.extract = laplacian_pyramid if features == "laplacian" else VGG(features)
+        self.extract = self._extractor(features)
         self.distance = functional.l1_loss if features == "laplacian" else functional.mse_loss
+
+    @staticmethod
+    def _extractor(features: Features) -> Callable[[Tensor], list[Tensor]]:
+        if features == "laplacian":
+            return laplacian_pyramid
+        return Lite0() if features == "efficientnet-lite0" else VGG(features)
 
     def distance_to(self, target: Tensor) -> Callable[[Tensor], Tensor]:
         """Return a function from pictures `b c h w` to their distance from `target`; its features are computed once."""

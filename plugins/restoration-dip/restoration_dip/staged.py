@@ -36,7 +36,8 @@ class StagedDeepImagePrior:
     * `schedule`: any noise schedule; the targets are its states, with the picture at hand as the clean one.
     * `task`: the name of the task.
     * `epochs`, `steps`, `levels`, `alpha`, `k`, `order`, `form`: see `make_stages`.
-    * `perceptual`: the weight of a distance in features that is added to the loss; 0.01 to 0.1 suits VGG.
+    * `perceptual`: the weight of a distance in features that is added to the loss; 0.01 to 0.1 suits VGG, 0.001
+      EfficientNet.
     * `features`: the features of that distance, see `Perceptual`.
     * `answer`: the result, the running "average" of the outputs or the "last" one.
     * `channels`: the number of channels of noise in the input.

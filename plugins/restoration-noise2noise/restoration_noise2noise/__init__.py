@@ -83,6 +83,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         summary="one evaluation of a network that was trained on noisy pictures alone",
         source=PAPER,
         uses=(),
+        draws=False,
         defaults={"network": {"name": "unet-dense"}, "objective": {"name": "noise2noise"}},
     )
     yield RestorerCard(

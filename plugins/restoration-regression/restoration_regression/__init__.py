@@ -38,6 +38,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         factory="restoration_regression.regression:Regression",
         summary="one evaluation of a network: the CNN baseline, with the highest PSNR for its time",
         uses=(),
+        draws=False,
         defaults={
             "network": {
                 "name": "nafnet-compact",

@@ -57,6 +57,14 @@ results = under("Results")
 @results(
     "--accept", is_flag=True, help="Take results that are not plausible, instead of keeping them as NAME.doubtful.EXT."
 )
+@results(
+    "--samples",
+    type=click.IntRange(2),
+    metavar="N",
+    help="Draw N results of each picture, with seeds that follow one another: NAME.restored.1.EXT to "
+    "NAME.restored.N.EXT; with their mean, NAME.restored.mean.EXT, and NAME.restored.deviation.EXT, grey, where they "
+    "differ: the standard deviation times 4, so that white is 64 levels or more. -o may have {sample}.",
+)
 @results("--keep-time", is_flag=True, help="Give each result the modification time of its picture.")
 @output_options
 @how_to_restore
@@ -78,6 +86,7 @@ def run(
     overwrite: bool,
     skip_existing: bool,
     accept: bool,
+    samples: int | None,
     keep_time: bool,
     damaged: bool,
     jpeg_quality: int | None,
@@ -110,10 +119,10 @@ def run(
     show_warnings(quiet)
     method, task = asked(method, task, how["weights"], offline=how["offline"])
     read = [*files(task_options), *files_of(how["weights"])]
-    places = Places(output, method, task, suffix=suffix)
+    places = Places(output, method, task, suffix=suffix, samples=samples or 0)
     made = plan(images, places, files=read, folders=folders(task_options))
     made.settle(overwrite=overwrite, skip_existing=skip_existing)
-    _check_streams(made)
+    _check_streams(made, places)
     _check_format(places)
     if report is not None and made.jobs:
         _check_report(report, made, overwrite=overwrite, skip_existing=skip_existing)
@@ -135,6 +144,8 @@ def run(
 
     prepare(threads)
     restoration = Restoration(method, task, task_options=task_options, options=options, **how)
+    if samples:
+        restoration.check_draws()
     work = Work(
         restoration=restoration,
         seed=seed,
@@ -156,6 +167,7 @@ def run(
 
 def _restore_all(batch: Batch, work: Work, page: Report | None, *, damaged: bool) -> None:
     """Restore picture by picture, and tell what came of each."""
+    from restoration.cli.drawing import draw, facts_of
     from restoration.cli.work import facts, take, told
 
     with interruptible() as check, _bar(batch.total, batch.quiet) as step:
@@ -169,17 +181,20 @@ def _restore_all(batch: Batch, work: Work, page: Report | None, *, damaged: bool
                 batch.check(job)
                 taken = take(job, damaged=damaged)
                 check()
-                done = work(job, taken, partial(observe, job.name))
-                result = done.result
+                see = partial(observe, job.name)
+                drawn = draw(work, job, taken, see, go_on=batch.skip_existing) if job.others else None
+                done = drawn or work(job, taken, see)
+                result, more = done.result, facts_of(job, drawn) if drawn else {}
                 if batch.as_json:
-                    batch.answer(facts(job, result))
-                elif job.target is not None:
-                    batch.answer(job.target)
+                    batch.answer(facts(job, result) | more)
+                for path in () if batch.as_json else (*job.others, *([job.target] if job.target else [])):
+                    batch.answer(path)
                 if not batch.quiet and told(result):
                     say(f"{job.name}: {told(result)}")
                 if page is not None:
                     with batch.watching():
-                        page.add(job.name, done.picture, result.picture, result.facts())
+                        shown = result.facts() | {name: value for name, value in more.items() if name != "samples"}
+                        page.add(job.name, done.picture, result.picture, shown, drawn.deviation if drawn else None)
             step(job.name, None)
             check()
 
@@ -192,8 +207,10 @@ def _finish(batch: Batch, page: Report | None) -> None:
                 batch.note(str(page.path))
 
 
-def _check_streams(made: Plan) -> None:
-    """Refuse to write a picture to a terminal."""
+def _check_streams(made: Plan, places: Places) -> None:
+    """Refuse to write a picture to a terminal, or several samples to stdout."""
+    if places.samples and any(job.target is None for job in made.jobs):
+        raise click.UsageError("samples are several files, which cannot all go to stdout; give a folder: -o DIR/")
     if is_terminal(sys.stdout) and any(job.target is None for job in made.jobs):
         raise click.UsageError("the picture would go to the terminal; name a file with -o, or put > clean.png behind")
 
@@ -212,7 +229,7 @@ def _check_report(report: Path, made: Plan, *, overwrite: bool, skip_existing: b
     found = made.originals.check(str(report))
     if found.objection:
         raise click.UsageError(f"--report {report} {found.objection}; choose another name")
-    if file_key(str(report)) in {file_key(job.target) for job in made.jobs if job.target is not None}:
+    if file_key(str(report)) in {file_key(path) for job in made.jobs for path in job.files}:
         raise click.UsageError(f"--report {report} is the result of a picture; choose another name")
     if found.there and not overwrite and not (skip_existing and is_report(report)):
         raise click.UsageError(f"--report {report} is already there; use --overwrite, or choose another name")
@@ -220,20 +237,25 @@ def _check_report(report: Path, made: Plan, *, overwrite: bool, skip_existing: b
 
 def _dry_run(made: Plan, method: str, task: str, how: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
     """Say what would be read and written, and with which weights."""
-    from restoration.weights import resolve
+    from restoration.realism import choose
 
-    folder = resolve(how["weights"], method, task, offline=how["offline"])
-    known = {"method": method, "task": task, "weights": folder.origin if folder else None}
+    chosen = choose(method, task, weights=how["weights"], realism=how["realism"], offline=how["offline"])
+    folder = chosen.folder
+    known: dict[str, Any] = {"method": method, "task": task, "weights": folder.origin if folder else None}
     if folder:
         known["weights_mb"] = f"{folder.size() / 1e6:.1f}"
+    if chosen.realism is not None:
+        known |= {"realism": chosen.realism, "mean": chosen.mean and chosen.mean.origin}
     with Batch(made, as_json=as_json, quiet=quiet, word="to do") as batch:
         for job in made.jobs:
             source, target = job.source or STREAM, job.target or STREAM
             with batch.trying(job):
                 if as_json:
-                    batch.answer({"input": source, "output": target, **known})
+                    more = {"samples": job.others[:-1], "deviation": job.others[-1]} if job.others else {}
+                    batch.answer({"input": source, "output": target, **more, **known})
                 else:
-                    batch.answer(f"{source} -> {target}  ({method}, {task}, weights {known['weights']})")
+                    files = ", ".join([*job.others, target])
+                    batch.answer(f"{source} -> {files}  ({method}, {task}, weights {known['weights']})")
     return batch.code
 
 

@@ -48,6 +48,8 @@ def train(
     license: str,
     options: dict[str, Any],
     working_size: int | None,
+    realism: float | None,
+    mean: str | None,
     device: str,
     threads: int | None,
     processes: int,
@@ -66,11 +68,11 @@ def train(
       restore train ddpm --data thumbnails/ --out weights/
 
     The result is a folder for `restore run --weights`, which can be used from the first validation on: the averaged
-    weights that did best in validation. Beside them lie log.jsonl, curves.svg, preview.png and, where TensorBoard is
-    installed, what it shows.
+    weights that did best in validation, or the last with --keep last. Beside them lie log.jsonl, curves.svg,
+    preview.png and, where TensorBoard is installed, what it shows.
 
     The same command goes on where a training was stopped, to the same result. With more --steps it goes on from a
-    finished one. --lr, --warmup, --weight-decay, --ema, --clip and --precision may be changed on the way.
+    finished one. --lr, --warmup, --weight-decay, --ema, --clip, --keep and --precision may be changed on the way.
 
     --processes N shares each batch between N processes on this machine, one a GPU where there are any. For several
     machines, start `torchrun ... -m restoration train ...` or `accelerate launch ... -m restoration train ...` on each.
@@ -90,7 +92,8 @@ def train(
     with one_of_several(rank, world_size):
         parts = {name: chosen.pop(name) for name in PARTS}
         task = task or _only_task(method)
-        made = _recipe(method, task, recipe, parts, options, working_size)
+        made = _recipe(method, task, recipe, parts, options)
+        made = _with_fields(made, {"working_size": working_size, "realism": realism, "mean": mean})
         set_by_user = {name: value for name, value in chosen.items() if value is not None}
         settings = Training.recorded(made.training, set_by_user)
         pictures, degraded = _pictures(data, clean, degraded, pairs, noisy)
@@ -202,11 +205,8 @@ def _recipe(
     file: Path | None,
     parts: dict[str, str | None],
     options: dict[str, Any],
-    working_size: int | None,
 ) -> Recipe:
     """The recipe of a file, or the method's own, with what was chosen put in."""
-    import msgspec
-
     from restoration.recipe import Recipe, default_recipe, with_options
 
     recipe = default_recipe(method, task)
@@ -221,10 +221,21 @@ def _recipe(
         raise BadOption(
             f"--set {key}: say which part, as in network.{key}=...; parts are {', '.join(PARTS)}, task, method"
         )
-    recipe = with_options(recipe, options, parts=parts)
-    if working_size is None:
-        return recipe
-    try:
-        return msgspec.structs.replace(recipe, working_size=working_size)
-    except ValueError as error:
-        raise BadOption(f"--working-size {working_size}: {error}") from error
+    return with_options(recipe, options, parts=parts)
+
+
+def _with_fields(recipe: Recipe, chosen: dict[str, Any]) -> Recipe:
+    """Return a recipe with the fields that were chosen; those that are None stay. Raises `BadOption`."""
+    import msgspec
+
+    card = registry().card(RestorerCard, recipe.method.name)
+    for name, value in ((name, value) for name, value in chosen.items() if value is not None):
+        if name in ("realism", "mean") and not card.mean:
+            raise BadOption(f"--{name} is for methods that draw; {card.name} does not")
+        try:
+            recipe = msgspec.structs.replace(recipe, **{name: value})
+        except ValueError as error:
+            raise BadOption(f"--{name.replace('_', '-')} {value}: {error}") from error
+    if recipe.mean and recipe.realism is None:
+        raise BadOption("--mean is of weights that draw; say their --realism too")
+    return recipe

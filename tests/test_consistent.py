@@ -1,0 +1,47 @@
+"""`--consistent`: results that agree with what was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from small import make_weights, picture
+
+from restoration import BadOption, Restoration, read, write
+from restoration.picture import round_to_levels
+
+HOPPER = Path(__file__).parent.parent / "examples" / "derain" / "clean" / "hopper.png"
+
+
+def off(restoration: Restoration) -> float:
+    """How far what is enlarged is from its small picture when it is made smaller again, in levels."""
+    whole = read(HOPPER)
+    small = whole.with_pixels(round_to_levels(torch.nn.functional.avg_pool2d(whole.pixels[..., 100:220, 60:180], 4)))
+    seen = restoration.describe(small)
+    assert seen.operator is not None and seen.measured is not None
+    back = seen.operator(round_to_levels(restoration(small).picture.pixels))
+    return 255 * float((back - seen.measured).square().mean().sqrt())
+
+
+@pytest.mark.parametrize("realism", [None, 0.5, 1])
+def test_what_is_enlarged_comes_down_to_its_small_picture_again(realism: float | None, tmp_path: Path) -> None:
+    method, weights = "regression", None
+    if realism is not None:
+        method, weights = "ir-sde", str(make_weights(tmp_path / "real", task="sr", realism=1.0, mean="regression/sr"))
+    how = {"realism": realism, "weights": weights, "task_options": {"scale": 4}, "precision": "fp32"}
+    plain, consistent = (off(Restoration(method, "sr", consistent=one, **how)) for one in (False, True))  # type: ignore[arg-type]
+    assert plain > 0.3 and consistent < 0.1
+
+
+def test_there_must_be_something_to_agree_with(restore, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(BadOption, match="task 'derain' measures nothing that a result could agree with"):
+        Restoration("regression", "derain", consistent=True)
+    with pytest.raises(BadOption, match="nothing of this picture was measured"):
+        Restoration("regression", "denoise", consistent=True)(picture())
+    write(picture(), tmp_path / "small.png")
+    run = ("run", "small.png", "-m", "regression", "-t", "sr", "--scale", 2, "--consistent", "--json")
+    done = restore(*run, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert read(tmp_path / "small.restored.png").pixels.shape == (1, 3, 48, 64)
+    assert restore("run", "small.png", "-m", "regression", "-t", "derain", "--consistent", cwd=tmp_path).returncode == 2

@@ -1,0 +1,116 @@
+"""Training of weights that draw: which of them are kept, and what their recipe and their model card say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from msgspec.structs import replace
+from safetensors.torch import load_file
+from small import SMALL
+
+from restoration.errors import BadOption
+from restoration.realism import choose
+from restoration.recipe import Part, Recipe, default_recipe, required
+from restoration.training import checkpoint
+from restoration.training.loop import train
+from restoration.training.records import CHECKPOINT, read_log
+from restoration.training.settings import Training
+from restoration.weights import CARD, MODEL, Folder
+
+WORSE = Training(
+    steps=4, batch=2, patch=16, held_out=1, validate_every=1, checkpoint_every=1, precision="fp32", lr=0.2, ema=0.0
+)
+"""A training whose network gets worse after its first step."""
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    return replace(default_recipe("regression", "denoise"), network=Part("nafnet-compact", SMALL))
+
+
+def last_average(out: Path) -> dict[str, torch.Tensor]:
+    state = checkpoint.load((out / CHECKPOINT).read_bytes(), out)["trainer"]
+    return {name.removeprefix("network."): value.half() for name, value in state["average"].items()}
+
+
+def is_last(out: Path) -> bool:
+    kept = load_file(out / MODEL)
+    return all(torch.equal(kept[name], value) for name, value in last_average(out).items())
+
+
+def test_the_best_or_the_last_average_is_kept_and_the_record_says_which(pictures, tmp_path, recipe):
+    records = {}
+    for keep in ("best", "last"):
+        out = tmp_path / keep
+        records[keep] = train(recipe, pictures, out, replace(WORSE, keep=keep)).recipe().training
+        psnr = {line["step"]: line["psnr_rgb"] for line in read_log(out) if "psnr_rgb" in line}
+        best = max(psnr, key=psnr.get)
+        assert best < 4, "it must get worse, or this says nothing"
+        assert is_last(out) is (keep == "last")
+        validation = records[keep]["validation"]
+        assert validation["step"] == (best if keep == "best" else 4)
+        assert validation["psnr_rgb"] == pytest.approx(psnr[validation["step"]], abs=0.006)
+    assert {keep: record["keep"] for keep, record in records.items()} == {"best": "best", "last": "last"}
+    assert "These are the last weights, those after step 4" in (tmp_path / "last" / CARD).read_text()
+    assert "These are the best weights of all validations" in (tmp_path / "best" / CARD).read_text()
+
+
+def test_a_training_may_change_its_mind_on_the_way_and_the_record_says_so(pictures, tmp_path, recipe):
+    out = tmp_path / "out"
+    train(recipe, pictures, out, WORSE)
+    record = train(recipe, pictures, out, replace(WORSE, steps=5, keep="last")).recipe().training
+    assert is_last(out)
+    assert record["keep"] == "last" and record["changes"][0]["keep"] == "best"
+    old = {name: value for name, value in WORSE.record().items() if name != "keep"}
+    assert Training.recorded(old).keep == "best" and WORSE.changes_from(old) == {}
+    with pytest.raises(ValueError, match="keep must be one of best, last, not 'first'"):
+        Training(keep="first")
+
+
+def test_an_interrupted_training_goes_on_to_the_same_weights(pictures, tmp_path, recipe):
+    settings = replace(WORSE, keep="last")
+
+    def stop(progress):
+        if progress.step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, pictures, tmp_path / "cut", settings, observe=stop)
+    for name in ("cut", "whole"):
+        train(recipe, pictures, tmp_path / name, settings)
+    cut, whole = (load_file(tmp_path / name / MODEL) for name in ("cut", "whole"))
+    assert all(torch.equal(cut[name], value) for name, value in whole.items())
+
+
+def test_weights_that_draw_are_trained_and_used_as_their_recipe_says(restore, pictures, tmp_path):
+    how = ("--task", "derain", "--data", pictures, "--out", tmp_path / "real", "--set", "network.width=8")
+    how += ("--set", "network.encoder=[1]", "--set", "network.decoder=[1]", "--set", "objective.norm=l2")
+    how += ("--set", "objective.rectification=0", "--sampler", "posterior", "--set", "method.steps=2", "--keep", "last")
+    how += ("--steps", 2, "--batch", 2, "--patch", 16, "--held-out", 1, "--workers", 0)
+    refused = restore("train", "ir-sde", *how, "--mean", "regression/derain")
+    assert refused.returncode == 2 and "say their --realism too" in refused.stderr
+    assert restore("train", "ir-sde", *how, "--realism", 0.5, "--mean", "regression/derain").returncode == 0
+    recipe = Folder(path=tmp_path / "real", origin="").recipe()
+    assert (recipe.realism, recipe.mean, recipe.training["keep"]) == (0.5, "regression/derain", "last")
+    assert any(one.startswith("restoration-regression") for one in recipe.requires)
+    text = (tmp_path / "real" / CARD).read_text()
+    assert "## Realism" in text and "Detail that is drawn is invented" in text
+    chosen = choose("ir-sde", "derain", weights=str(tmp_path / "real"))
+    assert chosen.mean is not None and (chosen.realism, chosen.mean.origin) == (0.5, "regression/derain")
+    assert restore("train", "ir-sde", *how, "--realism", 0.25).returncode == 0, "what is finished gets another default"
+    assert json.loads((tmp_path / "real" / "config.json").read_text())["realism"] == 0.25
+    wrong = restore("train", "regression", *how[:4], "--out", tmp_path / "other", "--realism", 0.5)
+    assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)
+    assert "--realism is for methods that draw; regression does not" in wrong.stderr
+
+
+def test_what_a_recipe_requires_has_the_plugin_of_its_mean():
+    plain = default_recipe("ir-sde", "derain")
+    assert {one.partition(">=")[0] for one in required(replace(plain, realism=0.5))} - {
+        one.partition(">=")[0] for one in required(plain)
+    } == {"restoration-regression"}
+    with pytest.raises(BadOption, match="method 'regression' has no --realism"):
+        choose("regression", "derain", realism=0)
