@@ -21,7 +21,7 @@ from spandrel.architectures.RCAN import RCAN
 from spandrel.architectures.SAFMN import SAFMN
 from torch import Tensor, nn
 
-from restoration import BadOption, Restoration, Training, psnr, resolve, train
+from restoration import BadOption, Restoration, Training, psnr, resolve, score, train
 from restoration.engine.tiling import Tiled
 from restoration.foreign.conversion import convert
 from restoration.foreign.recognition import build
@@ -246,3 +246,20 @@ def test_the_command_line_enlarges_as_the_file_does(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["size"] == [192, 160]
+
+
+@pytest.mark.parametrize("name", ["rcan 3x, which writes into its input", "safmn 4x, a multiple of 8", "compact 8x"])
+def test_every_factor_is_scored_and_trained(name: str, tmp_path: Path) -> None:
+    scale = described(name).scale
+    (tmp_path / "clean").mkdir()
+    write(Picture(pixels=scene(61, 75)), tmp_path / "clean" / "a.png")
+    made = Restoration("regression", "sr", weights=str(file_of(name, tmp_path)), tile=64)
+    assert made.task_options == {"scale": scale}
+    (one,) = score(made, tmp_path / "clean", metrics=["psnr"])
+    assert one.after["psnr"] > 3 and one.before["psnr"] > 10, "sides that the scale does not divide are scored too"
+    assert made.folder is not None
+    how = Training(
+        steps=1, batch=1, patch=3 * scale, held_out=1, validate_every=1, workers=0, shrink=0.0, precision="fp32"
+    )
+    out = train(made.folder.recipe(), CLEAN, tmp_path / "weights", how)
+    assert out.recipe().task.options == {"scale": scale}
