@@ -58,9 +58,9 @@ def unpickle(path: str) -> Any:
 
     import torch
 
+    torch.serialization.add_safe_globals([argparse.Namespace])  # of options, which some files have: plain values
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError as error:
         raise Refused("it asks for more memory than a file of its size may need") from error
     except pickle.UnpicklingError as error:
