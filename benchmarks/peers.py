@@ -29,9 +29,8 @@ from published import FILES
 from speed import machine
 from table import ROWS, Row, prepared, thinned
 
-from restoration import Observation, Restoration, Result
+from restoration import Observation, Restoration, Result, resolve
 from restoration.engine.hardware import prepare
-from restoration.registry import registry
 from restoration.scoring.measures import choose
 from restoration.scoring.score import Scoring
 
@@ -74,24 +73,22 @@ def measure(method: str, file: str, row: Row, folder: str, precision: str) -> di
     """Score one method on a folder in this process; return its numbers."""
     prepare(threads=1)
     name, _, steps = method.partition("@")
-    if file:
-        registry().add_file(Path(__file__).with_name("published.py"))
-    options = {"checkpoint": file} if file else {}
+    folder_of_file = resolve(file, "", row.task) if file else None
     restoration = Restoration(
-        name,
+        folder_of_file.recipe().method.name if folder_of_file else name,
         row.task,
+        weights=file or None,
         task_options=row.options,
-        options=options,
         steps=int(steps) if steps else None,
         precision=precision,
         tile=0,
     )
     scoring = Clocked({method: restoration}, Path(folder), measures=choose([row.metric]), border=row.border)
     done = list(scoring)
-    network: Any = restoration.network if restoration.network is not None else restoration.restorer.network  # type: ignore[attr-defined]
+    assert restoration.network is not None and restoration.folder is not None
     return {
-        "parameters": sum(one.numel() for one in network.parameters()),
-        "megabytes": (Path(file).stat().st_size if restoration.folder is None else restoration.folder.size()) / 1e6,
+        "parameters": sum(one.numel() for one in restoration.network.parameters()),
+        "megabytes": (Path(file).stat().st_size if file else restoration.folder.size()) / 1e6,
         "seconds": statistics.median(scoring.used),
         "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6,
         "psnr": statistics.mean(one.restored[method][row.metric] for one in done),

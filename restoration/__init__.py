@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from restoration.interfaces import SDESchedule as SDESchedule
     from restoration.interfaces import SetMetric as SetMetric
     from restoration.interfaces import Task as Task
+    from restoration.layouts import Converted as Converted
+    from restoration.layouts import Layout as Layout
+    from restoration.layouts import MeasuredNetwork as MeasuredNetwork
     from restoration.loading import load as load
     from restoration.metrics import ms_ssim as ms_ssim
     from restoration.metrics import psnr as psnr
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from restoration.recipe import Recipe as Recipe
     from restoration.registry.cards import CommandCard as CommandCard
     from restoration.registry.cards import CommandOption as CommandOption
+    from restoration.registry.cards import LayoutCard as LayoutCard
     from restoration.registry.cards import MetricCard as MetricCard
     from restoration.registry.cards import NetworkCard as NetworkCard
     from restoration.registry.cards import ObjectiveCard as ObjectiveCard
@@ -79,13 +83,14 @@ _WHERE = {
     "interfaces": "AnnealedObjective BetaSchedule BoundedNetwork DescribedMetric DiscreteSchedule EnlargingNetwork "
     "KnowingTask Limits Metric Network NoiseSchedule Objective Observation Operator ReportingRestorer Restorer Result "
     "Sampler SDESchedule SetMetric Task",
+    "layouts": "Converted Layout MeasuredNetwork",
     "loading": "load",
     "metrics": "ms_ssim psnr ssim",
     "picture": "Picture",
     "randomness": "RowGenerators keyed_generator",
     "recipe": "Part Recipe",
-    "registry.cards": "CommandCard CommandOption MetricCard NetworkCard ObjectiveCard RestorerCard SamplerCard "
-    "ScheduleCard TaskCard WeightsCard",
+    "registry.cards": "CommandCard CommandOption LayoutCard MetricCard NetworkCard ObjectiveCard RestorerCard "
+    "SamplerCard ScheduleCard TaskCard WeightsCard",
     "registry.hookspecs": "hookimpl",
     "runtime": "Restoration restore",
     "samples": "Samples",

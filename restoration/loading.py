@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restoration.errors import BadOption, BadWeights, UnknownName
+from restoration.foreign.conversion import unclear
 from restoration.hub import under_terms
 from restoration.hub.lock import LOCK
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 def load(
     name: str,
     *,
+    task: str = "",
     revision: str | None = None,
     license: str | None = None,
     locked: bool | str | Path = False,
@@ -26,6 +28,7 @@ def load(
     """Return a `Restoration` of a set of weights, ready for pictures. Raises `RestorationError`.
 
     * `name`: `owner/name[@revision]` on the Hugging Face Hub, the name of a card, or a path.
+    * `task`: the name of the task, for a file of a published network that may be for several.
     * `revision`: a branch, tag or commit of a repository; a full commit that is in the cache asks nobody.
     * `license`: licences that are taken, separated by commas; "permissive" stands for all that let anybody do nearly
       anything.
@@ -44,13 +47,14 @@ def load(
         name = f"{name}@{revision}"
     lock = Path(LOCK) if locked is True else Path(locked) if locked else None
     with under_terms(license=license, locked=lock):
-        folder = resolve(name, "", "", offline=offline)
+        folder = resolve(name, "", task, offline=offline)
         assert folder is not None  # a name is that of weights, or an error
         recipe = folder.recipe()
         at = folder.origin if folder.origin.partition("@")[0] == name.partition("@")[0] else name
-        method, task = recipe.method.name, recipe.task.name
+        if possible := unclear(recipe):
+            raise BadOption(f"{name} does not say what it restores; give a task: {', '.join(possible)}")
         try:
-            return Restoration(method, task, weights=at, offline=offline, **options)
+            return Restoration(recipe.method.name, task or recipe.task.name, weights=at, offline=offline, **options)
         except UnknownName as error:
             if recipe.requires and "the recipe asks for" not in str(error):
                 command = shlex.join(["pip", "install", *recipe.requires])

@@ -20,6 +20,7 @@ from restoration.engine.tiling import Tiled, auto_tile
 from restoration.engine.watched import Watched
 from restoration.errors import BadOption, BadPlugin, RestorationError
 from restoration.interfaces import BoundedNetwork
+from restoration.layouts import MeasuredNetwork
 from restoration.memory import is_out_of_memory
 from restoration.randomness import DrawingFrom
 from restoration.recipe import Parts, build_parts, build_restorer
@@ -78,7 +79,7 @@ class Prepared:
             parts.network.to(conditions.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             inner = parts.network.network
             reach = inner.reach if isinstance(inner, BoundedNetwork) else self._network_card().reach
-            self.tiled = Tiled(parts.network, 0, reach)
+            self.tiled = Tiled(parts.network, 0, reach, inner.multiple if isinstance(inner, MeasuredNetwork) else 1)
             self.tiled.register_forward_hook(self._count)
             parts = Parts(**{**vars(parts), "network": self.tiled})
         self._parts, self._own = parts, Own()
@@ -177,12 +178,14 @@ class Prepared:
         """Choose the size of the windows for this picture."""
         if self.network is None:
             return
-        card, tile, device = self._network_card(), self.conditions.tile, self.conditions.device
+        inner, tile, device = self.network.network, self.conditions.tile, self.conditions.device
+        known = inner if isinstance(inner, MeasuredNetwork) else self._network_card()
         height, width = y.shape[-2:]
-        needed = card.bytes_per_pixel * (1.0 if self.precision == "fp32" else 0.5)
+        needed = known.bytes_per_pixel * (1.0 if self.precision == "fp32" else 0.5)
         chosen = auto_tile(height, width, needed, self.tiled.halo, device) if tile == "auto" else int(tile)
-        if chosen and not card.tiles:
-            log.warning("%s pools over the whole picture: its windows will differ from it", card.name)
+        if chosen and not known.tiles:
+            name = self._network_card().name
+            log.warning("%s looks at the whole picture at once: its windows will differ from it", name)
         self.tiled.tile = chosen
         if chosen:  # tensors of a whole large picture go back to the system when freed, those of a window stay
             tune_allocator({MMAP_MAX: 65536, MMAP_THRESHOLD: 32 << 20})

@@ -243,8 +243,6 @@ def build_parts(recipe: Recipe) -> Parts:
     elif network_card and recipe.network:
         from restoration.engine.adapter import build_network, check_scales
 
-        if network_card.enlarges:
-            check_scales(network_card, build_task(recipe))
         network = build_network(
             network_card,
             recipe.network.options,
@@ -252,6 +250,8 @@ def build_parts(recipe: Recipe) -> Parts:
             path=objective_card.path if objective_card else False,
             uses_y=schedule_card.uses_y if schedule_card else True,
         )
+        if network.enlarges:
+            check_scales(network_card, build_task(recipe), network.enlarges)
     return Parts(
         network=network,
         make_network=make_network,

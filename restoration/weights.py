@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from restoration.documents import read_document
 from restoration.errors import BadWeights, UnknownName
+from restoration.foreign.conversion import folder_of
 from restoration.hub import current_terms, is_repository, pull, repository
 from restoration.hub.header import license_of
 from restoration.recipe import Recipe, default_recipe
@@ -95,7 +96,8 @@ def bundled(card: WeightsCard) -> Folder:
 def resolve(name: str | None, method: str, task: str, *, offline: bool = False) -> Folder | None:
     """Find weights by a path, a card's name or `owner/name[@revision]` on the Hub, or the default of a method and task.
 
-    A path is that of a folder, or of a file of tensors or a recipe that has the other beside it.
+    A path is that of a folder, of a file of tensors or a recipe that has the other beside it, or of a file of tensors
+    that others have written, which is converted, see `restoration.foreign`.
 
     Returns None for a method that needs no weights. Raises `UnknownName` or `BadWeights`, with what there is, also for
     weights that do not fulfil the terms that hold, see `restoration.hub.terms`.
@@ -114,7 +116,7 @@ def _find(name: str | None, method: str, task: str, offline: bool) -> Folder | N
     if path.is_dir():
         return Folder(path=path, origin=str(path))
     if path.exists():
-        return _beside(path)
+        return _beside(path, task)
     cards = {card.name: card for card in registry().cards(WeightsCard)}
     if name in cards:
         return bundled(cards[name])
@@ -127,16 +129,13 @@ def _find(name: str | None, method: str, task: str, offline: bool) -> Folder | N
     raise registry().unknown(WeightsCard, name)
 
 
-def _beside(path: Path) -> Folder:
-    """Return the folder of weights that a file belongs to. Raises `BadWeights` for a file that is not enough."""
-    needed = f"a folder of weights holds {', '.join(FILES)}, and `restore train` writes one"
+def _beside(path: Path, task: str) -> Folder:
+    """Return the folder of weights that a file belongs to, or is converted to. Raises `BadWeights`."""
     if path.name == CONFIG:
         return Folder(path=path.parent, origin=str(path.parent))
-    if path.suffix.lower() != ".safetensors":
-        raise BadWeights(f"{path} is no .safetensors file, and no other is loaded: it could run code; {needed}")
-    if not (path.parent / CONFIG).is_file():
-        raise BadWeights(f"{path} has no {CONFIG} beside it, which says what network its tensors belong to; {needed}")
-    return Folder(path=path.parent, origin=str(path), model=path.name)
+    if path.suffix.lower() == ".safetensors" and (path.parent / CONFIG).is_file():
+        return Folder(path=path.parent, origin=str(path), model=path.name)
+    return Folder(path=folder_of(path, task), origin=str(path))
 
 
 def _default(method: str, task: str) -> Folder | None:

@@ -157,7 +157,6 @@ WRONG = {
     (*HOW, "--set", "stps=3"): "method 'ir-sde' has no option 'stps'; did you mean 'steps'?",
     (*HOW, "--set", "steps=many"): "option 'steps' does not fit",
     (*HOW, "--steps", "0"): "0 is not in the range x>=1",
-    ("--method", "ir-sde"): "Missing option '-t' / '--task'",
 }
 
 
@@ -169,6 +168,13 @@ def test_wrong_usage_is_one_line_and_exit_code_2(restore, weights, rainy, argume
     assert WRONG[arguments] in one_line(done.stderr)
     assert done.stdout == ""
     assert os.listdir(rainy.parent) == ["rainy.png"]
+
+
+def test_without_a_task_there_must_be_weights_that_say_it(restore, weights, rainy):
+    done = restore("run", rainy, "--method", "ir-sde", "--offline")
+    assert done.returncode == 2
+    assert "Missing option '-t' / '--task'; or name weights of your own" in one_line(done.stderr)
+    assert restore("run", rainy, "--method", "ir-sde", "--weights", weights, "--dry-run").returncode == 0
 
 
 def test_weights_for_another_task_are_refused(restore, weights, rainy):

@@ -17,6 +17,7 @@ from restoration.registry import registry
 from restoration.registry.cards import (
     Card,
     CommandCard,
+    LayoutCard,
     MetricCard,
     NetworkCard,
     ObjectiveCard,
@@ -35,6 +36,7 @@ CONTRACTS: dict[type[Card], type[testing.Contract]] = {
     RestorerCard: testing.RestorerContract,
     TaskCard: testing.TaskContract,
     WeightsCard: testing.WeightsContract,
+    LayoutCard: testing.LayoutContract,
     MetricCard: testing.MetricContract,
     CommandCard: testing.CommandContract,
 }
@@ -44,6 +46,26 @@ SMALL = {"width": 8, "encoder": [1, 1], "middle": 1, "decoder": [1, 1]}
 SMALL_LATENTS = {"latent_channels": 4, "autoencoder_width": 4, "multipliers": [1, 2]}
 SMALL_SKIPS: dict[str, Any] = {"down": [6, 6, 6], "up": [6, 6, 6], "skip": [2, 0, 2]}
 SMALL_UNET = {"width": 8, "multipliers": [1, 2]}
+
+
+def compact(scale: int) -> dict[str, Any]:
+    """Options of a small network of spandrel, a Real-ESRGAN Compact: shapes of three convolutions and two PReLUs."""
+    shapes = {"body.0.weight": [4, 3, 3, 3], "body.0.bias": [4], "body.1.weight": [4]}
+    shapes |= {"body.2.weight": [4, 4, 3, 3], "body.2.bias": [4], "body.3.weight": [4]}
+    shapes |= {"body.4.weight": [3 * scale**2, 4, 3, 3], "body.4.bias": [3 * scale**2]}
+    return {"architecture": "Compact", "shapes": shapes}
+
+
+def told_of_noise() -> dict[str, Any]:
+    """Options of a small FDnCNN of spandrel: eight convolutions, and a map of the noise in its input."""
+    widths = [4, *[4] * 7, 3]
+    shapes: dict[str, list[int]] = {}
+    for place in range(8):
+        shapes |= {f"model.{2 * place}.weight": [widths[place + 1], widths[place], 3, 3]}
+        shapes |= {f"model.{2 * place}.bias": [widths[place + 1]]}
+    return {"architecture": "DnCNN", "shapes": shapes}
+
+
 HOW: dict[tuple[type[Card], str], dict[str, Any]] = {
     (NetworkCard, "nafnet-compact"): {"options": SMALL},
     (NetworkCard, "conditional-unet"): {"options": {"width": 8, "depth": 2}},
@@ -60,6 +82,15 @@ HOW: dict[tuple[type[Card], str], dict[str, Any]] = {
     (MetricCard, "niqe"): {"compares": False},
     (NetworkCard, "dip-unet"): {"options": {"widths": [4, 8, 8]}},
     (NetworkCard, "resnet18"): {"options": {"width": 4}},
+    (NetworkCard, "prenet"): {"options": {"width": 4, "passes": 2}},
+    (NetworkCard, "ffdnet"): {"options": {"width": 8, "depth": 3}},
+    (NetworkCard, "edsr"): {"options": {"width": 8, "blocks": 2}},
+    (NetworkCard, "carn"): {"options": {"width": 8}},
+    (NetworkCard, "rfdn"): {"options": {"blocks": 2}},
+    (NetworkCard, "safmn-ntire"): {"options": {"width": 8, "blocks": 2}},
+    (NetworkCard, "spandrel"): {"options": compact(1)},
+    (NetworkCard, "spandrel-sr"): {"options": compact(8)},
+    (NetworkCard, "spandrel-denoising"): {"options": told_of_noise()},
     (NetworkCard, "timm"): {"options": {"encoder": "mobilenetv3_small_050", "width": 4}},
     (ObjectiveCard, "flow-matching"): {"schedule": "rectified-flow"},
     (ObjectiveCard, "euler-matching"): {"schedule": "mean-reverting", "options": {"corrected": False}},

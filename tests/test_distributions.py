@@ -136,7 +136,7 @@ def test_imports_are_seen_wherever_they_stand(tmp_path: Path) -> None:
 
 
 def part_names(card: Card) -> set[tuple[type[Card], str]]:
-    """Return what the recipes of a card name: those of its weights, or the defaults and the tasks of a method."""
+    """Return what the recipes of a card name: of its weights or files, or the defaults and tasks of a method."""
     parts: dict[str, Part] = {}
     if isinstance(card, WeightsCard):
         recipe = bundled(card).recipe()
@@ -144,6 +144,7 @@ def part_names(card: Card) -> set[tuple[type[Card], str]]:
     if isinstance(card, RestorerCard):
         parts = msgspec.convert(dict(card.defaults), dict[str, Part])
     found = {(KINDS[kind], part.name.partition(":")[0]) for kind, part in parts.items()}
+    found |= {(KINDS[kind], name) for kind, names in getattr(card, "parts", {}).items() for name in names}
     if isinstance(card, RestorerCard):
         found |= {(TaskCard, task) for task in card.tasks} | ({(RestorerCard, card.mean)} if card.mean else set())
     return found

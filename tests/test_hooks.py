@@ -8,6 +8,7 @@ import re
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from restoration.images import read, write
 from restoration.picture import Picture
@@ -16,7 +17,8 @@ PLUGIN = '''
 import click
 import torch
 from restoration import (
-    CommandCard, MetricCard, NetworkCard, ObjectiveCard, Picture, RestorerCard, SamplerCard, ScheduleCard, TaskCard,
+    CommandCard, Converted, LayoutCard, MetricCard, NetworkCard,
+    ObjectiveCard, Part, Picture, RestorerCard, SamplerCard, ScheduleCard, TaskCard,
     WeightsCard, hookimpl
 )
 
@@ -105,6 +107,24 @@ def register_weights():
         name="walk/brighten", factory="restoration:nowhere", summary="none", method="walk", task="brighten"
     )
 
+class Biases:
+    """Knows files that hold a bias alone."""
+
+    def convert(self, tensors):
+        if set(tensors) != {"their_bias"}:
+            return None
+        return Converted(
+            title="a bias", network=Part("bias"), tensors={"by": tensors["their_bias"]}, tasks=("brighten",),
+            method=Part("walk"), schedule=Part("straight"), objective=Part("plain"), sampler=Part("once"),
+        )
+
+    def names(self):
+        return {"a bias": ["their_bias"]}
+
+@hookimpl
+def register_layouts():
+    yield LayoutCard(name="biases", factory="mine:Biases", summary="files of a bias")
+
 @hookimpl
 def register_metrics():
     yield MetricCard(name="gap", factory="mine:gap", summary="largest difference, RGB", less_is_better=True)
@@ -167,6 +187,17 @@ def test_weights_that_are_not_where_their_card_says_are_a_broken_plugin(restore,
     checked = restore(*mine, "plugins", "--check", env={**os.environ, "RESTORATION_PLUGINS": ""})
     assert checked.returncode == 1
     assert "weights 'walk/brighten' are not where their plugin says" in checked.stdout
+
+
+def test_a_plugin_recognises_files(restore, mine, tmp_path):
+    save_file({"their_bias": torch.tensor(0.25)}, tmp_path / "bias.safetensors")
+    assert "biases" in restore(*mine, "weights", "layouts").stdout
+    write(Picture(pixels=torch.full((1, 3, 4, 5), 0.5)), tmp_path / "dark.png")
+    env = {**os.environ, "RESTORE_CACHE": str(tmp_path / "cache")}
+    how = ("--weights", tmp_path / "bias.safetensors", "--accept", "-o", tmp_path / "light.png")
+    done = restore(*mine, "run", tmp_path / "dark.png", *how, env=env)
+    assert done.returncode == 0, done.stderr
+    assert float((read(tmp_path / "light.png").pixels - 0.75).abs().max()) < 0.01
 
 
 def test_a_plugin_adds_a_command(restore, mine):

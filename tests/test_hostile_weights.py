@@ -138,7 +138,8 @@ def test_a_file_that_exists_is_a_file_and_not_a_name_on_the_hub(own, tmp_path, m
     bare = tmp_path / "w" / "model.safetensors"
     bare.parent.mkdir()
     shutil.copy(file, bare)
-    for name, why in (("w/model.safetensors", "has no config.json beside it"), ("w/x.pth", "could run code")):
+    refused = {"w/model.safetensors": "have a config.json beside them", "w/x.pth": "it is no file of tensors"}
+    for name, why in refused.items():
         (tmp_path / "w/x.pth").write_bytes(b"")
         with pytest.raises(BadWeights, match=why):
             resolve(name, "ir-sde", "derain")

@@ -30,8 +30,12 @@ def names(kind: type[Card]) -> list[str]:
     return [card.name for card in registry().cards(kind)]
 
 
-ON_PATHS = [card.name for card in registry().cards(NetworkCard) if not card.enlarges]
-"""Networks for paths: what enlarges has no state of the size of its answer."""
+ON_PATHS = [
+    card.name
+    for card in registry().cards(NetworkCard)
+    if not card.enlarges and ({"y", "t"} <= set(card.takes) or "in_channels" in card.options())
+]
+"""Networks for paths: what enlarges has no state of the size of its answer, and some files are of pictures alone."""
 
 
 def recipe(network: str, schedule: str, objective: str) -> Recipe:

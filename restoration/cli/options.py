@@ -77,18 +77,16 @@ method_and_task = combine(
         method(
             "-m",
             "--method",
-            required=True,
             shell_complete=names(RestorerCard),
             metavar="NAME",
-            help="Method to use; `restore methods` lists them.",
+            help="Method to use; `restore methods` lists them.  [default: that of --weights]",
         ),
         method(
             "-t",
             "--task",
-            required=True,
             shell_complete=names(TaskCard),
             metavar="NAME",
-            help="Damage to repair; `restore tasks` lists what there is.",
+            help="Damage to repair; `restore tasks` lists what there is.  [default: that of --weights]",
         ),
     ]
 )
@@ -98,8 +96,9 @@ how_to_restore = combine(
             "--weights",
             metavar="WHICH",
             shell_complete=names(WeightsCard),
-            help="Weights to use: a folder, a name from `restore weights list`, or owner/name[@revision] on the "
-            "Hugging Face Hub.  [default: those that came with the method]",
+            help="Weights to use: a folder, a name from `restore weights list`, owner/name[@revision] on the "
+            "Hugging Face Hub, or a file of a published network (.pth, .safetensors...).  [default: those that came "
+            "with the method]",
         ),
         license_option(method),
         locked_option(method),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from restoration.engine.size import check_size
 from restoration.errors import BadOption, one_line
 from restoration.framing import enlargement
-from restoration.interfaces import EnlargingTask
+from restoration.interfaces import EnlargingNetwork, EnlargingTask
 from restoration.memory import is_out_of_memory
 
 if TYPE_CHECKING:
@@ -124,14 +124,19 @@ def build_network(
         if is_out_of_memory(error):
             raise
         raise BadOption(f"network {card.name!r} cannot be made with these options: {one_line(error)}") from error
-    return Adapted(network, card.takes, path=path, uses_y=uses_y, enlarges=card.enlarges)
+    own = network.enlarges if isinstance(network, EnlargingNetwork) else card.enlarges
+    return Adapted(network, card.takes, path=path, uses_y=uses_y, enlarges=own)
 
 
-def check_scales(card: NetworkCard, task: Task) -> None:
-    """Raise `BadOption` for a task that does not make pictures smaller, or not by scales that a network enlarges."""
-    known = ", ".join(map(str, card.enlarges))
+def check_scales(card: NetworkCard, task: Task, enlarges: tuple[int, ...] | None = None) -> None:
+    """Raise `BadOption` for a task that does not make pictures smaller, or not by scales that a network enlarges.
+
+    `enlarges` are the scales of the network itself, if it is built: those of its card may be more.
+    """
+    own = card.enlarges if enlarges is None else enlarges
+    known = ", ".join(map(str, own))
     if not isinstance(task, EnlargingTask):
         raise BadOption(f"network {card.name!r} enlarges pictures {known} times: it is for a task such as sr")
-    if not set(task.scales) <= set(card.enlarges):
+    if not set(task.scales) <= set(own):
         asked = ", ".join(map(str, sorted(set(task.scales))))
         raise BadOption(f"network {card.name!r} enlarges pictures {known} times, not {asked}")

@@ -37,13 +37,14 @@ log = logging.getLogger("restoration")
 class Tiled(nn.Module):
     """A network that is evaluated for one tile at a time, of `tile` pixels a side; 0 is the whole picture.
 
-    `reach` is the radius of its receptive field in pixels. A network that `enlarges` is given the small picture in
-    windows that belong to those of the large one. If memory runs out, the tile is halved with a warning, and the
-    evaluation repeated.
+    `reach` is the radius of its receptive field in pixels, and windows start at multiples of `multiple` pixels too, of
+    what the network is given. A network that `enlarges` is given the small picture in windows that belong to those of
+    the large one. If memory runs out, the tile is halved with a warning, and the evaluation repeated.
     """
 
-    def __init__(self, network: Network, tile: int, reach: int = 64) -> None:
+    def __init__(self, network: Network, tile: int, reach: int = 64, multiple: int = 1) -> None:
         super().__init__()
+        self.multiple = multiple
         if tile and tile < SMALLEST:
             raise ValueError(f"tile must be 0, for none, or at least {SMALLEST}, not {tile}")
         self.network = network
@@ -80,7 +81,7 @@ class Tiled(nn.Module):
             return answer
         whole = torch.zeros_like(x)
         scale = enlargement(x, y)
-        step = math.lcm(MULTIPLE, scale)
+        step = math.lcm(MULTIPLE, scale * self.multiple)
         tile, halo = (math.ceil(side / step) * step for side in (self.tile, self.halo))
         columns = windows(width, tile, halo, x)
         for rows, tall in windows(height, tile, halo, x):

@@ -242,6 +242,19 @@ class WeightsCard(Card):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LayoutCard(Card):
+    """A layout of files: it recognises networks in files of tensors that others have written, see `layouts.Layout`.
+
+    Those of the least `turn` are asked first: 0 for networks that a plugin has itself, 1 for what knows many others.
+    `parts` are the names that its recipes are made of, by the field of a recipe.
+    """
+
+    kind: ClassVar[str] = "layout"
+    turn: int = 0
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricCard(Card):
     """A metric. `factory` is a function of two pictures, or a class whose objects are a `Metric` or a `SetMetric`.
 

@@ -13,6 +13,7 @@ import pluggy
 
 from restoration.registry.cards import (
     CommandCard,
+    LayoutCard,
     MetricCard,
     NetworkCard,
     ObjectiveCard,
@@ -70,6 +71,12 @@ def register_tasks() -> Iterable[TaskCard]:
 @hookspec
 def register_weights() -> Iterable[WeightsCard]:
     """Bring trained weights, as folders inside the plugin."""
+    return ()
+
+
+@hookspec
+def register_layouts() -> Iterable[LayoutCard]:
+    """Bring layouts of files: what recognises networks in files of tensors that others have written."""
     return ()
 
 

@@ -19,6 +19,7 @@ from restoration.registry import builtin, hookspecs
 from restoration.registry.cards import (
     Card,
     CommandCard,
+    LayoutCard,
     MetricCard,
     NetworkCard,
     ObjectiveCard,
@@ -45,6 +46,7 @@ HOOKS: dict[type[Card], str] = {
     RestorerCard: "register_restorers",
     TaskCard: "register_tasks",
     WeightsCard: "register_weights",
+    LayoutCard: "register_layouts",
     MetricCard: "register_metrics",
     CommandCard: "register_commands",
 }

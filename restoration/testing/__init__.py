@@ -26,12 +26,14 @@ from restoration.registry import cards, registry
 from restoration.runtime import Restoration
 from restoration.tasks import observe
 from restoration.testing.contract import SIZES, Contract, generator, no_side_effects, picture, scene
+from restoration.testing.files import LayoutContract
 from restoration.testing.scores import CommandContract, MetricContract
 
 __all__ = [
     "SIZES",
     "CommandContract",
     "Contract",
+    "LayoutContract",
     "MetricContract",
     "NetworkContract",
     "ObjectiveContract",
@@ -62,12 +64,17 @@ class NetworkContract(Contract):
     """What every network promises, inside the adapter that methods call it through."""
 
     def paths(self) -> tuple[bool, ...]:
-        """Return whether it serves on a noise path and, or, without one: one that enlarges has none."""
-        return (False,) if self.card(cards.NetworkCard).enlarges else (True, False)
+        """Return whether it serves on a noise path and, or, without one: one that enlarges, or takes no more, does not.
+
+        One without `y` or `t` and without `in_channels`, as a published file has it, is given the picture alone.
+        """
+        card = self.card(cards.NetworkCard)
+        free = {"y", "t"} <= set(card.takes) or "in_channels" in card.options()
+        return (True, False) if free and not card.enlarges else (False,)
 
     def asked(self, height: int, width: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield a state and a degraded picture, `2 3 h w`; for one that enlarges, states of each scale, some cut."""
-        for scale in self.card(cards.NetworkCard).enlarges or (1,):
+        for scale in self.network(self.paths()[0]).enlarges or (1,):
             cut = int(scale > 1 and height > 1)
             yield picture(2, 3, scale * height - cut, scale * width), picture(2, 3, height, width, seed=1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from restoration import CommandOption, NetworkCard, RestorerCard, hookimpl
+from restoration import CommandOption, LayoutCard, NetworkCard, RestorerCard, hookimpl
 
 TASKS = ("denoise", "inpaint", "sr", "jpeg", "deblur")
 """The tasks of which the damage is a known operator, or noise."""
@@ -39,6 +39,17 @@ def register_networks() -> Iterable[NetworkCard]:
         source="after He et al. 2016, arXiv:1512.03385",
         bytes_per_pixel=900,
         reach=80,
+    )
+
+
+@hookimpl
+def register_layouts() -> Iterable[LayoutCard]:
+    """Bring the recognition of files of the original, which are of one picture each."""
+    yield LayoutCard(
+        name="dip",
+        factory="restoration_dip.published:PublishedLayout",
+        summary="files of the original Deep Image Prior, named and refused: they restore one picture each",
+        source="Ulyanov et al. 2018, arXiv:1711.10925",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from restoration import ObjectiveCard, RestorerCard, ScheduleCard, WeightsCard, hookimpl
+from restoration import LayoutCard, ObjectiveCard, RestorerCard, ScheduleCard, WeightsCard, hookimpl
 
 PAPER = "Luo et al. 2023, arXiv:2301.11699"
 REFUSION = "Luo et al. 2023, arXiv:2304.08291"
@@ -38,6 +38,13 @@ def register_schedules() -> Iterable[ScheduleCard]:
         factory="restoration_ir_sde.schedules:DenoisingSDE",
         summary="from the clean image to itself plus noise, bounded by max_sigma",
         source=PAPER,
+        uses_y=False,
+    )
+    yield ScheduleCard(
+        name="noise-level",
+        factory="restoration_ir_sde.schedules:NoiseLevel",
+        summary="from the clean image to itself plus noise, whose standard deviation is the time",
+        source="Karras et al. 2022, arXiv:2206.00364",
         uses_y=False,
     )
     yield ScheduleCard(
@@ -159,6 +166,22 @@ def register_restorers() -> Iterable[RestorerCard]:
                 "sampler": {"name": sampler},
             },
         )
+
+
+@hookimpl
+def register_layouts() -> Iterable[LayoutCard]:
+    """Bring the recognition of published files."""
+    yield LayoutCard(
+        name="ir-sde",
+        factory="restoration_ir_sde.published:PublishedLayout",
+        summary="files of the published code of IR-SDE, Denoising-SDE and Refusion",
+        source=PAPER,
+        parts={
+            "task": ("derain", "deblur", "dehaze", "sr", "inpaint", "denoise"),
+            "network": ("conditional-unet", "unconditional-unet", "conditional-nafnet"),
+            "sampler": ("posterior", "euler-ode"),
+        },
+    )
 
 
 @hookimpl

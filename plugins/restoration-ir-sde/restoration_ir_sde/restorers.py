@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from restoration import Network, NoiseSchedule, Objective, Observation, Sampler
-    from restoration_ir_sde.schedules import DenoisingSDE
+    from restoration_ir_sde.schedules import DenoisingSDE, NoiseLevel
 
 
 LEVELS = 4
@@ -67,7 +67,7 @@ class Denoising(IRSDE):
     own.
     """
 
-    schedule: DenoisingSDE
+    schedule: DenoisingSDE | NoiseLevel
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
         """Yield the clean estimate of every step, `b c h w`. Raises `ValueError` if known noise is too strong."""

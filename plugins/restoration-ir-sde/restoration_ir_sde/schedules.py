@@ -104,6 +104,36 @@ class DenoisingSDE(MeanReverting):
         return max(1, int((self.theta_bar - total).abs().argmin())) / self.T
 
 
+class NoiseLevel:
+    """From the clean image to itself plus noise: `x_t = x + t max n`, with `max_sigma`, in levels of 255, as the max.
+
+    With 255 of them the time is the standard deviation of the noise in units of [0, 1]: what networks such as FFDNet
+    and DRUNet are given beside the picture. It is the path of Karras et al., arXiv:2206.00364, with σ = t.
+    """
+
+    T = 2550
+
+    def __init__(self, *, max_sigma: float = 255.0) -> None:
+        if not 0 < max_sigma < math.inf:
+            raise ValueError(f"max_sigma must be positive, not {max_sigma}")
+        self.max = max_sigma / 255
+
+    def at(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `a` = 1, `b` = 0 and `c` at times `t` of any shape."""
+        t = t.double()
+        return torch.ones_like(t), torch.zeros_like(t), self.max * t
+
+    def steps(self, n: int) -> Tensor:
+        """Return `n + 1` times from 1 down to 0, evenly spaced."""
+        return torch.linspace(1, 0, n + 1, dtype=torch.float64)
+
+    def time_of(self, sigma: float) -> float:
+        """Return the time at which the noise is `sigma`, in units of [0, 1]. Raises `ValueError` beyond the path."""
+        if not 0 < sigma <= self.max:
+            raise ValueError(f"sigma is {sigma * 255:g}/255; this path holds noise up to {self.max * 255:g}/255")
+        return max(1 / self.T, sigma / self.max)
+
+
 class OUBridge(MeanReverting):
     """A mean-reverting path that is pinned to the degraded image: it ends there, without noise (GOUB).
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from einops import rearrange
 
 from restoration import DiscreteSchedule
-from restoration_ir_sde.schedules import DenoisingSDE, MeanReverting
+from restoration_ir_sde.schedules import DenoisingSDE, MeanReverting, OUBridge
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,7 +77,7 @@ def increments(schedule: MeanReverting, t: Tensor, like: Tensor) -> tuple[Tensor
 
 def mean_reverting(schedule: NoiseSchedule) -> MeanReverting:
     """Return the schedule. Raises `ValueError` for a path that does not revert to the degraded image."""
-    if isinstance(schedule, DenoisingSDE) or not isinstance(schedule, MeanReverting):
+    if isinstance(schedule, DenoisingSDE | OUBridge) or not isinstance(schedule, MeanReverting):
         raise ValueError(f"Euler's step needs a mean-reverting path, not {type(schedule).__name__}")
     return schedule
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from restoration import CommandOption, Limits, NetworkCard, ObjectiveCard, RestorerCard, TaskCard, hookimpl
+from restoration import CommandOption, LayoutCard, Limits, NetworkCard, ObjectiveCard, RestorerCard, TaskCard, hookimpl
 
 PAPER = "Lehtinen et al. 2018, arXiv:1803.04189"
 
@@ -38,6 +38,18 @@ def register_networks() -> Iterable[NetworkCard]:
         source="Mansour and Heckel 2023, arXiv:2303.11253",
         bytes_per_pixel=800,
         reach=2,
+    )
+
+
+@hookimpl
+def register_layouts() -> Iterable[LayoutCard]:
+    """Bring the recognition of published files."""
+    yield LayoutCard(
+        name="noise2noise",
+        factory="restoration_noise2noise.published:PublishedLayout",
+        summary="files of noise2noise-pytorch, and variables of the authors' code",
+        source=PAPER,
+        parts={"task": ("denoise",)},
     )
 
 

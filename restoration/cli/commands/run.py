@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from restoration.cli.asked import method_and_task as asked
 from restoration.cli.batch import Batch
 from restoration.cli.frames import output_options
 from restoration.cli.headings import under
@@ -79,8 +80,8 @@ results = under("Results")
 @debug_option
 def run(
     images: tuple[str, ...],
-    method: str,
-    task: str,
+    method: str | None,
+    task: str | None,
     output: str | None,
     overwrite: bool,
     skip_existing: bool,
@@ -108,6 +109,7 @@ def run(
       restore run -m ir-sde -t derain rainy.png
       restore run -m regression -t derain photos/ -o restored/ --skip-existing
       restore run -m regression -t derain photos/ -o "restored/{folder}/{name}.png"
+      restore run --weights some_network_x4.pth small.png
       cat rainy.jpg | restore run -m ir-sde -t derain - > clean.png
 
     Results are written beside the pictures as NAME.restored.EXT, and their paths are printed. Files that exist are only
@@ -115,6 +117,7 @@ def run(
     are not restored again.
     """
     show_warnings(quiet)
+    method, task = asked(method, task, how["weights"], offline=how["offline"])
     read = [*files(task_options), *files_of(how["weights"])]
     places = Places(output, method, task, suffix=suffix, samples=samples or 0)
     made = plan(images, places, files=read, folders=folders(task_options))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from restoration.cli.asked import method_and_task as asked
 from restoration.cli.headings import under
 from restoration.cli.options import how_to_restore, names, several
 from restoration.cli.originals import Originals, files_of
@@ -134,6 +135,9 @@ def score(
 
     measures = choose(metrics.split(","))
     prepare(threads)
+    if how["weights"] is not None and (not methods or task is None):
+        method, task = asked(next(iter(methods), None), task, how["weights"], offline=how["offline"])
+        methods = methods or (method,)
     chosen = _restorations(methods, task, {**how, "task_options": task_options}, options)
     scoring = Scoring(
         chosen, data, task=task, task_options=task_options, measures=measures, border=border, seed=seed, limit=limit

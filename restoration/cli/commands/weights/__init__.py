@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from restoration.cli.commands.weights.converting import convert, layouts
 from restoration.cli.commands.weights.listing import list_weights
 from restoration.cli.commands.weights.locking import lock
 from restoration.cli.commands.weights.pulling import pull
@@ -15,7 +16,7 @@ from restoration.cli.commands.weights.verifying import verify
 
 @click.group()
 def weights() -> None:
-    """List, show, fetch, publish and verify sets of weights.
+    """List, show, fetch, publish, verify and convert sets of weights.
 
     \b
     Examples:
@@ -23,8 +24,9 @@ def weights() -> None:
       restore weights show owner/name
       restore weights pull owner/name
       restore weights push weights/ owner/name
+      restore weights convert published.pth weights/
     """
 
 
-for _command in (list_weights, search, show, pull, push, verify, lock):
+for _command in (list_weights, search, show, pull, push, verify, lock, convert, layouts):
     weights.add_command(_command)

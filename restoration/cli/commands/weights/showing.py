@@ -25,7 +25,7 @@ from restoration.weights import Folder
 @offline_option
 @debug_option
 def show(which: str, as_json: bool, offline: bool) -> None:
-    """Show the model card and the recipe of a set: a name, a folder, or owner/name[@revision] on the Hub.
+    """Show the model card and the recipe of a set: a name, a folder, a file, or owner/name[@revision] on the Hub.
 
     Of weights on the Hub the card and the recipe are fetched, not the tensors.
     """
