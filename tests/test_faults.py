@@ -17,6 +17,7 @@ from restoration.registry.cards import (
     Card,
     CommandCard,
     CommandOption,
+    LayoutCard,
     MetricCard,
     NetworkCard,
     ObjectiveCard,
@@ -170,6 +171,7 @@ CARDS: list[Card] = [
     WeightsCard(name="a", factory="a:b", summary="s", method="m", task="t"),
     MetricCard(name="a", factory="a:b", summary="s"),
     CommandCard(name="a", factory="a:b", summary="s"),
+    LayoutCard(name="a", factory="a:b", summary="s"),
 ]
 WRONG: list[Any] = [None, Strange(), object, -1, [[]], {1: 2}]
 CASES = [(card, one.name) for card in CARDS for one in fields(card)]

@@ -111,7 +111,7 @@ def test_a_wheel_made_from_the_source_distribution_has_all_that_belongs_to_it(fo
 def test_one_plugin_alone_brings_what_its_weights_need(wheels: Path, tmp_path: Path) -> None:
     python = environment(tmp_path / "environment")
     install(python, wheels, "restoration-ir-sde")
-    needed = {"toolbox", "ir-sde", "networks", "tasks"}
+    needed = {"toolbox", "ir-sde", "regression", "networks", "tasks"}
     assert installed(python) == {f"restoration-{name}" for name in needed}
     out = tmp_path / "out.png"
     rainy = RAIN / "rain" / "hopper.png"

@@ -173,6 +173,7 @@ def test_what_dropout_draws_from_is_put_back():
     assert torch.equal(torch.rand(5), drawn)
 
 
+@pytest.mark.slow
 def test_two_processes_that_were_killed_end_as_those_of_two_machines_that_were_not(place, start):
     pytest.importorskip("accelerate")
     psutil = pytest.importorskip("psutil")
