@@ -179,12 +179,15 @@ def test_all_sets_are_pushed_by_one_command_and_only_once(restore, published, tm
     assert not one.requests("POST") and not one.requests("PUT")
 
 
-SLOW = [
-    pytest.param(name, marks=pytest.mark.slow) for name in ("regression/jpeg", "denoising-ode/denoise", "regression/sr")
-]
-
-
-@pytest.mark.parametrize("name", ["ir-sde/derain", *(pytest.param(one, marks=pytest.mark.slow) for one in REST)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ir-sde/derain",
+        pytest.param("regression/jpeg", marks=pytest.mark.slow),
+        pytest.param("denoising-ode/denoise", marks=pytest.mark.slow),
+        pytest.param("regression/sr", marks=pytest.mark.slow),
+    ],
+)
 def test_a_pushed_set_makes_the_same_pictures_elsewhere_and_without_a_network(restore, published, tmp_path, name):
     one, _ = published
     write(picture(32, 40), tmp_path / "small.png")
