@@ -36,7 +36,7 @@ row sr $work/small/hopper.png $work/sr.1.png $work/sr.2.png $photos/hopper.png i
 
 restore degrade -t inpaint --kind thin --seed 3 $photos/hopper.png -o $work/holes --overwrite
 restore run -m regression -t inpaint --mask $work/holes/masks $work/holes/hopper.png -o $work/inpaint.1.png --overwrite
-restore run -m ir-sde -t inpaint --mask $work/holes/masks $work/holes/hopper.png -o $work/inpaint.2.png --overwrite
+restore run -m ir-sde -t inpaint --realism 0 --mask $work/holes/masks $work/holes/hopper.png -o $work/inpaint.2.png --overwrite
 row inpaint $work/holes/hopper.png $work/inpaint.1.png $work/inpaint.2.png $photos/hopper.png ir-sde
 
 restore degrade -t dehaze --thickness 0.8 --set patchy=0 --seed 1 $photos/hopper.png -o $work/hazy --overwrite
