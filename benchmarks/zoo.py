@@ -28,7 +28,7 @@ from restoration.recipe import Part, Recipe, build_parts
 from restoration.registry import registry
 from restoration.registry.cards import NetworkCard, RestorerCard, WeightsCard
 from restoration.training.modelcard import about
-from restoration.weights import Folder, bundled
+from restoration.weights import CONFIG, Folder
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "zoo.md"
@@ -39,9 +39,16 @@ SIDE = 128
 
 def sets() -> list[tuple[WeightsCard, Folder]]:
     """Return the sets that came with the plugins of this repository, by task, each once."""
-    found = [(card, bundled(card)) for card in registry().cards(WeightsCard)]
-    ours = [(card, folder) for card, folder in found if ROOT / "plugins" in folder.path.parents]
+    found = [(card, here(card)) for card in registry().cards(WeightsCard)]
+    ours = [(card, folder) for card, folder in found if folder is not None]
     return sorted({folder.path: (card, folder) for card, folder in reversed(ours)}.values(), key=_place)
+
+
+def here(card: WeightsCard) -> Folder | None:
+    """Return the folder of a card in this repository, wherever its plugin is installed; None if it is not of here."""
+    package, _, inside = card.factory.partition(":")
+    path = next(iter(ROOT.glob(f"plugins/*/{package}/{inside}/{CONFIG}")), None)
+    return None if path is None else Folder(path=path.parent, origin=card.name)
 
 
 def _place(one: tuple[WeightsCard, Folder]) -> tuple[str, str]:
@@ -51,7 +58,7 @@ def _place(one: tuple[WeightsCard, Folder]) -> tuple[str, str]:
 
 def others(card: WeightsCard, folder: Folder) -> list[str]:
     """Return the other names of a set, which serves several methods."""
-    same = [one for one in registry().cards(WeightsCard) if bundled(one).path == folder.path]
+    same = [one for one in registry().cards(WeightsCard) if (found := here(one)) and found.path == folder.path]
     return [one.name for one in same if one.name != card.name]
 
 

@@ -32,7 +32,9 @@ def run_study(study: str, options: list[str], out: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("study", ["reverse_process.py", "training_curves.py objectives"])
+@pytest.mark.parametrize(
+    "study", ["reverse_process.py", pytest.param("training_curves.py objectives", marks=pytest.mark.slow)]
+)
 def test_a_study_prints_its_protocol_and_draws_a_plot(study, tmp_path):
     out, options = tmp_path / "plot.svg", list(STUDIES[study])
     if "training" in study:

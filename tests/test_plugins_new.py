@@ -97,6 +97,7 @@ def test_the_code_passes_the_checks_of_the_house(plugins: Path) -> None:
     call(sys.executable, "-m", "mypy", "--strict", "--cache-dir", HOUSE / ".mypy_cache", *packages, cwd=plugins)
 
 
+@pytest.mark.slow
 def test_the_wheels_keep_the_contracts_in_a_fresh_environment(plugins: Path, python: Path, tmp_path: Path) -> None:
     where = call(python, "-c", f"import {package('method')} as one; print(one.__file__)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(python.parent.parent)

@@ -207,6 +207,7 @@ def test_a_pushed_set_makes_the_same_pictures_elsewhere_and_without_a_network(re
     assert len(pictures) == 1
 
 
+@pytest.mark.slow
 def test_sets_are_found_by_tags_and_words_over_several_pages(restore, published, tmp_path):
     one, _ = published
     env = one.env(tmp_path)
@@ -265,6 +266,7 @@ def test_in_python_a_name_is_a_restoration_that_is_ready(restore, published, tmp
     assert "there is no restoration.lock" in run(None, locked=True).stderr
 
 
+@pytest.mark.slow
 def test_a_set_that_was_trained_here_has_elsewhere_the_figure_of_its_card(restore, one, pictures, tmp_path):
     pairs = tmp_path / "pairs"
     for number in range(2):

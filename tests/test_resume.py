@@ -131,6 +131,7 @@ def assert_equal(one: object, other: object, where: str = "") -> None:
         assert torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other, where
 
 
+@pytest.mark.slow
 def test_a_training_killed_at_random_steps_ends_with_the_bytes_of_one_that_was_not(place, start):
     whole, killed = place / "whole", place / "killed"
     uninterrupted = start(whole)

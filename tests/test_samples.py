@@ -262,6 +262,6 @@ def test_samples_that_are_not_plausible_are_kept_under_other_names(restore, tmp_
     done = restore(*run, cwd=tmp_path)
     assert done.returncode == 1 and "sample 1: " in done.stderr and "a.restored.mean.doubtful.png" in done.stderr
     kept = [name.replace(".png", ".doubtful.png") for name in NAMES]
-    assert sorted(os.listdir(tmp_path)) == sorted(["a.png", "black.py", *kept])
+    assert set(os.listdir(tmp_path)) - {"__pycache__"} == {"a.png", "black.py", *kept}
     assert restore(*run, "--accept", cwd=tmp_path).returncode == 0
     assert set(NAMES) <= set(os.listdir(tmp_path))
