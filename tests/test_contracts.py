@@ -42,6 +42,8 @@ CONTRACTS: dict[type[Card], type[testing.Contract]] = {
 }
 FETCHED = ("lpips", "fid")
 """Metrics that need weights which nobody may fetch unasked; their own tests make some up."""
+TWINS = ("fd2", "features2")
+"""Metrics that differ from others only by a larger network: theirs are slow tests."""
 SMALL = {"width": 8, "encoder": [1, 1], "middle": 1, "decoder": [1, 1]}
 SMALL_LATENTS = {"latent_channels": 4, "autoencoder_width": 4, "multipliers": [1, 2]}
 SMALL_SKIPS: dict[str, Any] = {"down": [6, 6, 6], "up": [6, 6, 6], "skip": [2, 0, 2]}
@@ -114,7 +116,8 @@ for kind, contract in CONTRACTS.items():
     for card in (card for card in registry().cards(kind) if kind is not MetricCard or card.name not in FETCHED):
         told = {"name": card.name, "__module__": __name__, **HOW.get((kind, card.name), {})}
         title = f"Test {kind.kind} {card.name}"
-        globals()[title] = type(title, (contract,), told)
+        made = type(title, (contract,), told)
+        globals()[title] = pytest.mark.slow(made) if card.name in TWINS else made
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -160,6 +160,7 @@ def published(restore, tmp_path_factory):
         yield one, done
 
 
+@pytest.mark.slow
 def test_all_sets_are_pushed_by_one_command_and_only_once(restore, published, tmp_path):
     one, done = published
     assert done.returncode == 0, done.stderr
@@ -179,15 +180,8 @@ def test_all_sets_are_pushed_by_one_command_and_only_once(restore, published, tm
     assert not one.requests("POST") and not one.requests("PUT")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "ir-sde/derain",
-        pytest.param("regression/jpeg", marks=pytest.mark.slow),
-        pytest.param("denoising-ode/denoise", marks=pytest.mark.slow),
-        pytest.param("regression/sr", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ir-sde/derain", "regression/jpeg", "denoising-ode/denoise", "regression/sr"])
 def test_a_pushed_set_makes_the_same_pictures_elsewhere_and_without_a_network(restore, published, tmp_path, name):
     one, _ = published
     write(picture(32, 40), tmp_path / "small.png")
@@ -242,6 +236,7 @@ print(one.method, one.task, result.weights)
 """
 
 
+@pytest.mark.slow
 def test_in_python_a_name_is_a_restoration_that_is_ready(restore, published, tmp_path):
     from forking import python
 
