@@ -37,7 +37,7 @@ FILES = (CONFIG, MODEL, CARD)
 """The files of a folder of weights: the recipe, the tensors and the model card."""
 MOST_TENSORS = 10_000
 """Tensors that a network may have; the largest of all have a few thousand."""
-SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pkl", ".onnx", ".json")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pkl", ".h5", ".onnx", ".json")
 """Names that end so are those of files, not of repositories."""
 
 

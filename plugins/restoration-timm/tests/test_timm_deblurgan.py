@@ -15,7 +15,7 @@ from torch import Tensor
 
 from restoration import Converted
 from restoration.foreign.recognition import build
-from restoration.testing import LayoutContract, NetworkContract
+from restoration.testing import LayoutContract
 
 DATA = Path(__file__).with_name("data")
 SIZES = {"mobile": (40, 70), "inception": (100, 97)}
@@ -62,10 +62,6 @@ class TestDeblurGANv2Layout(LayoutContract):
 
     def files(self) -> list[dict[str, Tensor]]:
         return [recorded("mobile")[0]]
-
-
-class TestDeblurGANv2(NetworkContract):
-    name, options = "deblurgan-v2", {"width": 4}
 
 
 @pytest.mark.parametrize("name", ["mobile", pytest.param("inception", marks=pytest.mark.slow)])
