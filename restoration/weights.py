@@ -104,8 +104,12 @@ def resolve(name: str | None, method: str, task: str, *, offline: bool = False) 
     """
     terms = current_terms()
     folder = _find(name if name is None else terms.pinned(name), method, task, offline)
-    if folder is not None:
-        terms.check(folder.origin, folder.stated_license, folder.files())
+    return folder and permitted(folder)
+
+
+def permitted(folder: Folder) -> Folder:
+    """Return a folder if its weights fulfil the terms that hold, see `restoration.hub.terms`. Raises `BadWeights`."""
+    current_terms().check(folder.origin, folder.stated_license, folder.files())
     return folder
 
 
