@@ -119,7 +119,7 @@ class Outcome:
         restorer = build_restorer(trainer.recipe, Parts(**{**vars(trainer.parts), "network": network}))
 
         def restored(seen: Observation) -> Tensor:
-            there = placed(seen, trainer.device, seen.y.shape[1])
+            there = trainer.origin(placed(seen, trainer.device, seen.y.shape[1]))
             with precision(trainer.settings.precision, trainer.device):
                 *_, guess = restorer(there, torch.Generator().manual_seed(0))
             return guess

@@ -14,8 +14,11 @@ from restoration.errors import BadOption, RestorationError
 from restoration.interfaces import AnnealedObjective
 from restoration.recipe import build_parts
 from restoration.training import checkpoint
+from restoration.training.origin import Origin
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
     from restoration.engine.adapter import Adapted
@@ -47,11 +50,12 @@ class Trainer:
     * `network`, `average`: the weights as the optimiser has them, and the average of those of all steps, which is used.
     * `step`: how many steps were made.
     * `loss`: the mean loss of the last steps, of the `rows` of this process; on its device.
+    * `origin`: where the path leads to.
 
     Raises `BadOption` where the recipe has nothing to train.
     """
 
-    def __init__(self, recipe: Recipe, settings: Training, processes: Processes) -> None:
+    def __init__(self, recipe: Recipe, settings: Training, processes: Processes, out: Path) -> None:
         self.recipe, self.settings, self.processes, self.device = recipe, settings, processes, processes.device
         torch.manual_seed(settings.seed)
         self.parts = build_parts(recipe)
@@ -63,6 +67,7 @@ class Trainer:
         compiled: nn.Module = torch.compile(self.network) if settings.compile else self.network  # type: ignore[assignment]
         self.batch_loss = processes.distributed(BatchLoss(compiled, self.parts.objective, self.parts.schedule))
         self.optimiser = _optimiser(self.network, settings)
+        self.origin = Origin(recipe, out, self.device, settings.precision)
         half = precision_name(settings.precision, self.device) == "fp16"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=half)
         self.initial: dict[str, Tensor] | None = None
@@ -80,6 +85,7 @@ class Trainer:
         """
         settings = self.settings
         x, y = (side.to(self.device, non_blocking=True) for side in (x, y))
+        y = self.origin.of(y)
         for group in self.optimiser.param_groups:
             group["lr"] = settings.rate(self.step)
         if isinstance(self.parts.objective, AnnealedObjective):
