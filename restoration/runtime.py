@@ -237,7 +237,7 @@ class Restoration:
         if not self.realism:
             return mean, ended, [self._mean]
         if self.recipe.from_mean:
-            observation = dataclasses.replace(observation, y=mean.clamp(0, 1))
+            observation = dataclasses.replace(observation, mean=mean.clamp(0, 1))
         strength = self.realism
 
         def see(guess: Tensor) -> None:

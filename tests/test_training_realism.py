@@ -95,18 +95,21 @@ def test_a_path_from_the_mean_is_trained_from_what_its_weights_answer(pictures, 
     recipe = replace(default_recipe("ir-sde", "derain"), network=Part("nafnet-compact", SMALL), realism=0.5)
     recipe = replace(recipe, mean="./mean", from_mean=True)
     folder = train(recipe, pictures, out, replace(WORSE, steps=2, lr=1e-3, keep="last"))
-    assert folder.recipe().from_mean and "path begins at that mean" in (out / CARD).read_text()
+    assert folder.recipe().from_mean and "begin at that mean" in (out / CARD).read_text()
     y = picture().pixels
     answer = Restoration("ir-sde", "derain", weights=str(out), realism=0.0, precision="fp32")(Picture(pixels=y))
     trainer = Trainer(recipe, WORSE, Processes(device=torch.device("cpu")), out)
-    torch.testing.assert_close(trainer.origin.of(y), answer.picture.pixels, rtol=0, atol=1e-5)
+    torch.testing.assert_close(trainer.means(y), answer.picture.pixels, rtol=0, atol=1e-5)
     assert not torch.allclose(answer.picture.pixels, y, atol=1e-3)
     plain = Trainer(replace(recipe, from_mean=False), WORSE, Processes(device=torch.device("cpu")), out)
-    assert plain.origin.of(y) is y
+    assert plain.means(y) is None
     losses = []
-    for each in (trainer, plain):  # the loss of a step is that of the patches which the mean answers
-        end = each.origin.of(y)
-        losses.append(each.batch_loss(0 * y, end, RowGenerators.keyed("loss", rows=[0])).item())
+    for each in (trainer, plain):  # the loss of a step is that of the path which leads to the mean
+        torch.manual_seed(0)
+        with torch.no_grad():  # a network that was not trained answers with what it is shown, whatever the path
+            for parameter in each.network.parameters():
+                parameter.add_(0.02 * torch.randn(parameter.shape))
+        losses.append(each.batch_loss(0 * y, y, RowGenerators.keyed("loss", rows=[0]), each.means(y)).item())
         each.advance(0 * y, y, RowGenerators.keyed("loss", rows=[0]))
         assert each.checked_loss() == pytest.approx(losses[-1] / WORSE.batch, rel=1e-4)
     assert losses[0] != pytest.approx(losses[1], rel=1e-4)
@@ -117,11 +120,17 @@ def test_a_path_from_the_mean_is_trained_from_what_its_weights_answer(pictures, 
     [
         ("ir-sde", (), "--from-mean is of weights that draw; say their --realism too"),
         ("regression", ("--realism", "0.5"), "is for methods that draw; regression does not"),
+        (
+            "denoising-ode",
+            ("--realism", "0.5"),
+            "leads to noise alone, not to a picture",
+        ),
     ],
 )
 def test_a_path_from_the_mean_is_for_weights_that_draw(restore, pictures, tmp_path, method, given, why):
     out = tmp_path / "out"
-    ran = restore("train", method, "--task", "derain", "--data", pictures, "--out", out, "--from-mean", *given)
+    task = "denoise" if method == "denoising-ode" else "derain"
+    ran = restore("train", method, "--task", task, "--data", pictures, "--out", out, "--from-mean", *given)
     assert ran.returncode == 2 and why in ran.stderr and not out.exists()
 
 
@@ -131,7 +140,7 @@ def test_a_mean_that_enlarges_small_pictures_has_no_answer_to_patches(pictures, 
     built = build_parts(small).network
     save(tmp_path / "out" / "mean", small, built.network, "# small\n")
     recipe = replace(recipe, mean="./mean", from_mean=True)
-    with pytest.raises(BadOption, match="where the path is to begin, has no answer to patches"):
+    with pytest.raises(BadOption, match="has no answer to patches"):
         train(recipe, pictures, tmp_path / "out", replace(WORSE, patch=24))
 
 

@@ -137,8 +137,8 @@ training_options = combine(
             "--from-mean",
             is_flag=True,
             default=None,
-            help="Begin the path at the answer of the weights of the mean, not at the degraded picture, as PMRF does; "
-            "for weights that draw.",
+            help="Let the path lead to what the weights of the mean answer, not to the degraded picture, which the "
+            "network is shown beside; for weights that draw.",
         ),
         pictures(
             "--data",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from copy import deepcopy
@@ -119,7 +120,8 @@ class Outcome:
         restorer = build_restorer(trainer.recipe, Parts(**{**vars(trainer.parts), "network": network}))
 
         def restored(seen: Observation) -> Tensor:
-            there = trainer.origin(placed(seen, trainer.device, seen.y.shape[1]))
+            there = placed(seen, trainer.device, seen.y.shape[1])
+            there = dataclasses.replace(there, mean=trainer.means(there.y))
             with precision(trainer.settings.precision, trainer.device):
                 *_, guess = restorer(there, torch.Generator().manual_seed(0))
             return guess

@@ -1,8 +1,7 @@
-"""Where a path leads to in training: the degraded patches, or what the weights of the mean make of them."""
+"""What the weights of the mean make of degraded patches, for paths that lead there."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,6 +12,8 @@ from restoration.errors import BadOption
 from restoration.interfaces import Observation
 from restoration.realism import mean_of
 from restoration.recipe import Parts, build_parts, build_restorer
+from restoration.registry import registry
+from restoration.registry.cards import ScheduleCard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,18 +23,15 @@ if TYPE_CHECKING:
     from restoration.recipe import Recipe
 
 
-class Origin:
-    """The end of the path of a recipe, as seen from the clean image.
-
-    For recipes that are `from_mean` it is the answer of the weights of the mean, with a little noise if the schedule
-    adds some there (PMRF, Ohayon et al., arXiv:2410.00418, algorithm 1), for others the degraded picture itself.
+class Means:
+    """Predicts the mean of all likely clean pictures for a recipe that is `from_mean`; for others there is none.
 
     * `recipe`: what is trained.
     * `out`: the folder that it is trained into, from which a path to the weights of the mean is seen.
     * `device`: where.
     * `precision`: "fp32", "bf16", "fp16" or "auto".
 
-    Raises `BadWeights`.
+    Raises `BadOption` or `BadWeights`.
     """
 
     def __init__(self, recipe: Recipe, out: Path, device: torch.device, precision: str) -> None:
@@ -41,6 +39,12 @@ class Origin:
         self._restorer = None
         if not recipe.from_mean:
             return
+        name = recipe.schedule.name if recipe.schedule else None
+        if name is None or not registry().card(ScheduleCard, name).uses_y:
+            raise BadOption(
+                f"schedule {name!r} leads to noise alone, not to a picture, so it cannot lead to the mean; leave "
+                "--from-mean out, or name another --schedule"
+            )
         folder = mean_of(weights.Folder(path=out, origin=str(out)), recipe, recipe.task.name)
         mean, self.name = folder.recipe(), folder.origin
         weights.check(folder, mean)
@@ -53,17 +57,16 @@ class Origin:
         self._restorer = build_restorer(mean, parts)
 
     @torch.no_grad()
-    def __call__(self, seen: Observation) -> Observation:
-        """Return what was observed, with the end of the path, `b c h w` in [0, 1], as its `y`. Raises `BadOption`."""
+    def __call__(self, y: Tensor) -> Tensor | None:
+        """Return the mean for degraded pictures, both `b c h w` in [0, 1]; None if no path leads there.
+
+        Raises `BadOption` where its weights have no answer.
+        """
         if self._restorer is None:
-            return seen
+            return None
         try:
             with precision(self.precision, self.device):
-                *_, guess = self._restorer(seen, torch.Generator().manual_seed(0))
+                *_, guess = self._restorer(Observation(y=y), torch.Generator().manual_seed(0))
         except ValueError as error:
-            raise BadOption(f"{self.name}, where the path is to begin, has no answer to patches: {error}") from error
-        return replace(seen, y=guess.float().clamp(0, 1))
-
-    def of(self, y: Tensor) -> Tensor:
-        """Return the end of the path for degraded patches `b c h w`."""
-        return self(Observation(y=y)).y if self._restorer is not None else y
+            raise BadOption(f"{self.name}, where the path leads, has no answer to patches: {error}") from error
+        return guess.float().clamp(0, 1)
