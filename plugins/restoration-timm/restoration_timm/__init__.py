@@ -39,7 +39,7 @@ def register_networks() -> Iterable[NetworkCard]:
     yield NetworkCard(
         name="deblurgan-v2",
         factory="restoration_timm.deblurgan:DeblurGANv2",
-        summary="DeblurGAN-v2: a pyramid over MobileNetV2, 3 million parameters, or Inception-ResNet-v2, 61 million",
+        summary="DeblurGAN-v2: a pyramid over MobileNetV2, 2 million parameters, or Inception-ResNet-v2, 36 million",
         source="Kupyn et al. 2019, arXiv:1908.03826",
         bytes_per_pixel=1000,
         tiles=False,
