@@ -30,7 +30,7 @@ from restoration.registry.cards import LayoutCard, TaskCard
 def convert(file: Path, out: Path, task: str | None, overwrite: bool, as_json: bool) -> None:
     """Make a folder of weights of the file of a published network: config.json, model.safetensors and README.md.
 
-    FILE is of PyTorch (.pth, .pt, .ckpt, .bin, .h5) or .safetensors; `restore weights layouts` lists what is recognised.
+    FILE is of PyTorch (.pth, .pt, .ckpt, .bin, .h5) or .safetensors; `restore weights layouts` lists what is known.
     No code of it runs. `restore run --weights FILE` does the same in passing, and keeps the folder in the cache.
     """
     if out.is_dir() and any(out.iterdir()) and not overwrite:
