@@ -41,6 +41,6 @@ def register_networks() -> Iterable[NetworkCard]:
         factory="restoration_timm.deblurgan:DeblurGANv2",
         summary="DeblurGAN-v2: a pyramid over MobileNetV2, 2 million parameters, or Inception-ResNet-v2, 36 million",
         source="Kupyn et al. 2019, arXiv:1908.03826",
-        bytes_per_pixel=1000,
+        bytes_per_pixel=1400,
         tiles=False,
     )
