@@ -102,7 +102,8 @@ class DeepDeblur(nn.Module):
         seen = sizes[-1] - LEVELS / 2
         for place in reversed(range(1, len(sizes))):
             larger = self.conv_end_models[place](self.body_models[place](seen))
-            seen = torch.cat([sizes[place - 1] - LEVELS / 2, larger], 1)
+            finer = sizes[place - 1] - LEVELS / 2
+            seen = torch.cat([finer, larger.to(finer.dtype)], 1)
         answer: Tensor = self.body_models[0](seen)
         return crop_to(answer / LEVELS + 0.5, x)
 
@@ -119,7 +120,8 @@ def halved(x: Tensor) -> Tensor:
         x = torch.cat([_mirrored(x, axis, first=True), x, _mirrored(x, axis, first=False)], axis)
         shape = [1, 1, 1, 1]
         shape[axis] = len(weights)
-        x = functional.conv2d(x, kernel.view(shape).expand(channels, 1, *shape[2:]), groups=channels)
+        with torch.autocast(x.device.type, enabled=False):  # a picture keeps its precision
+            x = functional.conv2d(x, kernel.view(shape).expand(channels, 1, *shape[2:]), groups=channels)
     return functional.avg_pool2d(x, 2)
 
 

@@ -96,6 +96,16 @@ def test_a_file_of_deblurgan_whose_blocks_have_one_convolution_lacks_the_second(
     }
 
 
+@pytest.mark.parametrize("name", ["deblurgan", "deepdeblur", "dbgan"])
+@torch.inference_mode()
+def test_mixed_precision_ends_where_the_picture_is_made(name: str) -> None:
+    state, vectors = recorded(name)
+    with torch.autocast("cpu", torch.bfloat16):
+        answer = loaded(recognised(state))(vectors["x"])
+    assert answer.dtype == torch.float32
+    assert (answer.clamp(0, 1) - vectors["y"]).abs().mean() < 0.02
+
+
 @pytest.mark.parametrize("side", [1, 5, 9, 14])
 @torch.inference_mode()
 def test_pictures_of_any_size_keep_it(side: int) -> None:

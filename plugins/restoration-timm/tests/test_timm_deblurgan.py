@@ -82,6 +82,15 @@ def test_deblurgan_v2_answers_as_the_published_code_does(name: str) -> None:
 
 
 @torch.inference_mode()
+def test_mixed_precision_ends_where_the_picture_is_made() -> None:
+    network = DeblurGANv2(width=4).eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        answer = network(wave(40, 40))
+    assert answer.dtype == torch.float32
+    assert (answer - network(wave(40, 40))).abs().mean() < 0.05
+
+
+@torch.inference_mode()
 def test_a_picture_is_restored_by_its_own_statistics_whatever_lies_beside_it_in_the_batch() -> None:
     network = DeblurGANv2(width=4).eval()
     first, second = wave(40, 40), 0.2 * wave(40, 40).flip(3)
