@@ -106,6 +106,20 @@ def provenance(text: str) -> Iterator[str]:
         yield f"* {name}: {words}"
 
 
+def reached(text: str) -> Iterator[str]:
+    """Yield the table of what a card says its weights reach, where it has one of its own."""
+    part = re.search(r"^## What they reach\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    table = re.search(r"(?:^\|.*\n)+", part[1], re.MULTILINE) if part else None
+    yield f"{table[0]}" if table else "Its card has its figures.\n"
+
+
+def command(card: WeightsCard, recipe: Recipe) -> str:
+    """Return the command that uses a set."""
+    named = "" if card.default else f" --weights {card.name}"
+    asked = "" if card.realism is None or card.realism > 0 else f" --realism {recipe.realism}"
+    return f"restore run -m {card.method} -t {card.task}{named}{asked} picture.png"
+
+
 def overview() -> Iterator[str]:
     """Yield the table of all sets."""
     yield "| weights | for | network | parameters | MB | evaluations | thousand operations a pixel | licence |"
@@ -126,10 +140,9 @@ def section(card: WeightsCard, folder: Folder) -> Iterator[str]:
     """Yield what there is to tell of one set."""
     text, recipe = folder.card(), folder.recipe()
     yield f"### {card.name}\n"
-    named = "" if card.default else f" --weights {card.name}"
     also = f" The same as {', '.join(f'`{name}`' for name in others(card, folder))}." if others(card, folder) else ""
     yield f"{card.summary[:1].upper()}{card.summary[1:]}.{also}\n"
-    yield f"`restore run -m {card.method} -t {card.task}{named} picture.png`\n"
+    yield f"`{command(card, recipe)}`\n"
     rows = scores(text)
     if rows:
         yield "| pictures | evaluations | PSNR before | after | protocol |\n|---|---|---|---|---|"
@@ -138,10 +151,12 @@ def section(card: WeightsCard, folder: Folder) -> Iterator[str]:
             yield f"| {row.pictures} | {numbers} | {row.protocol} |"
         yield ""
     else:
-        yield "Its card has its figures.\n"
+        yield from reached(text)
     yield from provenance(text)
     if "start" in recipe.training:
         yield f"* initial weights: {recipe.training['start']}"
+    if recipe.mean:
+        yield f"* mean of what they draw: {recipe.mean}{', where their path leads' if recipe.from_mean else ''}"
     yield ""
 
 
