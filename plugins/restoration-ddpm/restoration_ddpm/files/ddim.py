@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from restoration import BadWeights, Converted, Part
-from restoration_ddpm.files.paths import objective, path
+from restoration_ddpm.files.paths import METHOD, objective, path
 from restoration_ddpm.files.tensors import count, letters, multiples
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def convert(state: Mapping[str, Tensor]) -> Converted | None:
         network=Part("unet-ddim", options),
         tensors=state,
         tasks=("denoise",),
-        method=Part("ddpm"),
+        method=METHOD,
         schedule=path("linear"),
         objective=objective("noise"),
         channels=letters(channels),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from einops import reduce
 
 from restoration import BadWeights, Converted, Part
-from restoration_ddpm.files.paths import objective, path, told_by
+from restoration_ddpm.files.paths import METHOD, objective, path, told_by
 from restoration_ddpm.files.tensors import count, letters, multiples, without_variance
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def convert(state: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> Conver
         network=Part("unet-lucidrains", _options(own, levels, width, before)),
         tensors=own,
         tasks=("denoise",),
-        method=Part("ddpm"),
+        method=METHOD,
         channels=letters(channels),
         size=SMALLEST * 2 ** (levels - 1),
         assumed=tuple(unsaid),

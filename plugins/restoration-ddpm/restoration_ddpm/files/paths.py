@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 STRENGTH = 0.5
 """The noise of a path of pictures in [0, 1] whose network sees them in [-1, 1]."""
+METHOD = Part("ddpm", {"grey": 0.5})
+"""The method of networks that see pictures in [-1, 1]: they draw new ones around 0, which is grey."""
 NEAR = 1e-3
 """The largest share by which tables in single precision may differ from what they are tables of."""
 
