@@ -45,9 +45,7 @@ def filled(shapes: dict[str, list[int]]) -> dict[str, Tensor]:
 
 
 CASES = {
-    f"{name}.{case}": shapes
-    for name in ("lucidrains", "adm", "ddim")
-    for case, shapes in recorded(name)[1].items()
+    f"{name}.{case}": shapes for name in ("lucidrains", "adm", "ddim") for case, shapes in recorded(name)[1].items()
 }
 """The shapes of the tensors of each network, by the file of vectors and the case in it."""
 

@@ -143,7 +143,9 @@ def _card(found: Converted, recipe: Recipe) -> str:
     possible = ", ".join(unclear(recipe))
     doubt = f"\n\nThe file does not say what it restores: {possible}, for example." if possible else ""
     if found.assumed:
-        doubt += f"\n\nNor does it say {', '.join(found.assumed)}: `config.json` has what is likely, and may be changed."
+        doubt += (
+            f"\n\nNor does it say {', '.join(found.assumed)}: `config.json` has what is likely, and may be changed."
+        )
     return (
         f"---\n{data.to_yaml()}\n---\n\n# {found.title}\n\n"
         f"Image restoration with the method `{method}` for the task `{task}`. The weights are those of the file "

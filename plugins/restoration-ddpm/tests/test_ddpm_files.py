@@ -24,7 +24,9 @@ class TestPublishedLayout(LayoutContract):
     name = "ddpm"
 
     def files(self) -> list[dict[str, Tensor]]:
-        return [filled(CASES[case]) for case in ("lucidrains.v0.28", "lucidrains.v2-options", "adm.updown", "ddim.plain")]
+        return [
+            filled(CASES[case]) for case in ("lucidrains.v0.28", "lucidrains.v2-options", "adm.updown", "ddim.plain")
+        ]
 
 
 def recognised(state: dict[str, Tensor]) -> Converted:
@@ -170,10 +172,16 @@ def changed(case: str, **shapes: list[int]) -> dict[str, Tensor]:
 REFUSED = {
     "is told the noise by learned waves": ("lucidrains.v2", {"time_mlp__0__weights": [8]}),
     "is told a class of pictures": ("lucidrains.v2", {"classes_emb__weight": [10, 8]}),
-    "is of denoising-diffusion-pytorch before version 0.28": ("lucidrains.v0.28", {"downs__0__3__weight": [16, 8, 4, 4]}),
+    "is of denoising-diffusion-pytorch before version 0.28": (
+        "lucidrains.v0.28",
+        {"downs__0__3__weight": [16, 8, 4, 4]},
+    ),
     "from 4 channels to 3": ("lucidrains.v2", {"init_conv__weight": [8, 4, 7, 7]}),
     "is an upsampler of guided-diffusion": ("adm.updown", {"input_blocks__0__0__weight": [32, 6, 3, 3]}),
-    "is a U-Net of guided-diffusion from 4 channels to 6": ("adm.updown", {"input_blocks__0__0__weight": [32, 4, 3, 3]}),
+    "is a U-Net of guided-diffusion from 4 channels to 6": (
+        "adm.updown",
+        {"input_blocks__0__0__weight": [32, 4, 3, 3]},
+    ),
     "is a U-Net of DDIM from 3 channels to 6": ("ddim.convolves", {"conv_out__weight": [6, 32, 3, 3]}),
 }
 

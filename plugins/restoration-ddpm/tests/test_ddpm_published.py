@@ -137,7 +137,11 @@ def test_the_clean_image_of_ddim_is_the_published_one(tmp_path: Path) -> None:
 def test_what_a_file_says_cannot_be_changed_and_what_it_does_not_can(tmp_path: Path) -> None:
     save_file(filled(CASES["ddim.convolves"]), tmp_path / "net.safetensors")
     files = convert(tmp_path / "net.safetensors")
-    assert files.recipe.training["assumed"] == ["the schedule and its steps", "what it predicts", "the size of pictures"]
+    assert files.recipe.training["assumed"] == [
+        "the schedule and its steps",
+        "what it predicts",
+        "the size of pictures",
+    ]
     assert "Nor does it say the schedule and its steps, what it predicts" in files.card
     assert (files.recipe.training["patch"], files.recipe.method) == (32, Part("ddpm", {"grey": 0.5}))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-
 from restoration_ir_sde.objectives import CleanMatching, Matching, NoiseMatching, Norm, VelocityMatching
 from restoration_ir_sde.states import count_steps, curves
 

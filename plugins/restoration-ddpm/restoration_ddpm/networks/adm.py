@@ -20,7 +20,7 @@ Resampling = Literal["blocks", "convolutions", "plain"]
 
 GROUPS = 32
 """The groups of all norms: widths are multiples of it."""
-BYTES = 60
+BYTES = 55
 """The bytes that an evaluation needs for each pixel and each channel of its width, in float32; measured."""
 
 
@@ -113,7 +113,7 @@ class Doubling(nn.Module):
 class Stage(nn.Sequential):
     """Layers of which the residual blocks are told the time."""
 
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:  # type: ignore[override]  # it is told the time, too
         """Map `b c h w` to `b d h w`; `time` is the embedding, `b t`, or `1 t` for all."""
         for layer in self:
             x = layer(x, time) if isinstance(layer, ResidualBlock) else layer(x)
@@ -128,7 +128,7 @@ class ADMUNet(UNet):
     * `multipliers`: these multiples.
     * `blocks`: the residual blocks of each level on the way down; there is one more on the way up.
     * `attended`: the levels with attention, counted from 0.
-    * `heads`: the heads of all attention; 0 for as many as have `head_channels` channels each.
+    * `heads`, `head_channels`: the heads of all attention; if that is 0, as many as have so many channels each.
     * `order`: how queries, keys and values lie, see `Attention`.
     * `scaled`: whether the time scales and shifts, see `ResidualBlock`.
     * `resampling`: what changes the size: residual "blocks", "convolutions", or nothing that is learned, "plain".

@@ -6,6 +6,7 @@ Diffusion Implicit Models", ICLR 2021, arXiv:2010.02502. DDRM and SDEdit have it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -18,7 +19,7 @@ from restoration_ddpm.networks.parts import UNet, attend, check_widths, embed
 
 GROUPS = 32
 """The groups of all norms: widths are multiples of it."""
-BYTES = 60
+BYTES = 55
 """The bytes that an evaluation needs for each pixel and each channel of its width, in float32; measured."""
 
 
@@ -80,12 +81,43 @@ class Resampling(nn.Module):
         return answer
 
 
+class Embedding(nn.Module):
+    """Embeds numbers of steps, by waves and two layers."""
+
+    def __init__(self, width: int, outer: int) -> None:
+        super().__init__()
+        self.width = width
+        self.dense = nn.ModuleList([nn.Linear(width, outer), nn.Linear(outer, outer)])
+
+    def forward(self, steps: Tensor) -> Tensor:
+        """Map `b` to `b c`, after SiLU."""
+        time = embed(steps, self.width)
+        for layer in self.dense:
+            time = functional.silu(layer(time))
+        return time
+
+
+class Middle(nn.Module):
+    """The smallest size: a residual block, attention, and a residual block."""
+
+    def __init__(self, channels: int, time: int) -> None:
+        super().__init__()
+        self.block_1, self.attn_1 = ResidualBlock(channels, channels, time), Attention(channels)
+        self.block_2 = ResidualBlock(channels, channels, time)
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        """Map `b c h w` to `b c h w`."""
+        return cast("Tensor", self.block_2(self.attn_1(self.block_1(x, time)), time))
+
+
 class Level(nn.Module):
     """The residual blocks of a size, each with attention after it or none, and what changes the size after them."""
 
-    def __init__(self, blocks: list[nn.Module], looks: list[nn.Module]) -> None:
+    def __init__(self, blocks: Sequence[nn.Module], looks: Sequence[nn.Module]) -> None:
         super().__init__()
         self.block, self.attn = nn.ModuleList(blocks), nn.ModuleList(looks)
+        self.downsample: nn.Module | None = None
+        self.upsample: nn.Module | None = None
 
     def apply_block(self, place: int, x: Tensor, time: Tensor) -> Tensor:
         """Apply one of its blocks to `b c h w`, and the attention after it."""
@@ -119,53 +151,47 @@ class DDIMUNet(UNet):
     ) -> None:
         check_widths(width, multipliers, blocks)
         super().__init__(levels=len(multipliers), steps=steps, bytes_per_pixel=BYTES * width)
-        self.width = width
         time, here, last = 4 * width, width, len(multipliers) - 1
         widths = [width * multiplier for multiplier in multipliers]
-        self.temb = nn.Module()
-        self.temb.dense = nn.ModuleList([nn.Linear(width, time), nn.Linear(time, time)])
+        self.temb = Embedding(width, time)
         self.conv_in = nn.Conv2d(in_channels, width, 3, padding=1)
-        self.down, self.up, skips = nn.ModuleList(), nn.ModuleList(), [here]
+        down, up, skips = list[Level](), list[Level](), [here]
         for level, outer in enumerate(widths):
             inner = [here, *[outer] * (blocks - 1)]
             looks = [Attention(outer) for _ in inner if level in attended]
-            self.down.append(Level([ResidualBlock(c, outer, time) for c in inner], looks))
+            down.append(Level([ResidualBlock(c, outer, time) for c in inner], looks))
             here = outer
             skips += [here] * (blocks + (level < last))
             if level < last:
-                self.down[level].downsample = Resampling(here, larger=False, convolves=convolves)
-        self.mid = nn.Module()
-        self.mid.block_1, self.mid.attn_1 = ResidualBlock(here, here, time), Attention(here)
-        self.mid.block_2 = ResidualBlock(here, here, time)
+                down[level].downsample = Resampling(here, larger=False, convolves=convolves)
+        self.mid = Middle(here, time)
         for level, outer in reversed(list(enumerate(widths))):
             inner = [here + skips.pop(), *[outer + skips.pop() for _ in range(blocks)]]
             looks = [Attention(outer) for _ in inner if level in attended]
-            self.up.insert(0, Level([ResidualBlock(c, outer, time) for c in inner], looks))
+            up.insert(0, Level([ResidualBlock(c, outer, time) for c in inner], looks))
             here = outer
             if level:
-                self.up[0].upsample = Resampling(here, larger=True, convolves=convolves)
+                up[0].upsample = Resampling(here, larger=True, convolves=convolves)
+        self.down, self.up = nn.ModuleList(down), nn.ModuleList(up)
         self.norm_out, self.conv_out = _make_norm(here), nn.Conv2d(here, channels, 3, padding=1)
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """Predict from the state `x`, `b c h w`, at times `t` in [0, 1], `b` or `1`: `b c h w`."""
-        time = embed(self.step(t), self.width)
-        for layer in self.temb.dense:  # type: ignore[union-attr]
-            time = functional.silu(layer(time))
+        time = self.temb(self.step(t))
         features = self.conv_in(pad_to_multiple(x, self.multiple).contiguous(memory_format=torch.channels_last))
         skips = [features]
         for level in cast("list[Level]", self.down):
             for place in range(len(level.block)):
                 features = level.apply_block(place, features, time)
                 skips.append(features)
-            if hasattr(level, "downsample"):
+            if level.downsample is not None:
                 features = level.downsample(features)
                 skips.append(features)
-        features = self.mid.attn_1(self.mid.block_1(features, time))
-        features = self.mid.block_2(features, time)
+        features = self.mid(features, time)
         for level in reversed(cast("list[Level]", list(self.up))):
             for place in range(len(level.block)):
                 features = level.apply_block(place, torch.cat([features, skips.pop()], dim=1), time)
-            if hasattr(level, "upsample"):
+            if level.upsample is not None:
                 features = level.upsample(features)
         return to_picture(self.conv_out, functional.silu(self.norm_out(features)), x)
 

@@ -20,6 +20,9 @@ from restoration_ddpm.networks.parts import UNet, check_widths, embed
 
 BlockNorm = Literal["rms", "group"]
 
+BYTES, BYTES_A_CHANNEL = 2800, 60
+"""The bytes that an evaluation needs for each pixel, and for each channel of its width, in float32; measured."""
+
 
 class Block(nn.Module):
     """A 3x3 convolution, a norm, scaled and shifted by the time if one is given, and SiLU."""
@@ -99,7 +102,7 @@ class LucidrainsUNet(UNet):
     ) -> None:
         check_widths(width, multipliers, 1)
         levels = len(multipliers)
-        super().__init__(levels=levels, steps=steps, bytes_per_pixel=BYTES * width)
+        super().__init__(levels=levels, steps=steps, bytes_per_pixel=BYTES + BYTES_A_CHANNEL * width)
         every = [_each(heads, levels), _each(head_channels, levels)]
         whole = {level % levels for level in full}
         time = 4 * width
@@ -152,10 +155,6 @@ class LucidrainsUNet(UNet):
             features = larger(look(features) + features)
         features = self.final_res_block(torch.cat([features, begin], dim=1), time)
         return to_picture(self.final_conv, features, x)
-
-
-BYTES = 90
-"""The bytes that an evaluation needs for each pixel and each channel of its width, in float32; measured."""
 
 
 def _each(numbers: tuple[int, ...], levels: int) -> tuple[int, ...]:
