@@ -25,7 +25,7 @@ class TestPublishedLayout(LayoutContract):
 
     def files(self) -> list[dict[str, Tensor]]:
         return [
-            filled(CASES[case]) for case in ("lucidrains.v0.28", "lucidrains.v2-options", "adm.updown", "ddim.plain")
+            filled(CASES[case]) for case in ("lucidrains.v0.32", "lucidrains.v2-options", "adm.updown", "ddim.plain")
         ]
 
 
@@ -90,10 +90,10 @@ def test_the_tables_of_a_diffusion_tell_its_path_and_what_its_network_predicts(
 
 
 def test_what_no_table_tells_is_the_default_of_its_version() -> None:
-    told = {case: recognised(filled(CASES[f"lucidrains.{case}"])) for case in ("v0.28", "v2")}
+    told = {case: recognised(filled(CASES[f"lucidrains.{case}"])) for case in ("v0.32", "v2")}
     parts = {case: [part.options for part in (one.schedule, one.objective) if part] for case, one in told.items()}
     assert [(one["kind"], other["predicts"]) for one, other in parts.values()] == [
-        ("cosine", "noise"),
+        ("sigmoid-abar", "noise"),
         ("sigmoid-abar", "velocity"),
     ]
     assert told["v2"].assumed == ("the size of pictures", "the schedule", "what it predicts")
@@ -172,8 +172,8 @@ def changed(case: str, **shapes: list[int]) -> dict[str, Tensor]:
 REFUSED = {
     "is told the noise by learned waves": ("lucidrains.v2", {"time_mlp__0__weights": [8]}),
     "is told a class of pictures": ("lucidrains.v2", {"classes_emb__weight": [10, 8]}),
-    "is of denoising-diffusion-pytorch before version 0.28": (
-        "lucidrains.v0.28",
+    "is of denoising-diffusion-pytorch before version 0.32": (
+        "lucidrains.v0.32",
         {"downs__0__3__weight": [16, 8, 4, 4]},
     ),
     "from 4 channels to 3": ("lucidrains.v2", {"init_conv__weight": [8, 4, 7, 7]}),
@@ -196,7 +196,7 @@ def test_forms_that_are_not_served_are_refused_by_name(words: str, tmp_path: Any
 
 LACKING = {
     "lucidrains.v2": ("downs.0.1.block2", "it is like denoising-diffusion-pytorch"),
-    "lucidrains.v0.28": ("downs.0.1.block2", "it is like denoising-diffusion-pytorch"),
+    "lucidrains.v0.32": ("downs.0.1.block2", "it is like denoising-diffusion-pytorch"),
     "adm.updown": ("output_blocks.1", "it is like guided-diffusion"),
     "ddim.convolves": ("up.1.block.0", "it is like DDIM"),
 }

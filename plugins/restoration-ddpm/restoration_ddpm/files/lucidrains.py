@@ -1,4 +1,4 @@
-"""Files of denoising-diffusion-pytorch (lucidrains) since version 0.28: which form of its U-Net they hold."""
+"""Files of denoising-diffusion-pytorch (lucidrains) since version 0.32: which form of its U-Net they hold."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def convert(state: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> Conver
     if learned:
         own = without_variance(own, "final_conv", channels)
     told = told_by(others)
-    told.setdefault("schedule", path("cosine" if before else "sigmoid-abar"))
+    told.setdefault("schedule", path("sigmoid-abar"))
     told.setdefault("objective", objective("noise" if before else "velocity"))
     unsaid = ["the size of pictures"]
     unsaid += [] if "betas" in others else ["the schedule"]
@@ -82,7 +82,7 @@ def _refuse(state: Mapping[str, Tensor]) -> None:
         raise BadWeights(f"it is a U-Net of {CODE} that is told a class of pictures, and such are not known here")
     if state.get("downs.0.3.weight", state["final_conv.weight"]).shape[-1] == 4:
         raise BadWeights(
-            f"it is of {CODE} before version 0.28 (November 2022), whose files do not say which attention they have"
+            f"it is of {CODE} before version 0.32 (November 2022), whose files do not say which attention they have"
         )
 
 
@@ -101,7 +101,7 @@ def _channels(state: Mapping[str, Tensor]) -> tuple[int, bool, bool]:
 def _renamed(state: Mapping[str, Tensor], levels: int) -> dict[str, Tensor]:
     """Return the tensors of a version before 1.8 by the names of later ones, its kernels standardised.
 
-    The blocks of versions 0.27 to 1.7 subtract the mean of each kernel and divide by its deviation (Qiao et al.,
+    The blocks of versions 0.27 to 1.6 subtract the mean of each kernel and divide by its deviation (Qiao et al.,
     arXiv:1903.10520), which is done here once.
     """
     named = {}

@@ -65,7 +65,7 @@ def predicted(weights: Tensor, table: Tensor) -> str:
 def told_by(others: Mapping[str, Tensor]) -> dict[str, Any]:
     """Return what the tables beside a network say of its path, as parts of a recipe, and the names of what they do not.
 
-    Before version 1.6 of denoising-diffusion-pytorch the weights of losses do not depend on what is predicted.
+    Before version 1.5 of denoising-diffusion-pytorch the weights of losses do not depend on what is predicted.
     """
     if "betas" not in others or others["betas"].ndim != 1:
         return {}

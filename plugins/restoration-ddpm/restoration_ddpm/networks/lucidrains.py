@@ -1,4 +1,4 @@
-"""The U-Net of denoising-diffusion-pytorch (lucidrains, MIT), in the forms that it has had since version 0.28.
+"""The U-Net of denoising-diffusion-pytorch (lucidrains, MIT), in the forms that it has had since version 0.32.
 
 Its blocks normalise by group norms until version 1.11, by root mean squares since 2.0; `attention` tells versions
 before 1.8 from later ones. Modules are named and numbered as there.
