@@ -39,7 +39,7 @@ class GainNorm(nn.Module):
 class Attention(nn.Module):
     """What linear and full attention have in common: a norm, heads, and `memory` keys and values of no pixel.
 
-    With the norm `layer`, as in versions before 1.8, linear attention divides its values by the number of pixels.
+    With the norm `layer`, as in versions before 1.7, linear attention divides its values by the number of pixels.
     """
 
     def __init__(self, channels: int, *, heads: int, head_channels: int, memory: int, norm: Norm) -> None:

@@ -1,7 +1,7 @@
 """The U-Net of denoising-diffusion-pytorch (lucidrains, MIT), in the forms that it has had since version 0.32.
 
 Its blocks normalise by group norms until version 1.11, by root mean squares since 2.0; `attention` tells versions
-before 1.8 from later ones. Modules are named and numbered as there.
+before 1.7 from later ones. Modules are named and numbered as there.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class LucidrainsUNet(UNet):
     * `heads`, `head_channels`: of the attention of each level; one number is that of all.
     * `memory`: the learned keys and values of each head: 4 since version 1.9, 0 before.
     * `norm`, `groups`: of the blocks: "rms", or "group" in that many groups.
-    * `attention`: the norm of the attention: "rms", or "layer" in versions before 1.8.
+    * `attention`: the norm of the attention: "rms", or "layer" in versions before 1.7.
     * `steps`: the steps of its training.
     """
 
