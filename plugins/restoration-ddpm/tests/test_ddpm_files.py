@@ -41,7 +41,8 @@ def test_every_form_answers_as_the_published_code_does(case: str) -> None:
     vectors, name = recorded(case.partition(".")[0])[0], case.partition(".")[2]
     network = loaded(recognised(filled(CASES[case])), case)
     x, published = vectors[f"{name}.x"], vectors[f"{name}.out"]
-    answer = network(x, (vectors[f"{name}.t"] + 1) / 1000)
+    t = vectors[f"{name}.t"]
+    answer = network(x, t if t.is_floating_point() else (t + 1) / 1000)
     assert 0.3 < float(published.std()) < 3
     assert_close(answer, published, atol=1e-5, rtol=1e-5)
 
@@ -97,6 +98,13 @@ def test_what_no_table_tells_is_the_default_of_its_version() -> None:
         ("sigmoid-abar", "velocity"),
     ]
     assert told["v2"].assumed == ("the size of pictures", "the schedule", "what it predicts")
+
+
+def test_a_network_for_continuous_times_is_told_the_ratio_of_signal_to_noise() -> None:
+    found = recognised({f"model.{name}": value for name, value in filled(CASES["lucidrains.waves"]).items()})
+    assert found.schedule is not None and found.objective is not None
+    assert (found.schedule.options["kind"], found.objective.options["predicts"]) == ("snr-linear", "noise")
+    assert (found.network.options["waves"], found.network.options["told"]) == (8, "snr-linear")
 
 
 def test_tables_of_no_known_kind_are_refused() -> None:
@@ -170,7 +178,7 @@ def changed(case: str, **shapes: list[int]) -> dict[str, Tensor]:
 
 
 REFUSED = {
-    "is told the noise by learned waves": ("lucidrains.v2", {"time_mlp__0__weights": [8]}),
+    "with a schedule that it has learned": ("lucidrains.v2", {}),
     "is told a class of pictures": ("lucidrains.v2", {"classes_emb__weight": [10, 8]}),
     "is of denoising-diffusion-pytorch before version 0.32": (
         "lucidrains.v0.32",
@@ -189,8 +197,11 @@ REFUSED = {
 @pytest.mark.parametrize("words", REFUSED)
 def test_forms_that_are_not_served_are_refused_by_name(words: str, tmp_path: Any) -> None:
     case, shapes = REFUSED[words]
+    state = changed(case, **shapes)
+    if not shapes:
+        state = {**{f"model.{name}": value for name, value in state.items()}, "log_snr.net.1.net.weight": torch.ones(1)}
     with pytest.raises(BadWeights, match=words) as info:
-        recognise(changed(case, **shapes), tmp_path / "net.pth")
+        recognise(state, tmp_path / "net.pth")
     assert len(str(info.value).splitlines()) == 1
 
 

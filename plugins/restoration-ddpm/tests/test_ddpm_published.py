@@ -117,6 +117,21 @@ def edited(folder: Path, **options: Any) -> DDPM:
     return method
 
 
+@pytest.mark.parametrize("kind", ["snr-linear", "snr-cosine"])
+def test_a_step_in_continuous_time_is_the_published_one(kind: str, tmp_path: Path) -> None:
+    vectors = recorded("lucidrains")[0]
+    opened(filled(CASES["lucidrains.waves"]), tmp_path, options={"told": kind})
+    if kind == "snr-cosine":
+        config = json.loads((tmp_path / "weights" / "config.json").read_text())
+        config["objective"]["options"]["predicts"] = "velocity"
+        (tmp_path / "weights" / "config.json").write_text(json.dumps(config))
+    method = edited(tmp_path / "weights", kind=kind)
+    state, _ = stepped(method, vectors["waves.x"], 0.0, 500, 251)
+    assert_close(state, vectors[f"{kind}.mean"], atol=2e-5, rtol=1e-5)
+    other, _ = stepped(method, vectors["waves.x"], 1.0, 500, 251)
+    assert_close(other - state, vectors[f"{kind}.variance"].sqrt().expand_as(state), atol=1e-5, rtol=1e-3)
+
+
 def test_four_thousand_steps_that_are_told_as_a_thousand_are_those_of_improved_diffusion(tmp_path: Path) -> None:
     vectors = recorded("adm")[0]
     options = {**ORDERED["adm.convolutions"], "steps": 4000, "rescaled": True}

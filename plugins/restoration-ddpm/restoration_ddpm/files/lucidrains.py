@@ -38,9 +38,9 @@ def convert(state: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> Conver
     """Return a U-Net, and its path if the tables of its diffusion are `others`. Raises `BadWeights` for some forms."""
     if not state.keys() >= set(NAMES):
         return None
-    _refuse(state)
+    _refuse(state, others)
     levels = count(state, "downs")
-    width = state["time_mlp.1.weight"].shape[1]
+    width = state["time_mlp.1.weight"].shape[0] // 4
     before = "mid_attn.fn.norm.g" in state
     channels, conditioned, learned = _channels(state)
     own = _renamed(state, levels) if before else dict(state)
@@ -48,9 +48,9 @@ def convert(state: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> Conver
         own["init_conv.weight"] = own["init_conv.weight"][:, channels:]
     if learned:
         own = without_variance(own, "final_conv", channels)
-    told = told_by(others)
-    told.setdefault("schedule", path("sigmoid-abar"))
-    told.setdefault("objective", objective("noise" if before else "velocity"))
+    told, continuous = told_by(others), "time_mlp.0.weights" in state
+    told.setdefault("schedule", path("snr-linear" if continuous else "sigmoid-abar"))
+    told.setdefault("objective", objective("noise" if before or continuous else "velocity"))
     unsaid = ["the size of pictures"]
     unsaid += [] if "betas" in others else ["the schedule"]
     unsaid += [] if "loss_weight" in others else ["what it predicts"]
@@ -71,13 +71,10 @@ def convert(state: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> Conver
     )
 
 
-def _refuse(state: Mapping[str, Tensor]) -> None:
+def _refuse(state: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> None:
     """Raise `BadWeights` for forms of the U-Net that are not served."""
-    if "time_mlp.0.weights" in state:
-        raise BadWeights(
-            f"it is a U-Net of {CODE} that is told the noise by learned waves, for continuous times; only those that "
-            "are told the number of a step are known here"
-        )
+    if any(name.startswith("log_snr.") for name in others):
+        raise BadWeights(f"it is a U-Net of {CODE} with a schedule that it has learned, and such are not known here")
     if any(name.startswith(("classes_emb", "classes_mlp", "null_classes_emb")) for name in state):
         raise BadWeights(f"it is a U-Net of {CODE} that is told a class of pictures, and such are not known here")
     if state.get("downs.0.3.weight", state["final_conv.weight"]).shape[-1] == 4:
@@ -148,4 +145,11 @@ def _options(state: Mapping[str, Tensor], levels: int, width: int, before: bool)
         "norm": "rms" if "mid_block1.block1.norm.g" in state else "group",
         "attention": "layer" if before else "rms",
         "steps": 1000,
+        **_waves(state),
     }
+
+
+def _waves(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Return the options of a network for continuous times; they are those of `ContinuousTimeGaussianDiffusion`."""
+    learned = state.get("time_mlp.0.weights")
+    return {} if learned is None else {"waves": len(learned), "told": "snr-linear"}

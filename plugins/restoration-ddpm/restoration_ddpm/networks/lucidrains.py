@@ -6,6 +6,7 @@ before 1.7 from later ones. Modules are named and numbered as there.
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Literal, cast
 
@@ -17,8 +18,10 @@ from torch.nn import functional
 from restoration.framing import pad_to_multiple, to_picture
 from restoration_ddpm.networks.attention import FullAttention, GainNorm, LinearAttention, Norm
 from restoration_ddpm.networks.parts import UNet, check_widths, embed
+from restoration_ddpm.schedules import log_snr
 
 BlockNorm = Literal["rms", "group"]
+Told = Literal["step", "snr-linear", "snr-cosine"]
 
 BYTES, BYTES_A_CHANNEL = 2800, 60
 """The bytes that an evaluation needs for each pixel, and for each channel of its width, in float32; measured."""
@@ -68,6 +71,20 @@ class Waves(nn.Module):
         return embed(steps, self.channels)
 
 
+class LearnedWaves(nn.Module):
+    """Embeds numbers as themselves, and sines and cosines of waves whose lengths are learned."""
+
+    def __init__(self, waves: int) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.randn(waves))
+
+    def forward(self, told: Tensor) -> Tensor:
+        """Map `b` to `b c`."""
+        numbers = rearrange(told, "b -> b 1")
+        angles = 2 * math.pi * numbers * self.weights
+        return torch.cat([numbers, angles.sin(), angles.cos()], dim=1)
+
+
 class LucidrainsUNet(UNet):
     """The U-Net of denoising-diffusion-pytorch: two residual blocks and attention at every level.
 
@@ -81,6 +98,9 @@ class LucidrainsUNet(UNet):
     * `norm`, `groups`: of the blocks: "rms", or "group" in that many groups.
     * `attention`: the norm of the attention: "rms", or "layer" in versions before 1.7.
     * `steps`: the steps of its training.
+    * `waves`: how many waves it has learned to be told the time by; 0 for waves of fixed lengths.
+    * `told`: what it is told: the number of the "step"; or, in continuous time, the logarithm of the ratio of signal to
+      noise of a schedule of this kind.
     """
 
     def __init__(
@@ -99,13 +119,15 @@ class LucidrainsUNet(UNet):
         groups: int = 8,
         attention: Norm = "rms",
         steps: int = 1000,
+        waves: int = 0,
+        told: Told = "step",
     ) -> None:
         check_widths(width, multipliers, 1)
         levels = len(multipliers)
         super().__init__(levels=levels, steps=steps, bytes_per_pixel=BYTES + BYTES_A_CHANNEL * width)
         every = [_each(heads, levels), _each(head_channels, levels)]
         whole = {level % levels for level in full}
-        time = 4 * width
+        time, self.told = 4 * width, told
 
         def block(inner: int, outer: int) -> ResidualBlock:
             return ResidualBlock(inner, outer, time, norm, groups)
@@ -118,7 +140,8 @@ class LucidrainsUNet(UNet):
         widths = [first or width, *(width * multiplier for multiplier in multipliers)]
         pairs = list(enumerate(pairwise(widths)))
         self.init_conv = nn.Conv2d(in_channels, widths[0], 7, padding=3)
-        self.time_mlp = nn.Sequential(Waves(width), nn.Linear(width, time), nn.GELU(), nn.Linear(time, time))
+        embedding, embedded = (LearnedWaves(waves), 2 * waves + 1) if waves else (Waves(width), width)
+        self.time_mlp = nn.Sequential(embedding, nn.Linear(embedded, time), nn.GELU(), nn.Linear(time, time))
         self.downs = nn.ModuleList(
             nn.ModuleList([block(c, c), block(c, c), look(c, i, whole=i in whole), _make_smaller(c, d, i, levels)])
             for i, (c, d) in pairs
@@ -136,7 +159,7 @@ class LucidrainsUNet(UNet):
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """Predict from the state `x`, `b c h w`, at times `t` in [0, 1], `b` or `1`: `b c h w`."""
-        time = self.time_mlp(self.step(t))
+        time = self.time_mlp(self.step(t) if self.told == "step" else log_snr(self.told, t.float().reshape(-1)))
         padded = pad_to_multiple(x, self.multiple).contiguous(memory_format=torch.channels_last)
         begin = features = self.init_conv(padded)
         skips = []
