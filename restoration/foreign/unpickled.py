@@ -87,9 +87,12 @@ def groups(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
     """
     from torch import Tensor
 
+    if len(path) > DEEPEST:
+        return
     if isinstance(value, list | tuple) and len(value) <= LONGEST:
-        value = {str(place): one for place, one in reversed([*enumerate(value)])}
-    if not isinstance(value, Mapping) or len(path) > DEEPEST:
+        for place, one in reversed([*enumerate(value)]):
+            yield from groups(one, (*path, str(place)))
+    if not isinstance(value, Mapping):
         return
     own = {str(name): one for name, one in value.items() if isinstance(one, Tensor)}
     if own:
