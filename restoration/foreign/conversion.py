@@ -144,7 +144,7 @@ def _card(found: Converted, recipe: Recipe) -> str:
     doubt = f"\n\nThe file does not say what it restores: {possible}, for example." if possible else ""
     if found.assumed:
         doubt += (
-            f"\n\nNor does it say {', '.join(found.assumed)}: `config.json` has what is likely, and may be changed."
+            f"\n\nAssumed, since the file does not say it: {', '.join(found.assumed)}. `config.json` may be changed."
         )
     return (
         f"---\n{data.to_yaml()}\n---\n\n# {found.title}\n\n"

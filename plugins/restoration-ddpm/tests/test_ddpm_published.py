@@ -157,7 +157,7 @@ def test_what_a_file_says_cannot_be_changed_and_what_it_does_not_can(tmp_path: P
         "what it predicts",
         "the size of pictures",
     ]
-    assert "Nor does it say the schedule and its steps, what it predicts" in files.card
+    assert "Assumed, since the file does not say it: the schedule and its steps, what it predicts" in files.card
     assert (files.recipe.training["patch"], files.recipe.method) == (32, Part("ddpm", {"grey": 0.5}))
 
 

@@ -54,9 +54,8 @@ def convert(state: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> Conver
     unsaid = ["the size of pictures"]
     unsaid += [] if "betas" in others else ["the schedule"]
     unsaid += [] if "loss_weight" in others else ["what it predicts"]
-    extra = (", which was shown its last estimate and is shown none" if conditioned else "") + (
-        ", without its variance" if learned else ""
-    )
+    extra = ", which was shown its last estimate and is shown none" * conditioned
+    extra += ", without its variance" * learned + ", its kernels standardised" * before
     return Converted(
         title=f"{CODE}, U-Net of width {width}{extra}",
         network=Part("unet-lucidrains", _options(own, levels, width, before)),
