@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 from forking import Run, commands
+from official_ddpm import diffusion
+from safetensors.torch import save_file
 
 from restoration import read
 from restoration.testing import CommandContract
@@ -94,6 +96,16 @@ def test_a_noisy_picture_is_denoised_by_the_same_weights_with_and_without_deep_i
         done = restore("run", *options, *how, "-o", tmp_path / f"{options[1]}.png", "--json", "--accept")
         assert done.returncode == 0, done.stderr
         assert read(tmp_path / f"{options[1]}.png").pixels.shape == (1, 1, 12, 12)
+
+
+def test_a_file_of_published_code_draws(restore: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTORE_CACHE", str(tmp_path / "cache"))
+    save_file(diffusion("sigmoid", "pred_v"), tmp_path / "net.safetensors")
+    how = ("--weights", tmp_path / "net.safetensors", "--steps", 2, "--threads", 1)
+    done = restore("sample", *how, "-n", 2, "-o", tmp_path / "drawn/", "--json")
+    facts = json.loads(done.stdout)
+    assert (facts["size"], facts["steps"], facts["sampler"]) == ([32, 32], 2, "ddim"), done.stderr
+    assert read(tmp_path / "drawn" / "000001.png").pixels.shape == (1, 3, 32, 32)
 
 
 @pytest.mark.parametrize(
