@@ -1,8 +1,9 @@
 """Any network with any schedule, objective and sampler, of all that is installed, on tiny pictures.
 
-Schedules, objectives and samplers meet one another in every way with a network for pictures; one that has latents learns
-every objective on every schedule, and walks there with the samplers in turn, which know no network. Other networks meet them through the adapter alone, whose promises the contracts prove: so each is tried on every
-schedule, with the objectives and samplers in turn.
+Schedules, objectives and samplers meet one another in every way with a network for pictures; one that has latents
+learns every objective on every schedule, and walks there with the samplers in turn, which know no network. Other
+networks meet them through the adapter alone, whose promises the contracts prove: so each is tried on every schedule,
+with the objectives and samplers in turn.
 """
 
 from __future__ import annotations

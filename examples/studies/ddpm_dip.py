@@ -2,6 +2,7 @@
 
     python examples/studies/ddpm_dip.py --data t10k-images-idx3-ubyte.gz
     python examples/studies/ddpm_dip.py --data pictures/ --weights weights/ --sigmas 50 --limit 16 --out rows.png
+    python examples/studies/ddpm_dip.py --data examples/derain/clean --size 64 --weights denoising-ode/denoise
 
 Pictures get Gaussian noise, unclipped, with their numbers as seeds, and are denoised by
 
@@ -10,24 +11,30 @@ Pictures get Gaussian noise, unclipped, with their numbers as seeds, and are den
 * `naive`: the network sees what Deep Image Prior makes of each state in place of the state, as published;
 * `start`: sampling starts from the result of Deep Image Prior plus new noise, as much as the picture had or half.
 
-All know the noise. The numbers are the mean PSNR in dB of results rounded to 8 bits, grey, border 0, and the seconds
+Weights of other methods serve as the prior if they are of noise alone, as those of `denoising-ode` are, for
+photographs. Where they know colours, pictures have three equal channels, and each its own noise: such networks know no
+other. All know the noise. The numbers are the mean PSNR in dB of results rounded to 8 bits, border 0, and the seconds
 that a picture takes. `--out` shows the pictures of the first level: clean, noisy, and a row for each method.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from restoration_ddpm.generation import make_sheet
+from restoration_dip.fast.padding import crop_middle
 from torch import Tensor
 
 from restoration import Observation, Picture, Restoration, psnr, read, write
 from restoration.engine.hardware import prepare
 from restoration.images.folders import pairs_in
 from restoration.picture import round_to_levels, with_channels
+from restoration.weights import CONFIG, recipe_with_prior, resolve
 
 
 def methods(options: argparse.Namespace) -> dict[str, Restoration]:
@@ -51,19 +58,33 @@ def methods(options: argparse.Namespace) -> dict[str, Restoration]:
     }
 
 
-def clean_pictures(data: Path, limit: int) -> list[Tensor]:
-    """Return grey pictures, `1 1 h w`, spread evenly over a folder or an IDX file."""
+def clean_pictures(data: Path, limit: int, size: int | None, channels: int) -> list[Tensor]:
+    """Return grey pictures, `1 channels h w`, or their middle, spread evenly over a folder or an IDX file."""
     pairs = pairs_in(data)
     chosen = pairs[:: max(1, len(pairs) // limit)][:limit]
-    return [with_channels(read(pair.clean).pixels, 1) for pair in chosen]  # type: ignore[arg-type]
+    grey = [with_channels(read(pair.clean).pixels, 1) for pair in chosen]  # type: ignore[arg-type]
+    return [with_channels(x if size is None else crop_middle(x, size, size), channels) for x in grey]
+
+
+def weights_for_ddpm(name: str, place: Path) -> tuple[str, int]:
+    """Return weights that `ddpm` takes, and their channels: a copy, for those of another method."""
+    folder = resolve(name, "", "")
+    assert folder is not None, "these weights are named"
+    recipe = folder.recipe()
+    if recipe.method.name == "ddpm":
+        return name, len(recipe.channels)
+    shutil.copytree(folder.path, place, dirs_exist_ok=True)
+    (place / CONFIG).write_text(recipe_with_prior(folder, "ddpm", "denoise").to_json(), encoding="utf-8")
+    return str(place), len(recipe.channels)
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="Folder of pictures, or an IDX file.")
-    parser.add_argument("--weights", default="ddpm/fashion-mnist", help="Weights of ddpm.")
+    parser.add_argument("--weights", default="ddpm/fashion-mnist", help="Weights of ddpm, or others of noise alone.")
     parser.add_argument("--sigmas", type=float, nargs="+", default=[25, 50, 100], help="Noise in levels of 255.")
     parser.add_argument("--limit", type=int, default=4, help="Number of pictures.")
+    parser.add_argument("--size", type=int, help="Side of the middle of each picture in pixels, instead of all of it.")
     parser.add_argument("--steps", type=int, default=20, help="Evaluations of the network, where there are several.")
     parser.add_argument("--naive-steps", type=int, default=5, help="The same for naive, with a fit for each.")
     parser.add_argument("--dip-steps", type=int, help="Most steps of a fit of Deep Image Prior.")
@@ -75,9 +96,14 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     prepare(options.threads)
-    pictures, chosen = clean_pictures(options.data, options.limit), methods(options)
+    with tempfile.TemporaryDirectory() as place:
+        options.weights, channels = weights_for_ddpm(options.weights, Path(place))
+        chosen = methods(options)
+    pictures = clean_pictures(options.data, options.limit, options.size, channels)
     columns = [f"sigma {sigma:g} | s" for sigma in options.sigmas]
-    print(f"PSNR (grey, border 0) in dB, mean of {len(pictures)} pictures, and seconds a picture; seed 0\n")
+    print(
+        f"PSNR ({'grey' if channels == 1 else 'RGB'}, border 0) in dB, mean of {len(pictures)} pictures, and seconds a picture; seed 0\n"
+    )
     print("| method |", " | ".join(columns), "|\n|---" + "|---" * 2 * len(columns) + "|")
     noisy = {
         sigma: [
