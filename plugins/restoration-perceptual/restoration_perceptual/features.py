@@ -55,7 +55,8 @@ class Features:
 
 def scaled(features: Tensor) -> Tensor:
     """Return `b c h w` with vectors at every place whose squares have the mean 1."""
-    return functional.normalize(features.float(), dim=1) * features.shape[1] ** 0.5
+    length: float = features.shape[1] ** 0.5
+    return functional.normalize(features.float(), dim=1) * length
 
 
 def unit(features: Tensor) -> Tensor:
