@@ -231,12 +231,15 @@ class Observation:
     * `sigma`: the standard deviation of the noise, in units of [0, 1], or a map of it, `1 1 h w`; None if unknown.
     * `measured`: what `operator(x)` predicts, if that is not `y` itself: for example the small picture that `y` is the
       enlargement of.
+    * `mean`: the mean of all likely clean images, `b c h w`, as other weights predict it, for methods whose path leads
+      there; None for all others.
     """
 
     y: Tensor
     operator: Operator | None = None
     sigma: float | Tensor | None = None
     measured: Tensor | None = None
+    mean: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

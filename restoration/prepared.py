@@ -135,6 +135,8 @@ class Prepared:
         def restore(seen: Observation, observe: Callable[[Tensor], None]) -> tuple[Tensor, str]:
             watched = Watched.of(seen)
             guess, ended = self._guess(watched, seed, begin, observe)
+            if self.recipe.from_mean and "mean" not in watched.read:
+                raise BadPlugin(f"{label(self.method)} has weights whose path leads to the mean, and ignores it")
             if told and check:
                 watched.check(told, self.method)
             return guess, ended

@@ -75,7 +75,7 @@ def choose(
             )
         return Choice(folder=folder, recipe=recipe, realism=0.0)
     strength = usual if wanted is None else wanted
-    mean = None if strength == 1 else _mean_of(folder, recipe, task, offline=offline)
+    mean = None if strength == 1 and not recipe.from_mean else mean_of(folder, recipe, task, offline=offline)
     return Choice(folder=folder, recipe=recipe, realism=strength, draws=strength > 0 and card.draws, mean=mean)
 
 
@@ -141,7 +141,7 @@ def _advice(card: RestorerCard, task: str) -> str:
     return f"train some: `restore train {card.name} --task {task} {how} --data DIR --out DIR`, for --weights"
 
 
-def _mean_of(folder: Folder | None, recipe: Recipe, task: str, *, offline: bool) -> Folder:
+def mean_of(folder: Folder | None, recipe: Recipe, task: str, *, offline: bool = False) -> Folder:
     """Return the weights of the mean: those that a recipe names, or the default of the method that its card names.
 
     A name that begins with a dot is a path as seen from the folder. Raises `BadWeights`.

@@ -37,7 +37,7 @@ REQUIRED = Parameter.empty
 """The default of a parameter that has none."""
 LARGEST = 10_000_000
 """The largest whole number that an option of a part can be: with larger ones a recipe could take the whole machine."""
-TRAINED = ("network", "schedule", "objective", "channels", "working_size")
+TRAINED = ("network", "schedule", "objective", "channels", "working_size", "from_mean")
 """The fields that belong to the weights: with another value the same weights would mean something else."""
 
 PARTS: dict[str, type[Card]] = {
@@ -68,13 +68,13 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
 
     * `method`, `task`, `network`, `schedule`, `objective`, `sampler`: its parts.
     * `channels`: "rgb", the order of the channels, or one letter for grey.
-    * `working_size`: pictures are reduced to about this many pixels squared, see `restoration.engine.shrinking`; 0 for
-      the full size.
+    * `working_size`: pictures are reduced to about its square, see `restoration.engine.shrinking`; 0 for full size.
     * `restoration`: the version of the toolbox that wrote it.
     * `requires`: the distributions to install if a name is missing.
     * `training`: how the weights were trained.
     * `realism`: that of weights that draw, if nobody says another, see `restoration.realism`; None for all others.
     * `mean`: the weights of the mean of what they draw; "" for those of its method, see `RestorerCard`.
+    * `from_mean`: whether the path leads to that mean, not to the degraded picture.
     """
 
     method: Part
@@ -90,6 +90,7 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     training: dict[str, Any] = {}
     realism: float | None = None
     mean: str = ""
+    from_mean: bool = False
 
     def __post_init__(self) -> None:
         if self.channels != "rgb" and len(self.channels) != 1:
@@ -102,9 +103,8 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     def trained(self) -> dict[str, Any]:
         """Return the fields that belong to the weights, as plain data."""
         fields: dict[str, Any] = msgspec.to_builtins({name: getattr(self, name) for name in TRAINED})
-        if not self.working_size:
-            del fields["working_size"]  # weights from before there was a working size do not name it
-        return fields
+        newer = {"working_size", "from_mean"}  # which weights from before do not name
+        return {name: value for name, value in fields.items() if value or name not in newer}
 
     def to_json(self) -> str:
         """Return the recipe as indented JSON, which `from_json` reads."""

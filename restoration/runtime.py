@@ -236,6 +236,8 @@ class Restoration:
         mean, ended = self._mean(observation, seed, begin, observe, {})
         if not self.realism:
             return mean, ended, [self._mean]
+        if self.recipe.from_mean:
+            observation = dataclasses.replace(observation, mean=mean.clamp(0, 1))
         strength = self.realism
 
         def see(guess: Tensor) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from restoration.interfaces import Clean, Noise, NoiseSchedule
+    from restoration.interfaces import Clean, Network, Noise, NoiseSchedule
 
 
 class Multistep:
@@ -146,6 +146,11 @@ def rates(schedule: NoiseSchedule, s: float, u: float) -> tuple[float, float, fl
 def drawing(like: Tensor, rng: Generator) -> Noise:
     """Return a function that draws noise of the shape of `like` from `rng`: on the CPU, so that all devices agree."""
     return lambda: torch.randn(like.shape, generator=rng).to(like.device)
+
+
+def shown(network: Network, y: Tensor) -> Network:
+    """Return a network that is shown the degraded image `y`, `b c h w`, where its path leads to something else."""
+    return lambda x_t, _, t: network(x_t, y, t)
 
 
 def first_state(schedule: NoiseSchedule, y: Tensor, noise: Noise, t: float = 1.0) -> Tensor:

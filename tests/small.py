@@ -15,11 +15,18 @@ SMALL = {"width": 8, "encoder": [1], "middle": 1, "decoder": [1]}
 
 
 def make_weights(
-    path: Path, method: str = "ir-sde", task: str = "derain", *, realism: float | None = None, mean: str = ""
+    path: Path,
+    method: str = "ir-sde",
+    task: str = "derain",
+    *,
+    realism: float | None = None,
+    mean: str = "",
+    from_mean: bool = False,
 ) -> Path:
     """Write a folder of weights of a small network that was not trained; its last layer says a little."""
     torch.manual_seed(0)
-    recipe = replace(default_recipe(method, task), network=Part("nafnet-compact", SMALL), realism=realism, mean=mean)
+    recipe = replace(default_recipe(method, task), network=Part("nafnet-compact", SMALL))
+    recipe = replace(recipe, realism=realism, mean=mean, from_mean=from_mean)
     network = build_parts(recipe).network
     assert network is not None
     with torch.no_grad():

@@ -115,6 +115,22 @@ def test_at_1_the_mean_need_not_even_be_there(tmp_path: Path) -> None:
         made(path, 0.5)
 
 
+def test_a_path_from_the_mean_begins_at_its_answer(tmp_path: Path) -> None:
+    refining = make_weights(tmp_path / "real", realism=0.25, mean="./mean", from_mean=True)
+    make_weights(refining / "mean", "regression")
+    same = make_weights(tmp_path / "walk" / "real", realism=0.25)
+    seen = Observation(y=picture().pixels, mean=made(str(refining), 0)(picture()).picture.pixels)
+    walk = made(str(same), 1.0)(seen).picture.pixels
+    result = made(str(refining), 1.0)(picture())
+    assert_close(result.picture.pixels, walk, rtol=0, atol=2e-6)
+    assert result.evaluations == 4 and result.mean == str(refining / "mean")
+    for other in (Observation(y=seen.y), Observation(y=seen.mean, mean=seen.mean)):  # both have a part in it
+        assert not torch.allclose(walk, made(str(same), 1.0)(other).picture.pixels, atol=1e-3)
+    (same / "config.json").write_text((refining / "config.json").read_text().replace('"./mean"', '""'))
+    with pytest.raises(BadWeights, match="from_mean"):
+        made(str(same), 1.0)
+
+
 def test_weights_that_draw_say_their_own_realism_and_another_can_be_asked_for(drawing: str) -> None:
     assert made(drawing).realism == 0.25
     assert made(drawing, 0).realism == 0

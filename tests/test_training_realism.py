@@ -9,16 +9,20 @@ import pytest
 import torch
 from msgspec.structs import replace
 from safetensors.torch import load_file
-from small import SMALL
+from small import SMALL, make_weights, picture
 
+from restoration import Picture, Restoration
 from restoration.errors import BadOption
+from restoration.randomness import RowGenerators
 from restoration.realism import choose
-from restoration.recipe import Part, Recipe, default_recipe, required
+from restoration.recipe import Part, Recipe, build_parts, default_recipe, required
 from restoration.training import checkpoint
 from restoration.training.loop import train
+from restoration.training.parallel import Processes
 from restoration.training.records import CHECKPOINT, read_log
 from restoration.training.settings import Training
-from restoration.weights import CARD, MODEL, Folder
+from restoration.training.trainer import Trainer
+from restoration.weights import CARD, MODEL, Folder, save
 
 WORSE = Training(
     steps=4, batch=2, patch=16, held_out=1, validate_every=1, checkpoint_every=1, precision="fp32", lr=0.2, ema=0.0
@@ -83,6 +87,61 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(pictures, tmp_path,
         train(recipe, pictures, tmp_path / name, settings)
     cut, whole = (load_file(tmp_path / name / MODEL) for name in ("cut", "whole"))
     assert all(torch.equal(cut[name], value) for name, value in whole.items())
+
+
+def test_a_path_from_the_mean_is_trained_from_what_its_weights_answer(pictures, tmp_path):
+    out = tmp_path / "real"
+    make_weights(out / "mean", "regression")
+    recipe = replace(default_recipe("ir-sde", "derain"), network=Part("nafnet-compact", SMALL), realism=0.5)
+    recipe = replace(recipe, mean="./mean", from_mean=True)
+    folder = train(recipe, pictures, out, replace(WORSE, steps=2, lr=1e-3, keep="last"))
+    assert folder.recipe().from_mean and "begin at that mean" in (out / CARD).read_text()
+    y = picture().pixels
+    answer = Restoration("ir-sde", "derain", weights=str(out), realism=0.0, precision="fp32")(Picture(pixels=y))
+    trainer = Trainer(recipe, WORSE, Processes(device=torch.device("cpu")), out)
+    torch.testing.assert_close(trainer.means(y), answer.picture.pixels, rtol=0, atol=1e-5)
+    assert not torch.allclose(answer.picture.pixels, y, atol=1e-3)
+    plain = Trainer(replace(recipe, from_mean=False), WORSE, Processes(device=torch.device("cpu")), out)
+    assert plain.means(y) is None
+    losses = []
+    for each in (trainer, plain):  # the loss of a step is that of the path which leads to the mean
+        torch.manual_seed(0)
+        with torch.no_grad():  # a network that was not trained answers with what it is shown, whatever the path
+            for parameter in each.network.parameters():
+                parameter.add_(0.02 * torch.randn(parameter.shape))
+        losses.append(each.batch_loss(0 * y, y, RowGenerators.keyed("loss", rows=[0]), each.means(y)).item())
+        each.advance(0 * y, y, RowGenerators.keyed("loss", rows=[0]))
+        assert each.checked_loss() == pytest.approx(losses[-1] / WORSE.batch, rel=1e-4)
+    assert losses[0] != pytest.approx(losses[1], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "why"),
+    [
+        ("ir-sde", (), "--from-mean is of weights that draw; say their --realism too"),
+        ("regression", ("--realism", "0.5"), "is for methods that draw; regression does not"),
+        (
+            "denoising-ode",
+            ("--realism", "0.5"),
+            "leads to noise alone, not to a picture",
+        ),
+    ],
+)
+def test_a_path_from_the_mean_is_for_weights_that_draw(restore, pictures, tmp_path, method, given, why):
+    out = tmp_path / "out"
+    task = "denoise" if method == "denoising-ode" else "derain"
+    ran = restore("train", method, "--task", task, "--data", pictures, "--out", out, "--from-mean", *given)
+    assert ran.returncode == 2 and why in ran.stderr and not out.exists()
+
+
+def test_a_mean_that_enlarges_small_pictures_has_no_answer_to_patches(pictures, tmp_path):
+    recipe = replace(default_recipe("ir-sde", "sr"), network=Part("nafnet-compact", SMALL), realism=0.5)
+    small = replace(default_recipe("regression", "sr"), network=Part("sr-dense", {"width": 4, "blocks": 1}))
+    built = build_parts(small).network
+    save(tmp_path / "out" / "mean", small, built.network, "# small\n")
+    recipe = replace(recipe, mean="./mean", from_mean=True)
+    with pytest.raises(BadOption, match="has no answer to patches"):
+        train(recipe, pictures, tmp_path / "out", replace(WORSE, patch=24))
 
 
 def test_weights_that_draw_are_trained_and_used_as_their_recipe_says(restore, pictures, tmp_path):

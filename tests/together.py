@@ -51,7 +51,7 @@ def trainer_and_batches(
     patches = Patches(pairs_in(pictures), build_task(recipe), size=settings.patch, channels=len(recipe.channels))
     among = {"rank": processes.rank, "world_size": processes.world_size}
     drawn = Batches(patches, batch=settings.batch, seed=settings.seed, steps=settings.steps, **among)
-    return Trainer(recipe, settings, processes), drawn
+    return Trainer(recipe, settings, processes, Path()), drawn
 
 
 def train_all(pictures: Path, processes: Processes) -> dict[str, Any]:

@@ -133,6 +133,13 @@ training_options = combine(
             help="Weights of the mean of what these draw: a name from `restore weights list`, owner/name on the Hub, "
             "or a path as seen from --out that begins with a dot.  [default: those that came with the method]",
         ),
+        what(
+            "--from-mean",
+            is_flag=True,
+            default=None,
+            help="Let the path lead to what the weights of the mean answer, not to the degraded picture, which the "
+            "network is shown beside; for weights that draw.",
+        ),
         pictures(
             "--data",
             metavar="DIR",

@@ -126,14 +126,17 @@ def extend(observation: Observation, grid: int) -> Observation:
     operator, y, measured = observation.operator, observation.y, observation.measured
     if isinstance(operator, Resampling) and measured is not None:
         height, width = (round(side / operator.factor) for side in measured.shape[-2:])
-        wide = functional.pad(y, (0, width - y.shape[-1], 0, height - y.shape[-2]), mode="replicate")
-        return replace(observation, y=wide, operator=Resampling(operator.factor, (height, width)))
+        further = (0, width - y.shape[-1], 0, height - y.shape[-2])
+        wide = partial(functional.pad, pad=further, mode="replicate")
+        far = None if observation.mean is None else wide(observation.mean)
+        return replace(observation, y=wide(y), mean=far, operator=Resampling(operator.factor, (height, width)))
     if operator is not None and not isinstance(operator, Masking):
         return observation
-    sigma = observation.sigma
+    sigma, mean = observation.sigma, observation.mean
     return replace(
         observation,
         y=pad_to_multiple(y, grid),
+        mean=None if mean is None else pad_to_multiple(mean, grid),
         operator=None if operator is None else Masking(pad_to_multiple(operator.mask, grid)),
         sigma=pad_to_multiple(sigma, grid) if isinstance(sigma, torch.Tensor) else sigma,
         measured=None if measured is None else pad_to_multiple(measured, grid),
@@ -159,10 +162,11 @@ def turned(observation: Observation, position: Position) -> Observation:
     """Return what would have been observed of the scene in another position, with all that is known about it."""
     if position == UPRIGHT:
         return observation
-    sigma, measured = observation.sigma, observation.measured
+    sigma, measured, mean = observation.sigma, observation.measured, observation.mean
     return replace(
         observation,
         y=position(observation.y),
+        mean=None if mean is None else position(mean),
         operator=None if observation.operator is None else turned_operator(observation.operator, position),
         sigma=position(sigma) if isinstance(sigma, torch.Tensor) else sigma,
         measured=None if measured is None else position(measured),

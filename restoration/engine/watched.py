@@ -8,8 +8,8 @@ from typing import Any
 from restoration.errors import BadOption
 from restoration.interfaces import Observation
 
-FIELDS = ("operator", "sigma")
-"""The fields that options of tasks fill."""
+FIELDS = ("operator", "sigma", "mean")
+"""The fields that options of tasks fill, and that of a path which leads to the mean."""
 
 
 class Watched(Observation):

@@ -86,7 +86,7 @@ def train(
     if settings.batch < world_size:
         raise BadOption(f"a batch of {settings.batch} is too small for {world_size} processes; use a larger --batch")
     with claimed(out, recipe, settings) if rank == 0 else nullcontext():
-        trainer = Trainer(recipe, settings, processes)
+        trainer = Trainer(recipe, settings, processes, out)
         task, seen = build_task(recipe), {"channels": len(recipe.channels), "working_size": recipe.working_size}
         pairs = sources.pairs(objective, out)
         degrades = noisy and validation is not None  # which then shapes the pictures for validation

@@ -83,6 +83,11 @@ def _realism(recipe: Recipe) -> str:
         f"`--seed`. `--realism 1` is such a picture, 0 the mean of all of them, which {mean} predict; numbers between "
         f"mix the two, and {recipe.realism:g} is the default. Detail that is drawn is invented: do not read writing, "
         "faces or measurements in it. `--samples 8` shows where it differs."
+        + (
+            " Samples begin at that mean, and the network is shown the damaged picture beside."
+            if recipe.from_mean
+            else ""
+        )
     )
 
 

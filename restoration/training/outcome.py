@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from copy import deepcopy
@@ -120,6 +121,7 @@ class Outcome:
 
         def restored(seen: Observation) -> Tensor:
             there = placed(seen, trainer.device, seen.y.shape[1])
+            there = dataclasses.replace(there, mean=trainer.means(there.y))
             with precision(trainer.settings.precision, trainer.device):
                 *_, guess = restorer(there, torch.Generator().manual_seed(0))
             return guess

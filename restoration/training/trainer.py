@@ -13,9 +13,13 @@ from restoration.engine.hardware import precision, precision_name
 from restoration.errors import BadOption, RestorationError
 from restoration.interfaces import AnnealedObjective
 from restoration.recipe import build_parts
+from restoration.sampling import shown
 from restoration.training import checkpoint
+from restoration.training.means import Means
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
     from restoration.engine.adapter import Adapted
@@ -36,9 +40,10 @@ class BatchLoss(nn.Module):
         super().__init__()
         self.network, self.objective, self.schedule = network, objective, schedule
 
-    def forward(self, x: Tensor, y: Tensor, rng: RowGenerators) -> Tensor:
-        """Return the mean loss of clean and degraded patches, `b c h w`."""
-        return self.objective.loss(self.network, self.schedule, x, y, rng).mean()  # type: ignore[arg-type]
+    def forward(self, x: Tensor, y: Tensor, rng: RowGenerators, mean: Tensor | None = None) -> Tensor:
+        """Return the mean loss of clean and degraded patches, `b c h w`, and of the `mean` if the path leads there."""
+        network = self.network if mean is None else shown(self.network, y)
+        return self.objective.loss(network, self.schedule, x, y if mean is None else mean, rng).mean()  # type: ignore[arg-type]
 
 
 class Trainer:
@@ -47,11 +52,12 @@ class Trainer:
     * `network`, `average`: the weights as the optimiser has them, and the average of those of all steps, which is used.
     * `step`: how many steps were made.
     * `loss`: the mean loss of the last steps, of the `rows` of this process; on its device.
+    * `means`: predicts the mean of all likely clean pictures, if the path leads there.
 
     Raises `BadOption` where the recipe has nothing to train.
     """
 
-    def __init__(self, recipe: Recipe, settings: Training, processes: Processes) -> None:
+    def __init__(self, recipe: Recipe, settings: Training, processes: Processes, out: Path) -> None:
         self.recipe, self.settings, self.processes, self.device = recipe, settings, processes, processes.device
         torch.manual_seed(settings.seed)
         self.parts = build_parts(recipe)
@@ -63,6 +69,7 @@ class Trainer:
         compiled: nn.Module = torch.compile(self.network) if settings.compile else self.network  # type: ignore[assignment]
         self.batch_loss = processes.distributed(BatchLoss(compiled, self.parts.objective, self.parts.schedule))
         self.optimiser = _optimiser(self.network, settings)
+        self.means = Means(recipe, out, self.device, settings.precision)
         half = precision_name(settings.precision, self.device) == "fp16"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=half)
         self.initial: dict[str, Tensor] | None = None
@@ -86,7 +93,7 @@ class Trainer:
             self.parts.objective.progress = self.step / settings.steps
         try:
             with precision(settings.precision, self.device):
-                loss = self.batch_loss(x, y, rng)
+                loss = self.batch_loss(x, y, rng, self.means(y))
         except ValueError as error:
             raise BadOption(f"the parts of this training do not fit: {error}") from error
         self.rows = len(x)

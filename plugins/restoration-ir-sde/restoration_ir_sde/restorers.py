@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from restoration.noise_level import estimate_sigma
-from restoration.sampling import drawing, first_state
+from restoration.sampling import drawing, first_state, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,13 +41,22 @@ class IRSDE:
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
         """Yield the clean estimate of every step, `b c h w`."""
-        y = observation.y
+        y, mean = observation.y, observation.mean
+        network, end = (self.network, y) if mean is None else (shown(self.network, y), mean)
         noise = drawing(y, rng)
-        yield from self._walk(first_state(self.schedule, y, noise), y, self.schedule.steps(self.steps), noise)
+        first = first_state(self.schedule, end, noise)
+        yield from self._walk(first, end, self.schedule.steps(self.steps), noise, network)
 
-    def _walk(self, x_t: Tensor, y: Tensor, times: Tensor, noise: Callable[[], Tensor]) -> Iterator[Tensor]:
+    def _walk(
+        self,
+        x_t: Tensor,
+        y: Tensor,
+        times: Tensor,
+        noise: Callable[[], Tensor],
+        network: Network,
+    ) -> Iterator[Tensor]:
         def clean(x_t: Tensor, t: Tensor) -> Tensor:
-            return self.objective.clean(self.network, self.schedule, x_t, y, t)
+            return self.objective.clean(network, self.schedule, x_t, y, t)
 
         walk = self.sampler(clean, self.schedule, x_t, y, times, noise)
         del x_t  # the sampler has it; a second hold on it would keep a large picture in memory
@@ -96,7 +105,7 @@ class Denoising(IRSDE):
         start = self.schedule.time_of(max(sigma, LEAST))
         steps = min(self.steps, round(start * self.schedule.T))
         times = start * torch.linspace(1, 0, steps + 1, dtype=torch.float64)
-        yield from self._walk(y, y, times, drawing(y, rng))
+        yield from self._walk(y, y, times, drawing(y, rng), self.network)
 
 
 def _thinned(sigma: Tensor) -> Tensor:

@@ -50,6 +50,7 @@ def train(
     working_size: int | None,
     realism: float | None,
     mean: str | None,
+    from_mean: bool | None,
     device: str,
     threads: int | None,
     processes: int,
@@ -93,7 +94,8 @@ def train(
         parts = {name: chosen.pop(name) for name in PARTS}
         task = task or _only_task(method)
         made = _recipe(method, task, recipe, parts, options)
-        made = _with_fields(made, {"working_size": working_size, "realism": realism, "mean": mean})
+        fields = {"working_size": working_size, "realism": realism, "mean": mean, "from_mean": from_mean or None}
+        made = _with_fields(made, fields)
         set_by_user = {name: value for name, value in chosen.items() if value is not None}
         settings = Training.recorded(made.training, set_by_user)
         pictures, degraded = _pictures(data, clean, degraded, pairs, noisy)
@@ -229,12 +231,14 @@ def _with_fields(recipe: Recipe, chosen: dict[str, Any]) -> Recipe:
 
     card = registry().card(RestorerCard, recipe.method.name)
     for name, value in ((name, value) for name, value in chosen.items() if value is not None):
-        if name in ("realism", "mean") and not card.mean:
-            raise BadOption(f"--{name} is for methods that draw; {card.name} does not")
+        flag = f"--{name.replace('_', '-')}"
+        if name != "working_size" and not card.mean:
+            raise BadOption(f"{flag} is for methods that draw; {card.name} does not")
         try:
             recipe = msgspec.structs.replace(recipe, **{name: value})
         except ValueError as error:
-            raise BadOption(f"--{name.replace('_', '-')} {value}: {error}") from error
-    if recipe.mean and recipe.realism is None:
-        raise BadOption("--mean is of weights that draw; say their --realism too")
+            raise BadOption(f"{flag} {value}: {error}") from error
+    for name in ("mean", "from_mean"):
+        if getattr(recipe, name) and recipe.realism is None:
+            raise BadOption(f"--{name.replace('_', '-')} is of weights that draw; say their --realism too")
     return recipe
