@@ -78,7 +78,9 @@ def methods(options: argparse.Namespace) -> dict[str, Restoration]:
         "ddpm, 1 evaluation": diffusion("ddpm", 1),
         f"ddpm, {several}": diffusion("ddpm", options.steps),
         "dip": Restoration("dip", "denoise", options=alone, device="cpu"),
-        f"naive, {options.naive_steps} evaluations": diffusion("ddpm-dip", options.naive_steps, prior="naive", **fit),
+        f"naive, {options.naive_steps} evaluation{'s' * (options.naive_steps > 1)}": diffusion(
+            "ddpm-dip", options.naive_steps, prior="naive", **fit
+        ),
         "start, 1 evaluation": diffusion("ddpm-dip", 1, **fit),
         f"start, {several}": diffusion("ddpm-dip", options.steps, **fit),
         f"start, half the noise, {several}": diffusion("ddpm-dip", options.steps, renoise=0.5, **fit),
