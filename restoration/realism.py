@@ -151,7 +151,10 @@ def mean_of(folder: Folder | None, recipe: Recipe, task: str, *, offline: bool =
     bundled = next((one for one in registry().cards(WeightsCard) if one.name == name), None)
     if folder is not None and name is not None and name.startswith("."):
         name = str(folder.path / name)
-    found = folders.bundled(bundled) if bundled else folders.resolve(name, card.mean, task, offline=offline)
+    if bundled is not None:
+        found: Folder | None = folders.permitted(folders.bundled(bundled))
+    else:
+        found = folders.resolve(name, card.mean, task, offline=offline)
     if found is None:
         raise BadWeights(f"{card.mean}, the mean of what {card.name} draws, has no weights; name some as `mean`")
     if (other := found.recipe().task.name) != task:

@@ -37,7 +37,7 @@ FILES = (CONFIG, MODEL, CARD)
 """The files of a folder of weights: the recipe, the tensors and the model card."""
 MOST_TENSORS = 10_000
 """Tensors that a network may have; the largest of all have a few thousand."""
-SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pkl", ".onnx", ".json")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pkl", ".h5", ".onnx", ".json")
 """Names that end so are those of files, not of repositories."""
 
 
@@ -104,8 +104,12 @@ def resolve(name: str | None, method: str, task: str, *, offline: bool = False) 
     """
     terms = current_terms()
     folder = _find(name if name is None else terms.pinned(name), method, task, offline)
-    if folder is not None:
-        terms.check(folder.origin, folder.stated_license, folder.files())
+    return folder and permitted(folder)
+
+
+def permitted(folder: Folder) -> Folder:
+    """Return a folder if its weights fulfil the terms that hold, see `restoration.hub.terms`. Raises `BadWeights`."""
+    current_terms().check(folder.origin, folder.stated_license, folder.files())
     return folder
 
 

@@ -65,6 +65,7 @@ class Hub:
         self.objects: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.agents: list[str] = []
+        self.ranges: list[str] = []
         self.tokens: list[tuple[str, str | None]] = []
         self.how = ""
         self.url = ""
@@ -218,7 +219,9 @@ class Answer(http.server.BaseHTTPRequestHandler):
             return
         headers: dict[str, Any] = {"ETag": f'"{etag}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
         begin = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").partition("-")[0])
-        cut = len(data) // 2 if large and how in ("cut", "cut once") and not begin else -1
+        if self.headers.get("Range"):
+            self.hub.ranges.append(self.headers["Range"])
+        cut = len(data) // 2 if large and how in ("cut", "cut once", "halt") and not begin else -1
         if begin and how != "cut":
             ranged = {"Content-Range": f"bytes {begin}-{len(data) - 1}/{len(data)}"}
             self.tell(206, data[begin:], {**headers, **ranged})
@@ -226,6 +229,9 @@ class Answer(http.server.BaseHTTPRequestHandler):
             self.tell(200, data, headers, cut=len(data) // 2)
         else:
             self.tell(200, data, {**headers, **({"Content-Length": length} if length else {})}, cut=cut)
+            if how == "halt" and cut >= 0 and self.command == "GET":
+                self.wfile.flush()
+                self.rfile.read(1)  # until the other side is gone
 
     def trickle(self, data: bytes, etag: str, commit: str) -> None:
         """Send a byte now and then."""

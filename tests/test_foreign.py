@@ -87,7 +87,7 @@ def test_the_network_is_found_in_whatever_dicts_it_lies(
     assert all(torch.equal(found[name], state[name]) for name in state)
 
 
-@pytest.mark.parametrize("name", ["net.ckpt", pytest.param("old.pth", marks=pytest.mark.slow), "net.safetensors"])
+@pytest.mark.parametrize("name", ["net.h5", pytest.param("old.pth", marks=pytest.mark.slow), "net.safetensors"])
 def test_every_kind_of_file_gives_the_picture_of_its_network(
     name: str, state: dict[str, torch.Tensor], tmp_path: Path, hazy: Path
 ) -> None:

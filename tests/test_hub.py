@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import socket
 import time
+from pathlib import Path
 
 import pytest
+from forking import start
 from hub import TOKEN, hub
 
 from restoration.errors import BadWeights
 from restoration.hub import Repository, Unreachable, is_repository
 from restoration.hub.trouble import within
+from restoration.images.parts import Part, part_name
 
 COMMIT = "0123456789" * 4
 NAME = "someone/small"
@@ -94,6 +98,60 @@ def test_a_download_that_was_cut_goes_on_where_it_was(restore, served, weights, 
     assert "was damaged, and is removed from the cache" in again.stderr
     assert blob.read_bytes() == (weights / "model.safetensors").read_bytes()
     assert blob.resolve().name == hashlib.sha256(blob.read_bytes()).hexdigest()
+
+
+def half_pulled(served, home, end):
+    """Pull until half of the tensors are there, end the process by a signal, and return what it left of them."""
+    hub, _ = served
+    hub.how = "halt"
+    process = start("-m", "restoration", "weights", "pull", NAME, env=hub.env(home))
+    half, left = len(hub.repos[NAME].commits[served[1]]["model.safetensors"]) // 2, []
+    until = time.monotonic() + 60
+    while not any(path.stat().st_size == half for path in left) and time.monotonic() < until:
+        time.sleep(0.02)
+        left = list((home / "hub").rglob("*.part"))
+    process.send_signal(end)
+    process.communicate(timeout=60)
+    hub.how = ""
+    hub.asked.clear()
+    return left[0], half
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_a_pull_that_was_killed_goes_on_where_it_was(restore, served, weights, tmp_path, end):
+    left, half = half_pulled(served, tmp_path, end)
+    assert left.stat().st_size == half
+    done = restore("weights", "pull", NAME, env=served[0].env(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert served[0].ranges == [f"bytes={half}-"], "the server was to send the rest only"
+    assert served[0].requests("GET", "model.safetensors") == [f"GET /{NAME}/resolve/{served[1]}/model.safetensors"]
+    model = Path(done.stdout.strip()) / "model.safetensors"
+    assert model.read_bytes() == (weights / "model.safetensors").read_bytes()
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_what_a_killed_pull_left_is_fetched_anew_where_it_does_not_fit(restore, served, weights, tmp_path):
+    left, half = half_pulled(served, tmp_path, signal.SIGKILL)
+    left.write_bytes(b"?" * half)
+    done = restore("weights", "pull", NAME, env=served[0].env(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert (Path(done.stdout.strip()) / "model.safetensors").read_bytes() == (
+        weights / "model.safetensors"
+    ).read_bytes()
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_what_another_process_fetches_at_the_moment_is_left_to_it(restore, served, weights, tmp_path):
+    sha256 = hashlib.sha256((weights / "model.safetensors").read_bytes()).hexdigest()
+    blobs = tmp_path / "hub/models--someone--small/blobs"
+    blobs.mkdir(parents=True)
+    other = Part(blobs / sha256, resumed=part_name(sha256))
+    other.write(b"?")
+    done = restore("weights", "pull", NAME, env=served[0].env(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert served[0].ranges == []
+    assert other.part.read_bytes() == b"?"
+    other.discard()
 
 
 def test_large_files_come_from_another_host_which_is_not_shown_the_token(restore, served, tmp_path):

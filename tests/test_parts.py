@@ -10,7 +10,7 @@ from forking import start
 
 from restoration.errors import RestorationError
 from restoration.images import write_bytes
-from restoration.images.parts import PART, Part, clear_parts
+from restoration.images.parts import PART, Part, clear_parts, part_name
 
 
 def test_a_file_has_its_name_once_it_is_whole(tmp_path):
@@ -106,3 +106,43 @@ def test_what_a_killed_process_left_is_cleared_and_what_a_running_one_writes_sta
     assert clear_parts(folder) == 1
     assert os.listdir(folder) == [".restore-mine.part"]
     assert clear_parts(folder / "no folder") == 0
+
+
+def test_what_was_left_is_gone_on_with_under_its_name_alone(tmp_path):
+    name = part_name("the hash of it")
+    assert PART.fullmatch(name) and name != part_name("another")
+    (tmp_path / name).write_bytes(b"half")
+    (tmp_path / part_name("another")).write_bytes(b"lost")
+    assert clear_parts(tmp_path, name) == 1
+    with Part(tmp_path / "a.txt", resumed=name) as part:
+        assert part.size == 4
+        part.write(b" and half")
+    assert os.listdir(tmp_path) == ["a.txt"]
+    assert (tmp_path / "a.txt").read_bytes() == b"half and half"
+
+
+def test_ctrl_c_leaves_what_can_be_gone_on_with_and_no_other_failure_does(tmp_path):
+    def end(error, name):
+        with Part(tmp_path / "a.txt", resumed=name) as part:
+            part.write(b"half")
+            raise error
+
+    name = part_name("it")
+    for error, resumed, left in (
+        (ValueError, name, []),
+        (KeyboardInterrupt, "", []),
+        (KeyboardInterrupt, name, [name]),
+    ):
+        with pytest.raises(error):
+            end(error, resumed)
+        assert os.listdir(tmp_path) == left
+
+
+def test_a_link_in_the_place_of_what_was_left_is_not_followed(tmp_path):
+    (tmp_path / "mine.txt").write_bytes(b"mine")
+    name = part_name("it")
+    os.symlink("mine.txt", tmp_path / name)
+    with Part(tmp_path / "a.txt", resumed=name) as part:
+        part.write(b"new")
+    assert (tmp_path / "mine.txt").read_bytes() == b"mine"
+    assert (tmp_path / "a.txt").read_bytes() == b"new"

@@ -168,3 +168,22 @@ def test_a_set_is_verified_against_its_recipe_its_cache_and_the_hub(restore, pro
     (project / "own/model.safetensors").write_bytes((weights / "model.safetensors").read_bytes()[:-4])
     broken = restore("weights", "verify", "own", cwd=project)
     assert (broken.returncode, broken.stdout) == (1, "")
+
+
+@pytest.mark.parametrize("mean", ["regression/derain", "./mean"])
+def test_the_mean_that_a_recipe_names_must_be_in_the_lock_too(restore, project, mean):
+    recipe = json.loads((project / "own" / "config.json").read_text()) | {"realism": 0.5, "mean": mean}
+    (project / "own" / "config.json").write_text(json.dumps(recipe))
+    if mean == "./mean":
+        shutil.copytree(resolve("regression/derain", "", "").path, project / "own" / "mean")
+    assert restore("weights", "lock", "own", cwd=project).returncode == 0
+    done = run(restore, project, "--weights", "own", "--locked")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    where = mean if mean == "regression/derain" else "own/mean"
+    assert f"weights {where} are not in restoration.lock" in done.stderr
+    assert not (project / "small.restored.png").exists()
+    assert restore("weights", "lock", where, cwd=project).returncode == 0
+    assert run(restore, project, "--weights", "own", "--locked").returncode == 0
+    (project / "restoration.lock").unlink()
+    assert restore("weights", "lock", "regression/derain", cwd=project).returncode == 0
+    assert "weights own are not in restoration.lock" in run(restore, project, "--weights", "own", "--locked").stderr

@@ -15,8 +15,8 @@ from restoration.errors import BadWeights, one_line, plain
 if TYPE_CHECKING:
     from torch import Tensor
 
-PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl", ".pickle", ".pth.tar", ".tar")
-"""What the names of files of PyTorch end with."""
+PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl", ".pickle", ".pth.tar", ".tar", ".h5")
+"""What the names of files of PyTorch end with; `.h5` are those of DeblurGAN-v2."""
 LONGEST = 600
 """Seconds that a pickle may take to be read."""
 

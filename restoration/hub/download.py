@@ -79,11 +79,14 @@ class Digest:
 
 
 class Incoming:
-    """The bytes of a file as they come: written to a part, counted and digested."""
+    """The bytes of a file as they come: written to a part, counted and digested; some of them may be there already."""
 
     def __init__(self, part: Part, facts: Facts) -> None:
         self.part, self.facts = part, facts
-        self.begin()
+        if part.size > facts.size:
+            part.cut(0)
+        self.digest = _digest(part.part, facts)
+        self._since = (time.monotonic(), part.size)
 
     @property
     def size(self) -> int:
@@ -111,11 +114,16 @@ def named_by(path: Path, facts: Facts) -> bool:
     """Return whether a file is what the Hub says: its size, and its hash if the ETag is one."""
     if path.stat().st_size != facts.size:
         return False
+    return _digest(path, facts).found == facts.etag
+
+
+def _digest(path: Path, facts: Facts) -> Digest:
+    """Return the digest of a file."""
     digest = Digest(facts.etag, facts.size)
     with open(path, "rb") as file:
         while piece := file.read(PIECE):
             digest.add(piece)
-    return digest.found == facts.etag
+    return digest
 
 
 def is_whole(path: Path) -> bool:
@@ -139,29 +147,42 @@ class Download:
     about: Mapping[str, Any]
 
     def to(self, blob: Path, deadline: float) -> None:
-        """Fetch the bytes into a file, in a few tries. Raises `BadWeights` or `Unreachable`."""
-        from restoration.images.parts import Part, clear_parts
+        """Fetch the bytes into a file, in a few tries. Raises `BadWeights` or `Unreachable`.
 
-        clear_parts(blob.parent)
+        What a killed process has fetched of them is not fetched again, if their hash is known to tell whether it fits.
+        """
+        from restoration.images.parts import Part, clear_parts, part_name
+
+        etag = self.facts.etag
+        resumed = part_name(etag) if SHA256.fullmatch(etag) or SHA1.fullmatch(etag) else ""
+        clear_parts(blob.parent, resumed)
         free = shutil.disk_usage(blob.parent).free
         if self.facts.size > free:
             needed = f"{self.file} of {self.repository} has {self.facts.size / 1e9:.1f} GB"
             raise BadWeights(f"{needed}, and {blob.parent} {free / 1e9:.1f}")
-        with Part(blob) as part:
+        with Part(blob, resumed=resumed) as part:
             incoming = Incoming(part, self.facts)
-            for rest in reversed(range(TRIES)):
-                try:
-                    self._receive(incoming, deadline)
-                    break
-                except Broken as error:
-                    if not rest:
-                        raise Unreachable(f"{self.file} of {self.repository} did not come whole: {error}") from error
-            digest = incoming.digest
-            if digest.found != self.facts.etag:
+            there = incoming.size
+            self._complete(incoming, deadline)
+            if there and incoming.digest.found != etag:  # what was left there was not what it seemed
+                incoming.begin()
+                self._complete(incoming, deadline)
+            if incoming.digest.found != etag:
+                found = f"its {incoming.digest.kind} is {incoming.digest.found}, not {etag} as the Hub says"
                 raise BadWeights(
-                    f"{self.file} of {self.repository} came damaged, and nothing of it is kept: its {digest.kind} is "
-                    f"{digest.found}, not {self.facts.etag} as the Hub says; try again, or from another network"
+                    f"{self.file} of {self.repository} came damaged, and nothing of it is kept: {found}; try again, "
+                    "or from another network"
                 )
+
+    def _complete(self, incoming: Incoming, deadline: float) -> None:
+        """Receive what is missing, in a few tries. Raises as `to`."""
+        for rest in reversed(range(TRIES if incoming.size < self.facts.size else 0)):
+            try:
+                self._receive(incoming, deadline)
+                break
+            except Broken as error:
+                if not rest:
+                    raise Unreachable(f"{self.file} of {self.repository} did not come whole: {error}") from error
 
     def _receive(self, incoming: Incoming, deadline: float) -> None:
         """Receive what is missing. Raises `Broken`, and the rest as `to`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import secrets
@@ -31,15 +32,25 @@ class Part:
     what the system says of another file: this one gets its permissions and, with `keep_time`, its times. As a context
     manager it finishes, or discards itself after an exception. All methods raise `RestorationError` with the reason
     of the system.
+
+    With `resumed`, a name of `part_name`, what a killed process has written under that name is there already, and
+    Ctrl-C leaves it for the next; another process that is writing it at the moment is left alone.
     """
 
     def __init__(
-        self, path: Path, *, overwrite: bool = True, like: os.stat_result | None = None, keep_time: bool = False
+        self,
+        path: Path,
+        *,
+        overwrite: bool = True,
+        like: os.stat_result | None = None,
+        keep_time: bool = False,
+        resumed: str = "",
     ) -> None:
         self.path, self.overwrite, self.keep_time = path, overwrite, keep_time
-        self.like = like
+        self.like, self.resumed = like, resumed
+        mode = 0o666 if like is None else stat.S_IMODE(like.st_mode) & 0o777
         try:
-            self.part, self.number = _opened(path.parent, 0o666 if like is None else stat.S_IMODE(like.st_mode) & 0o777)
+            self.part, self.number = (resumed and _resumed(path.parent / resumed, mode)) or _opened(path.parent, mode)
         except OSError as error:
             raise self._cannot(error) from error
 
@@ -71,8 +82,7 @@ class Part:
                 if self.keep_time:
                     os.utime(self.part, ns=(self.like.st_atime_ns, self.like.st_mtime_ns))
             if sys.platform == "win32":  # an open file cannot be renamed there, nor be cleared by another process
-                os.close(self.number)
-                self.number = -1
+                self._close()
             self._named()
         except OSError as error:
             raise self._cannot(error) from error
@@ -83,9 +93,7 @@ class Part:
         """Remove what was written, if it has no name yet."""
         with suppress(OSError):
             self.part.unlink()
-        if self.number >= 0:
-            os.close(self.number)
-            self.number = -1
+        self._close()
 
     def __enter__(self) -> Part:
         return self
@@ -93,8 +101,15 @@ class Part:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if kind is None:
             self.finish()
+        elif self.resumed and kind is KeyboardInterrupt:
+            self._close()
         else:
             self.discard()
+
+    def _close(self) -> None:
+        if self.number >= 0:
+            os.close(self.number)
+            self.number = -1
 
     def _named(self) -> None:
         if self.overwrite:
@@ -117,14 +132,19 @@ class Part:
         return RestorationError(f"cannot write {self.path}: {error.strerror or error}")
 
 
-def clear_parts(folder: Path) -> int:
-    """Remove from a folder what killed processes left there; return how many files.
+def part_name(contents: str) -> str:
+    """Return what a file is called before it is whole whose contents have a name: for `Part(resumed=...)`."""
+    return f".restore-{hashlib.sha256(contents.encode()).hexdigest()[:8]}.part"
+
+
+def clear_parts(folder: Path, but: str = "") -> int:
+    """Remove from a folder what killed processes left there, but for one name; return how many files.
 
     What a running process is writing is locked, and stays.
     """
     found = []
     with suppress(OSError), os.scandir(folder) as entries:
-        found = [entry.path for entry in entries if PART.fullmatch(entry.name)]
+        found = [entry.path for entry in entries if PART.fullmatch(entry.name) and entry.name != but]
     return sum(_cleared(path) for path in found)
 
 
@@ -137,6 +157,23 @@ def _opened(folder: Path, mode: int) -> tuple[Path, int]:
         if os.path.lexists(part):
             return part, number
         os.close(number)  # another process took it for a leftover before it was locked
+
+
+def _resumed(part: Path, mode: int) -> tuple[Path, int] | None:
+    """Open a file that may be there already, at its end, and lock it; None if another process has it."""
+    if sys.platform == "win32":  # nobody can tell there whether another process has it
+        return None
+    try:
+        number = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, mode | stat.S_IWUSR)
+    except OSError:
+        return None
+    with suppress(OSError):
+        mine = _lock(number, wait=False) and os.path.samestat(os.fstat(number), os.lstat(part))
+        if mine and stat.S_ISREG(os.fstat(number).st_mode):
+            os.lseek(number, 0, os.SEEK_END)
+            return part, number
+    os.close(number)
+    return None
 
 
 def _cleared(path: str) -> bool:

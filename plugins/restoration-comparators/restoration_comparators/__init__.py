@@ -13,10 +13,10 @@ def register_layouts() -> Iterable[LayoutCard]:
     yield LayoutCard(
         name="comparators",
         factory="restoration_comparators.layout:ComparatorsLayout",
-        summary="files of PReNet, AOD-Net, DnCNN, FFDNet, EDSR, CARN, RFDN and SAFMN (NTIRE 2023), by their authors",
+        summary="files of PReNet, AOD-Net, DnCNN, FFDNet, EDSR, CARN, RFDN, SAFMN, DeblurGAN, DeepDeblur and DBGAN",
         parts={
             "method": ("regression", "denoising-ode"),
-            "task": ("sr", "denoise", "derain", "dehaze"),
+            "task": ("sr", "denoise", "derain", "dehaze", "deblur"),
             "network": ("dncnn",),
             "schedule": ("noise-level",),
             "objective": ("clean-matching",),
@@ -54,7 +54,35 @@ def register_networks() -> Iterable[NetworkCard]:
         bytes_per_pixel=300,
         reach=26,
     )
+    yield from _deblurring()
     yield from _enlarging()
+
+
+def _deblurring() -> Iterable[NetworkCard]:
+    yield NetworkCard(
+        name="deblurgan",
+        factory="restoration_comparators.deblurgan:DeblurGAN",
+        summary="DeblurGAN's generator: nine residual blocks at a quarter of the size; 11 million parameters",
+        source="Kupyn et al. 2018, arXiv:1711.07064",
+        bytes_per_pixel=1500,
+        tiles=False,
+    )
+    yield NetworkCard(
+        name="deepdeblur",
+        factory="restoration_comparators.deepdeblur:DeepDeblur",
+        summary="DeepDeblur: chains of residual blocks for three sizes of the picture; 12 million parameters",
+        source="Nah et al. 2017, arXiv:1612.02177",
+        bytes_per_pixel=1500,
+        reach=600,
+    )
+    yield NetworkCard(
+        name="dbgan",
+        factory="restoration_comparators.dbgan:DBGAN",
+        summary="DBGAN's deblurring generator: sixteen blocks of dense blocks at full size; 12 million parameters",
+        source="Zhang et al. 2020, arXiv:2004.01860",
+        bytes_per_pixel=2500,
+        reach=244,
+    )
 
 
 def _enlarging() -> Iterable[NetworkCard]:

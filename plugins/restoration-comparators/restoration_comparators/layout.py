@@ -10,8 +10,12 @@ import torch
 
 from restoration import Converted, Part
 from restoration.layouts import without_prefix
+from restoration_comparators.blurred import dbgan, deblurgan, deepdeblur
 from restoration_comparators.carn import CARN
 from restoration_comparators.chains import dncnn, ffdnet
+from restoration_comparators.dbgan import DBGAN
+from restoration_comparators.deblurgan import DeblurGAN
+from restoration_comparators.deepdeblur import DeepDeblur
 from restoration_comparators.edsr import EDSR
 from restoration_comparators.haze import AODNet
 from restoration_comparators.noise import FFDNet
@@ -31,7 +35,7 @@ class ComparatorsLayout:
     def convert(self, tensors: Tensors) -> Converted | None:
         """Return the network of a file."""
         state = without_prefix(tensors, "module.")
-        found = (one(state) for one in (prenet, aod_net, edsr, carn, rfdn, safmn, dncnn, ffdnet))
+        found = (one(state) for one in KNOWN)
         return next((one for one in found if one is not None), None)
 
     def names(self) -> Mapping[str, Collection[str]]:
@@ -49,7 +53,11 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "RFDN": RFDN,
     "SAFMN of NTIRE 2023": SAFMN,
     "FFDNet": FFDNet,
+    "DeblurGAN": DeblurGAN,
+    "DeepDeblur": DeepDeblur,
+    "DBGAN": DBGAN,
 }
+"""What errors about files that nearly fit compare with."""
 
 
 def prenet(state: Tensors) -> Converted | None:
@@ -168,3 +176,19 @@ def _count(state: Tensors, pattern: str) -> int:
 def _unlike(options: dict[str, Any], **usual: Any) -> dict[str, Any]:
     """Return the options that are other than usual."""
     return {name: value for name, value in options.items() if name not in usual or usual[name] != value}
+
+
+KNOWN: tuple[Callable[[Tensors], Converted | None], ...] = (
+    prenet,
+    aod_net,
+    edsr,
+    carn,
+    rfdn,
+    safmn,
+    deblurgan,
+    deepdeblur,
+    dbgan,
+    dncnn,
+    ffdnet,
+)
+"""Each returns the network of a file if it is its own."""

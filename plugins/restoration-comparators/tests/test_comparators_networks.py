@@ -39,3 +39,15 @@ class TestRFDN(NetworkContract):
 
 class TestSAFMN(NetworkContract):
     name, options = "safmn-ntire", {"width": 8, "blocks": 2, "scale": 2}
+
+
+class TestDeblurGAN(NetworkContract):
+    name, options = "deblurgan", {"width": 4, "blocks": 2}
+
+
+class TestDeepDeblur(NetworkContract):
+    name, options = "deepdeblur", {"width": 4, "blocks": 2, "kernel": 3, "scales": 2}
+
+
+class TestDBGAN(NetworkContract):
+    name, options = "dbgan", {"width": 4, "blocks": 2}

@@ -30,8 +30,8 @@ from restoration.registry.cards import LayoutCard, TaskCard
 def convert(file: Path, out: Path, task: str | None, overwrite: bool, as_json: bool) -> None:
     """Make a folder of weights of the file of a published network: config.json, model.safetensors and README.md.
 
-    FILE is of PyTorch (.pth, .pt, .ckpt, .bin) or .safetensors; `restore weights layouts` lists what is recognised. No
-    code of it runs. `restore run --weights FILE` does the same in passing, and keeps the folder in the cache.
+    FILE is of PyTorch (.pth, .pt, .ckpt, .bin, .h5) or .safetensors; `restore weights layouts` lists what is known.
+    No code of it runs. `restore run --weights FILE` does the same in passing, and keeps the folder in the cache.
     """
     if out.is_dir() and any(out.iterdir()) and not overwrite:
         raise click.UsageError(f"{out} is there and not empty; use --overwrite, or another folder")

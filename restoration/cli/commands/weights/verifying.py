@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from restoration.cli.options import names as names_of
 from restoration.console import debug_option, echo_json, json_option, quiet_option, say
 from restoration.errors import RestorationError
 from restoration.hub.lock import Lock, hashes
+from restoration.registry import registry
 from restoration.registry.cards import WeightsCard
 from restoration.weights import Folder
 
@@ -27,9 +29,9 @@ from restoration.weights import Folder
 def verify(names: tuple[str, ...], lock_file: Path, offline: bool, as_json: bool, quiet: bool) -> int:
     """Verify weights: folders, names from `restore weights list`, or owner/name[@revision]; the exit code says it.
 
-    Their files must be what the Hub or its cache names them by, the tensors those of the network of the recipe, all
-    numbers finite, and all of it that of restoration.lock, if it names them. Without a name, the sets of the lock are
-    verified. The SHA-256 of each file is printed.
+    Their files must be what the Hub or its cache names them by, or what the wheel recorded that brought them, the
+    tensors those of the network of the recipe, all numbers finite, and all of it that of restoration.lock, if it names
+    them. Without a name, the sets of the lock are verified. The SHA-256 of each file is printed.
     """
     lock = Lock.read(lock_file) if lock_file.exists() else None
     if not names and lock is None:
@@ -59,6 +61,8 @@ def _verified(name: str, lock: Lock | None, *, named: bool, offline: bool) -> di
     if lock is not None and (not named or any(one.stands_for(name) for one in lock.sets)):
         locked = lock.find(name)
     folder = folder_of(locked.origin if locked else name, offline=offline)
+    if (installed := check_record(folder)) is not None:
+        checked.append(f"its files are those that {installed} was installed with")
     check_network(folder)
     if is_on_hub(name):
         checked.append("its files are what the cache calls them")
@@ -80,6 +84,29 @@ def check_network(folder: Folder) -> None:
     network = build_parts(recipe).network
     if network is not None:
         load(folder, network.network, recipe)
+
+
+def check_record(folder: Folder) -> str | None:
+    """Compare files that a plugin brought with those of the wheel that it was installed from.
+
+    Returns the distribution and its version, or None where no wheel recorded them. Raises `RestorationError`.
+    """
+    from restoration.registry.records import recorded_hashes
+
+    card = next((one for one in registry().cards(WeightsCard) if one.name == folder.origin), None)
+    if card is None:
+        return None
+    plugin = registry().owner(card)
+    recorded = recorded_hashes(plugin.distribution)
+    paths = {file: Path(os.path.realpath(path)) for file, path in folder.files().items()}
+    known = {file: path for file, path in paths.items() if path in recorded}
+    for file, found in hashes(known).items():
+        if found != recorded[known[file]]:
+            raise RestorationError(
+                f"{file} of {folder.origin} is not the one that {plugin.distribution} {plugin.version} was installed "
+                f"with; `pip install --force-reinstall {plugin.distribution}` puts that back"
+            )
+    return f"{plugin.distribution} {plugin.version}" if known else None
 
 
 def _compare(folder: Folder) -> None:
