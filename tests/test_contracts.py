@@ -87,6 +87,8 @@ HOW: dict[tuple[type[Card], str], dict[str, Any]] = {
     (MetricCard, "niqe"): {"compares": False},
     (NetworkCard, "dip-unet"): {"options": {"widths": [4, 8, 8]}},
     (NetworkCard, "resnet18"): {"options": {"width": 4}},
+    (NetworkCard, "unet-dense"): {"options": {"widths": [4, 6, 8], "encoder": [1, 1], "middle": 1, "decoder": [1, 1]}},
+    (NetworkCard, "sr-dense"): {"options": {"width": 6, "blocks": 2}},
     (NetworkCard, "prenet"): {"options": {"width": 4, "passes": 2}},
     (NetworkCard, "ffdnet"): {"options": {"width": 8, "depth": 3}},
     (NetworkCard, "edsr"): {"options": {"width": 8, "blocks": 2}},

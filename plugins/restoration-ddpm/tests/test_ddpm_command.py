@@ -14,6 +14,7 @@ from official_ddpm import diffusion
 from safetensors.torch import save_file
 
 from restoration import read
+from restoration.recipe import default_recipe
 from restoration.testing import CommandContract
 from restoration.weights import resolve
 
@@ -59,6 +60,13 @@ def test_channels_and_size_follow_from_the_pictures_and_the_loss_falls(weights: 
     assert recipe.training["turns"] == "none"
     losses = [json.loads(line)["loss"] for line in (weights / "log.jsonl").read_text().splitlines()]
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_a_recipe_that_saw_no_pictures_is_fitted_to_them_too(restore: Run, digits: Path, tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").write_text(default_recipe("ddpm", "denoise").to_json())
+    how = ("--recipe", tmp_path / "recipe.json", "--steps", 1, "--batch", 1, "--workers", 0, *TINY)
+    done = restore("train", "ddpm", "--data", digits, "--out", tmp_path / "out", *how)
+    assert "patches of 12x12, grey" in done.stderr, done.stderr
 
 
 def test_a_seed_draws_the_same_pictures_on_a_sheet_and_in_a_folder(restore: Run, weights: Path, tmp_path: Path) -> None:
