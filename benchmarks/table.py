@@ -21,6 +21,7 @@ from restoration import Restoration, read, write
 from restoration.engine.hardware import prepare
 from restoration.images.folders import pairs_in, pictures_in
 from restoration.operators import Resampling
+from restoration.picture import with_channels
 from restoration.registry import registry
 from restoration.registry.cards import WeightsCard
 from restoration.scoring.measures import choose
@@ -38,6 +39,7 @@ class Row:
     metric: str = "psnr"
     border: int = 0
     undamaged: bool = False
+    grey: bool = False
 
 
 ROWS = [
@@ -46,6 +48,10 @@ ROWS = [
     Row(name="CBSD68, sigma 15", task="denoise", folder="denoise/CBSD68", options={"sigma": 15.0}),
     Row(name="CBSD68, sigma 25", task="denoise", folder="denoise/CBSD68", options={"sigma": 25.0}),
     Row(name="CBSD68, sigma 50", task="denoise", folder="denoise/CBSD68", options={"sigma": 50.0}),
+    *(
+        Row(name=f"CBSD68 in grey, sigma {s}", task="denoise", folder="denoise/CBSD68", options={"sigma": s}, grey=True)
+        for s in (15.0, 25.0, 50.0)
+    ),
     Row(
         name="CBSD68, sigma 50 in files",
         task="denoise",
@@ -78,6 +84,11 @@ def prepared(row: Row, data: Path, out: Path) -> tuple[Path, dict[str, Any]]:
             (out / part).mkdir()
             for one in pictures_in(folder):
                 (out / part / one.name).symlink_to(one.resolve())
+        return out, options
+    if row.grey:
+        for one in pictures_in(folder):
+            picture = read(one)
+            write(picture.with_pixels(with_channels(picture.pixels, 1)), out / f"{one.stem}.png")
         return out, options
     if row.task == "sr":
         for one in pictures_in(folder / "HR"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -73,7 +74,7 @@ class Denoising(IRSDE):
     There is an evaluation for each step of the schedule from there on, but at most `steps`. Unknown noise is estimated
     from the picture; noise that is stronger than that of the path starts at its end. If a map of the noise is known,
     the picture is sampled from up to four of its levels, and each pixel is interpolated between the two next to its
-    own.
+    own. Noise of a grey picture is the same in all channels, which no state of the path is: it gets what it lacks.
     """
 
     schedule: DenoisingSDE | NoiseLevel
@@ -102,10 +103,26 @@ class Denoising(IRSDE):
 
     def _sampled(self, y: Tensor, sigma: float, rng: Generator) -> Iterator[Tensor]:
         """Yield the clean estimates of a picture `b c h w` with noise of one strength."""
+        noise = drawing(y, rng)
+        grey = y.shape[1] == 3 and torch.equal(y, y[:, :1].expand_as(y))
         start = self.schedule.time_of(max(sigma, LEAST))
+        if grey:
+            sigma = min(math.sqrt(3) * sigma, float(self.schedule.at(torch.ones(1, dtype=torch.float64))[2]))
+            y, start = coloured(y, sigma, noise), self.schedule.time_of(max(sigma, LEAST))
         steps = min(self.steps, round(start * self.schedule.T))
         times = start * torch.linspace(1, 0, steps + 1, dtype=torch.float64)
-        yield from self._walk(y, y, times, drawing(y, rng), self.network)
+        for estimate in self._walk(y, y, times, noise, self.network):
+            yield estimate.mean(dim=1, keepdim=True).expand_as(estimate) if grey else estimate
+
+
+def coloured(y: Tensor, sigma: float, noise: Callable[[], Tensor]) -> Tensor:
+    """Add what grey noise lacks to be noise `sigma` that differs from channel to channel, as it is on the path.
+
+    The mean of three independent channels has a third of the variance of each, so a grey picture, `b 3 h w`, whose
+    noise is `sigma / √3` lacks the other two thirds: noise whose channels have the sum 0.
+    """
+    other = noise()
+    return y + sigma * (other - other.mean(dim=1, keepdim=True))
 
 
 def _thinned(sigma: Tensor) -> Tensor:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from restoration_ir_sde.objectives import CleanMatching
-from restoration_ir_sde.restorers import IRSDE, Denoising
+from restoration_ir_sde.restorers import IRSDE, Denoising, coloured
 from restoration_ir_sde.schedules import DenoisingSDE, MeanReverting
 from torch import Generator, Tensor
 
-from restoration import Observation, Restorer, Sampler, psnr
+from restoration import Observation, Restoration, Restorer, Sampler, psnr, read
 from restoration.sampling import EulerODE, EulerSDE, ddim, dpmpp_2m, dpmpp_2m_sde, posterior
 
 SAMPLERS: list[Sampler] = [dpmpp_2m(), dpmpp_2m_sde(), ddim(), posterior(), EulerSDE(), EulerODE()]
@@ -159,3 +161,24 @@ def test_overwhelming_noise_is_an_error() -> None:
     y = torch.zeros(1, 3, 4, 4)
     with pytest.raises(ValueError, match="sigma is 80/255"):
         next(denoising()[0](Observation(y=y, sigma=80 / 255), Generator()))
+
+
+def test_noise_of_a_grey_picture_gets_what_it_lacks_to_be_a_state_of_the_path() -> None:
+    rng = torch.Generator().manual_seed(0)
+    grey = torch.randn(1, 1, 200, 200, generator=rng).expand(-1, 3, -1, -1) * 0.1
+    noise = coloured(grey, 0.1 * math.sqrt(3), lambda: torch.randn(1, 3, 200, 200, generator=rng))
+    covariance = torch.cov(noise.flatten(2)[0])
+    torch.testing.assert_close(covariance, 0.03 * torch.eye(3), rtol=0, atol=5e-4)
+    torch.testing.assert_close(noise.mean(dim=1), grey[:, 0])
+
+
+@pytest.mark.parametrize("how", [{}, {"sampler": "posterior"}])
+def test_grey_photographs_are_denoised_as_coloured_ones_are(how: dict[str, str]) -> None:
+    clean = read(Path(__file__).parents[3] / "examples" / "derain" / "clean" / "hopper.png").pixels[..., :96, :96]
+    clean = clean.mean(dim=1, keepdim=True)
+    noisy = clean + 25 / 255 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
+    restoration = Restoration("denoising-ode", "denoise", steps=3, realism=1.0, **how)
+    for y in (noisy, noisy.expand(-1, 3, -1, -1)):
+        result = restoration(Observation(y=y, sigma=25 / 255)).picture.pixels
+        assert psnr(result, clean.expand_as(result)) > psnr(noisy.clamp(0, 1), clean) + 6
+        assert torch.equal(result, result[:, :1].expand_as(result))
