@@ -24,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from restoration.engine.adapter import Adapted
 from restoration.hub.header import completed, scores
+from restoration.realism import choose
 from restoration.recipe import Part, Recipe, build_parts
 from restoration.registry import registry
 from restoration.registry.cards import NetworkCard, RestorerCard, WeightsCard
@@ -122,11 +123,19 @@ def overview() -> Iterator[str]:
         yield f"| {' | '.join(cells)} | {folder.stated_license() or 'not stated'} |"
 
 
+def is_usual(card: WeightsCard) -> bool:
+    """Return whether the method takes a set for its task where none is named, and no realism."""
+    if not card.default:
+        return False
+    folder = choose(card.method, card.task).folder
+    return folder is not None and folder.origin == card.name
+
+
 def section(card: WeightsCard, folder: Folder) -> Iterator[str]:
     """Yield what there is to tell of one set."""
     text, recipe = folder.card(), folder.recipe()
     yield f"### {card.name}\n"
-    named = "" if card.default else f" --weights {card.name}"
+    named = "" if is_usual(card) else f" --weights {card.name}"
     also = f" The same as {', '.join(f'`{name}`' for name in others(card, folder))}." if others(card, folder) else ""
     yield f"{card.summary[:1].upper()}{card.summary[1:]}.{also}\n"
     yield f"`restore run -m {card.method} -t {card.task}{named} picture.png`\n"

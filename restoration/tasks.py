@@ -88,10 +88,13 @@ def told_by(name: str, options: Mapping[str, Any]) -> dict[str, str]:
     return {option.name: option.tells for option in asks if option.tells and option.name in options}
 
 
-def check_described(name: str, options: Mapping[str, Any], method: str | None = None) -> None:
+def check_described(
+    name: str, options: Mapping[str, Any], method: str | None = None, *, consistent: bool = False
+) -> None:
     """Raise `BadOption` for an option that would change nothing where a picture is restored, not degraded.
 
-    Those are options that only shape what a task draws and, for a `method`, those that it does not use.
+    Those are options that only shape what a task draws and, for a `method`, those that it does not use. A result that
+    is to be `consistent` uses the operator, whatever the method.
     """
     card = registry().card(TaskCard, name)
     asked = {option.name: option for option in card.asks}
@@ -101,7 +104,9 @@ def check_described(name: str, options: Mapping[str, Any], method: str | None = 
         if not (option.describes if option else card.linear and not describing):
             known = f"; what can be known of one is {', '.join(describing)}" if describing else ""
             raise BadOption(f"--{key} is about damage that task {name!r} draws, not about a given picture{known}")
-        if option is not None and method is not None and not used_by(method, name, key):
+        if option is None or method is None or (consistent and option.tells == "operator"):
+            continue
+        if not used_by(method, name, key):
             raise BadOption(f"method {method!r} does not use --{key}; {users(name, option)}")
 
 

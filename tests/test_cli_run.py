@@ -152,6 +152,7 @@ WRONG = {
     (*HOW, "--weights", "ir-sde/derainn"): "is not in the Hub's cache on this machine, and --offline was given",
     (*HOW, "--sampler", "dim"): "no sampler is named 'dim'; did you mean 'ddim'?",
     (*HOW, "--device", "cuda:77"): "device 'cuda:77' cannot be used here",
+    (*HOW, "--device", "gpu"): "device must be auto, cpu, cuda, cuda:1 or mps, not 'gpu'",
     (*HOW, "--precision", "fp8"): "precision must be auto, fp32, bf16, fp16, not 'fp8'",
     (*HOW, "--tile", "7"): "a side of at least 64 pixels",
     (*HOW, "--set", "stps=3"): "method 'ir-sde' has no option 'stps'; did you mean 'steps'?",

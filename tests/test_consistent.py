@@ -8,7 +8,7 @@ import pytest
 import torch
 from small import make_weights, picture
 
-from restoration import BadOption, Restoration, read, write
+from restoration import BadOption, Picture, Restoration, read, write
 from restoration.picture import round_to_levels
 
 HOPPER = Path(__file__).parent.parent / "examples" / "derain" / "clean" / "hopper.png"
@@ -45,3 +45,17 @@ def test_there_must_be_something_to_agree_with(restore, tmp_path) -> None:  # ty
     assert done.returncode == 0, done.stderr
     assert read(tmp_path / "small.restored.png").pixels.shape == (1, 3, 48, 64)
     assert restore("run", "small.png", "-m", "regression", "-t", "derain", "--consistent", cwd=tmp_path).returncode == 2
+
+
+def test_a_kernel_is_used_by_what_makes_results_consistent_whatever_the_method() -> None:
+    kernel = torch.ones(1, 5) / 5
+    plain = Restoration("regression", "deblur", task_options={"kernel": kernel})
+    with pytest.raises(BadOption, match="method 'regression' does not use --kernel"):
+        plain(picture())
+    consistent = Restoration("regression", "deblur", task_options={"kernel": kernel}, consistent=True, precision="fp32")
+    without = Restoration("regression", "deblur", precision="fp32")
+    operator = consistent.describe(picture()).operator
+    assert operator is not None
+    blurred = Picture(pixels=operator(0.25 + picture().pixels / 2))
+    far, near = (operator(one(blurred).picture.pixels) - blurred.pixels for one in (without, consistent))
+    assert near.square().mean() < far.square().mean() / 4

@@ -132,7 +132,7 @@ def run(
         from restoration.tasks import check_described, check_options
 
         check_options(task, task_options)
-        check_described(task, task_options, method)
+        check_described(task, task_options, method, consistent=how["consistent"])
     made.clear_leftovers()
     if not made.jobs:
         with Batch(made, as_json=as_json, quiet=quiet) as batch:
