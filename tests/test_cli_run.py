@@ -335,3 +335,9 @@ def test_an_answer_that_is_no_picture_is_named_with_its_method(restore, rainy, t
         "method 'careless' of the plugin careless gave" in done.stderr
         and not (tmp_path / "rainy.restored.png").exists()
     )
+
+
+def test_a_quality_that_changes_nothing_is_told(restore, weights, rainy):
+    how = ("run", rainy, *HOW, "--weights", weights, "--dry-run", "--jpeg-quality", 80)
+    assert "note: --jpeg-quality changes nothing here" in restore(*how).stderr
+    assert "note" not in restore(*how, "--format", "webp").stderr
