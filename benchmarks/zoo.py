@@ -24,7 +24,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from restoration.engine.adapter import Adapted
 from restoration.hub.header import completed, scores
-from restoration.realism import choose
 from restoration.recipe import Part, Recipe, build_parts
 from restoration.registry import registry
 from restoration.registry.cards import NetworkCard, RestorerCard, WeightsCard
@@ -107,6 +106,20 @@ def provenance(text: str) -> Iterator[str]:
         yield f"* {name}: {words}"
 
 
+def reached(text: str) -> Iterator[str]:
+    """Yield the table of what a card says its weights reach, where it has one of its own."""
+    part = re.search(r"^## What they reach\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    table = re.search(r"(?:^\|.*\n)+", part[1], re.MULTILINE) if part else None
+    yield f"{table[0]}" if table else "Its card has its figures.\n"
+
+
+def command(card: WeightsCard, recipe: Recipe) -> str:
+    """Return the command that uses a set."""
+    named = "" if card.default else f" --weights {card.name}"
+    asked = "" if card.realism is None or card.realism > 0 else f" --realism {recipe.realism}"
+    return f"restore run -m {card.method} -t {card.task}{named}{asked} picture.png"
+
+
 def overview() -> Iterator[str]:
     """Yield the table of all sets."""
     yield "| weights | for | network | parameters | MB | evaluations | thousand operations a pixel | licence |"
@@ -123,22 +136,13 @@ def overview() -> Iterator[str]:
         yield f"| {' | '.join(cells)} | {folder.stated_license() or 'not stated'} |"
 
 
-def is_usual(card: WeightsCard) -> bool:
-    """Return whether the method takes a set for its task where none is named, and no realism."""
-    if not card.default:
-        return False
-    folder = choose(card.method, card.task).folder
-    return folder is not None and folder.origin == card.name
-
-
 def section(card: WeightsCard, folder: Folder) -> Iterator[str]:
     """Yield what there is to tell of one set."""
     text, recipe = folder.card(), folder.recipe()
     yield f"### {card.name}\n"
-    named = "" if is_usual(card) else f" --weights {card.name}"
     also = f" The same as {', '.join(f'`{name}`' for name in others(card, folder))}." if others(card, folder) else ""
     yield f"{card.summary[:1].upper()}{card.summary[1:]}.{also}\n"
-    yield f"`restore run -m {card.method} -t {card.task}{named} picture.png`\n"
+    yield f"`{command(card, recipe)}`\n"
     rows = scores(text)
     if rows:
         yield "| pictures | evaluations | PSNR before | after | protocol |\n|---|---|---|---|---|"
@@ -147,10 +151,12 @@ def section(card: WeightsCard, folder: Folder) -> Iterator[str]:
             yield f"| {row.pictures} | {numbers} | {row.protocol} |"
         yield ""
     else:
-        yield "Its card has its figures.\n"
+        yield from reached(text)
     yield from provenance(text)
     if "start" in recipe.training:
         yield f"* initial weights: {recipe.training['start']}"
+    if recipe.mean:
+        yield f"* mean of what they draw: {recipe.mean}{', where their path leads' if recipe.from_mean else ''}"
     yield ""
 
 

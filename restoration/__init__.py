@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from restoration.scoring.summary import compare as compare
     from restoration.training.loop import train as train
     from restoration.training.settings import Training as Training
+    from restoration.training.whole import fit_to_pictures as fit_to_pictures
     from restoration.weights import resolve as resolve
 
 if "OMP_WAIT_POLICY" not in os.environ:  # torch must find these when it is imported
@@ -98,6 +99,7 @@ _WHERE = {
     "scoring.summary": "compare",
     "training.loop": "train",
     "training.settings": "Training",
+    "training.whole": "fit_to_pictures",
     "weights": "resolve",
 }
 _PUBLIC = {name: module for module, names in _WHERE.items() for name in names.split()}

@@ -29,6 +29,8 @@ class Converted:
     * `method`, `schedule`, `objective`, `sampler`: the other parts of its recipe; None is that of the method's card.
     * `for_tasks`: of these, by task, those that are others for it.
     * `channels`: "rgb", or one letter for grey.
+    * `size`: the side of pictures that it draws, for a network of pictures alone; 0 where that means nothing.
+    * `assumed`: what the file does not say, in a few words each: then its recipe may be changed, see `convert`.
     * `license`: of the weights, where it is known; `source` the paper.
     """
 
@@ -43,6 +45,8 @@ class Converted:
     sampler: Part | None = None
     for_tasks: Mapping[str, Mapping[str, Part]] = field(default_factory=dict)
     channels: str = "rgb"
+    size: int = 0
+    assumed: tuple[str, ...] = ()
     license: str = ""
     source: str = ""
 

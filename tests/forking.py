@@ -26,8 +26,11 @@ IMPORTED = (
     *(f"restoration.cli.commands.{name}" for name in ("run", "degrade", "score")),
 )
 """What is imported once instead of in every copy; none of it starts threads or reads the environment when imported."""
-TRAINING = ("torch._dynamo", "restoration.training.loop", "restoration.cli.commands.train")
-"""What takes seconds more to import: before the first command is copied that trains, once for all."""
+LATER = {
+    "train": ("torch._dynamo", "restoration.training.loop", "restoration.cli.commands.train"),
+    ".safetensors": ("restoration_spandrel.layout",),
+}
+"""What takes seconds more to import: before the first command with this in its words is copied, once for all."""
 Run = Callable[..., "subprocess.CompletedProcess[Any]"]
 AT_START = ("PYTHON", "LD_", "MALLOC_", "GLIBC_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "CUDA_")
 """Variables of the environment that begin so are read when a process starts or torch is imported, and never again."""
@@ -238,9 +241,10 @@ def fork(
     line: socket.socket, words: list[str], folder: str, environment: dict[str, str], first: str, files: list[int]
 ) -> int:
     """Start a process, and return its number."""
-    if "train" in " ".join(words):
-        for module in TRAINING:
-            import_module(module)
+    for part, modules in LATER.items():
+        if part in " ".join(words):
+            for module in modules:
+                import_module(module)
     child = os.fork()
     if child == 0:
         line.close()

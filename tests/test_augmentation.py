@@ -15,7 +15,8 @@ from torch import Generator, Tensor
 from restoration.images import write
 from restoration.images.folders import Pair, pairs_in
 from restoration.picture import Picture
-from restoration.training.augmentation import Changes, curved, flat_like, hue_rotation, recoloured, under_a_sky
+from restoration.recipe import build_task, default_recipe
+from restoration.training.augmentation import LUMA, Changes, curved, flat_like, hue_rotation, recoloured, under_a_sky
 from restoration.training.patches import Patches
 from restoration.training.settings import AUGMENTATION, Augmentation, Training
 
@@ -150,6 +151,21 @@ def test_skies_shift_no_draw_of_trainings_without_them() -> None:
 
     plain = torch.rand(6, generator=Generator().manual_seed(3)).tolist()
     assert after(0) == plain[5] and after(0.5) != plain[5]
+
+
+def test_a_patch_without_colours_has_the_same_damage_in_all_channels(pictures: Path) -> None:
+    task = build_task(default_recipe("regression", "denoise"))
+    drawn = {
+        share: Patches(pairs_in(pictures), task, size=16, augmentation=Augmentation(grey=share)) for share in (0.0, 1.0)
+    }
+    for row in range(5):
+        (x, y), (coloured, noisy) = (drawn[share].row(0, 0, row) for share in (1.0, 0.0))
+        assert torch.equal(x, x[:1].expand(3, -1, -1)) and torch.equal(y, y[:1].expand(3, -1, -1))
+        assert not torch.equal(x, y)
+        torch.testing.assert_close(x[0], torch.tensordot(torch.tensor(LUMA), coloured, 1))
+        assert not torch.equal(noisy, noisy[:1].expand(3, -1, -1))
+    grey = Patches(pairs_in(pictures), task, size=16, channels=1, augmentation=Augmentation(grey=1.0))
+    assert all(side.shape == (1, 16, 16) for side in grey.row(0, 0, 0)), "what has no colours loses none"
 
 
 def test_a_grey_patch_is_never_recoloured() -> None:

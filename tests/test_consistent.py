@@ -10,6 +10,9 @@ from small import make_weights, picture
 
 from restoration import BadOption, Picture, Restoration, read, write
 from restoration.picture import round_to_levels
+from restoration.scoring.score import Scoring
+from restoration.scoring.summary import summarise
+from restoration.scoring.tables import render
 
 HOPPER = Path(__file__).parent.parent / "examples" / "derain" / "clean" / "hopper.png"
 
@@ -59,3 +62,30 @@ def test_a_kernel_is_used_by_what_makes_results_consistent_whatever_the_method()
     blurred = Picture(pixels=operator(0.25 + picture().pixels / 2))
     far, near = (operator(one(blurred).picture.pixels) - blurred.pixels for one in (without, consistent))
     assert near.square().mean() < far.square().mean() / 4
+
+
+def test_no_score_agrees_with_a_kernel_that_only_the_damage_knows(pictures: Path, tmp_path: Path) -> None:
+    write(picture(9, 9), tmp_path / "kernel.png")
+
+    def scored(task: str, **options: object) -> Scoring:
+        methods = {"m": Restoration("regression", task, consistent=True, task_options=options, precision="fp32")}
+        scoring = Scoring(methods, pictures, limit=1)
+        assert len(list(scoring)) == 1
+        return scoring
+
+    with pytest.raises(BadOption, match=r"m cannot be consistent with .*; name it with --kernel, or leave --consist"):
+        scored("deblur")
+    for scoring in (scored("deblur", kernel=str(tmp_path / "kernel.png")), scored("sr"), scored("inpaint")):
+        assert not scoring.informed
+
+
+def test_a_score_of_a_method_that_is_told_the_kernel_says_so(pictures: Path, caplog: pytest.LogCaptureFixture) -> None:
+    methods = {"regression": Restoration("regression", "deblur"), "diffpir": Restoration("diffpir", "deblur", steps=1)}
+    scoring = Scoring(methods, pictures, limit=1)
+    list(scoring)
+    assert [one.getMessage() for one in caplog.records if one.levelname == "WARNING"] == [
+        "diffpir: told the operator that task deblur drew, which a user has to know"
+    ]
+    table = render(summarise(scoring), "text")
+    assert "diffpir: diffpir (steps=1), weights denoising-ode/denoise, told the operator that was drawn" in table
+    assert table.count("told the operator") == 1

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from together import recipes, train_all, train_whole
+from together import ALL, WHOLE, recipes, train_all, train_whole
 from torch import nn
 
 from restoration.cli.processes import OURS, launch
@@ -66,7 +66,7 @@ def alone_and_together(pictures, together_in):
 @pytest.mark.parametrize("name", recipes())
 def test_two_processes_have_the_losses_and_weights_of_one_with_the_same_batch(alone_and_together, name):
     alone, together = (run[name] for run in alone_and_together)
-    assert len(alone["losses"]) == len(set(alone["losses"])) == 20
+    assert len(alone["losses"]) == len(set(alone["losses"])) == ALL.steps
     assert together["losses"] == pytest.approx(alone["losses"], abs=2e-6)
     assert together["weights"].keys() == alone["weights"].keys()
     for key, value in alone["weights"].items():
@@ -91,7 +91,7 @@ def test_two_processes_leave_the_log_and_the_weights_of_one(alone_and_together, 
     out = tmp_path / "out"
     train_whole(pictures, out)
     lines, expected = numbers(together_in / "out"), numbers(out)
-    assert len(lines) == len(expected) == 10
+    assert len(lines) == len(expected) == WHOLE.steps
     for line, other in zip(lines, expected, strict=True):
         assert line == pytest.approx(other, rel=1e-5)
     weights, others = (load_file(folder / MODEL) for folder in (together_in / "out", out))

@@ -1,8 +1,9 @@
 """Any network with any schedule, objective and sampler, of all that is installed, on tiny pictures.
 
-Schedules, objectives and samplers meet one another in every way, with a network for pictures and one that has latents.
-Other networks meet them through the adapter alone, whose promises the contracts prove: so each is tried on every
-schedule, with the objectives and samplers in turn.
+Schedules, objectives and samplers meet one another in every way with a network for pictures; one that has latents
+learns every objective on every schedule, and walks there with the samplers in turn, which know no network. Other
+networks meet them through the adapter alone, whose promises the contracts prove: so each is tried on every schedule,
+with the objectives and samplers in turn.
 """
 
 from __future__ import annotations
@@ -95,7 +96,9 @@ def test_a_network_learns_any_objective_on_any_schedule_and_walks_with_any_sampl
     only, says = ONE_PATH.get(objective, (schedule, ""))
     if schedule == only:
         assert learns(parts)
-        walk(made, parts, names(SamplerCard))
+        samplers = names(SamplerCard)
+        place = names(ScheduleCard).index(schedule) + names(ObjectiveCard).index(objective)
+        walk(made, parts, samplers if network == "nafnet-compact" else [samplers[place % len(samplers)]])
     else:
         with pytest.raises(ValueError, match=says):
             learns(parts)

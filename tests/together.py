@@ -23,8 +23,10 @@ from restoration.training.patches import Patches
 from restoration.training.settings import Training
 from restoration.training.trainer import Trainer
 
-ALL = Training(steps=20, batch=5, patch=16, lr=1e-3, weight_decay=0.1, precision="fp32", clip=1e6)
+ALL = Training(steps=6, batch=5, patch=16, lr=1e-3, weight_decay=0.1, precision="fp32", clip=1e6)
 """A batch that two processes cannot halve; a clipped gradient would hide a wrong size of it, as Adam does."""
+WHOLE = replace(ALL, steps=4, held_out=1, validate_every=2, log_every=1)
+"""A training with its folder."""
 
 
 def recipes() -> dict[str, Recipe]:
@@ -74,8 +76,7 @@ def train_all(pictures: Path, processes: Processes) -> dict[str, Any]:
 
 def train_whole(pictures: Path, out: Path) -> None:
     """Train one recipe from its beginning to a folder of weights."""
-    settings = replace(ALL, steps=10, held_out=1, validate_every=5, log_every=1)
-    train(recipes()["two calls"], pictures, out, settings, device="cpu")
+    train(recipes()["two calls"], pictures, out, WHOLE, device="cpu")
 
 
 if __name__ == "__main__":

@@ -241,10 +241,9 @@ def psnr(image: torch.Tensor, other: torch.Tensor) -> float:
 
 def available() -> str:
     """Return the features of the report, or else others that were trained, whose weights are here; or a pyramid."""
-    from restoration_dip.lite import find_weights
-    from restoration_dip.perceptual import find_cached
+    from restoration_dip.perceptual import find_cached, learned
 
-    for features, find in (("vgg16", lambda: find_cached("vgg16")), ("efficientnet-lite0", find_weights)):
+    for features, find in (("vgg16", lambda: find_cached("vgg16")), ("efficientnet-lite0", learned)):
         try:
             find()
             return features

@@ -188,6 +188,7 @@ training_options = combine(
         setting("Pictures", "--curves", SHARE, "Share of patches with a tone curve of its own for each channel."),
         setting("Pictures", "--flat", SHARE, "Share of patches that are one colour, or a gradient: skies, walls."),
         setting("Pictures", "--skies", SHARE, "Share of patches with a sky drawn over a horizon, grey or blue."),
+        setting("Pictures", "--grey", SHARE, "Share of patches without colours, with the same damage in all channels."),
         setting(
             "Pictures", "--undamaged", SHARE, "Share of patches left undamaged, so that clean pictures stay clean."
         ),

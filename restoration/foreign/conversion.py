@@ -57,7 +57,10 @@ def folder_of(path: Path, task: str = "") -> Path:
 
 
 def convert(path: Path, task: str = "", sha256: str = "") -> Files:
-    """Convert a file, for a task if its own is not clear. Raises `BadWeights`."""
+    """Convert a file, for a task if its own is not clear. Raises `BadWeights`.
+
+    The tensors hold a copy of the recipe, which then cannot be changed, unless some of it is assumed.
+    """
     from safetensors.torch import save as serialise
 
     from restoration.foreign.recognition import recognise
@@ -66,13 +69,17 @@ def convert(path: Path, task: str = "", sha256: str = "") -> Files:
     record: dict[str, Any] = {"file": path.name, "sha256": sha256 or sha256_of(path), "layout": layout}
     if found.license:
         record["license"] = found.license
+    if found.size:
+        record["patch"] = found.size
+    if found.assumed:
+        record["assumed"] = list(found.assumed)
     chosen = _task(found, task)
     possible = found.tasks or _any_task(found)
     if len(possible) > 1 and chosen != task:
         record[UNCLEAR] = list(possible)
     recipe = _recipe(found, chosen, record)
     tensors = {name: value.detach().contiguous() for name, value in found.tensors.items()}
-    metadata = {"trained": json.dumps(recipe.trained())}
+    metadata = None if found.assumed else {"trained": json.dumps(recipe.trained())}
     return Files(recipe=recipe, model=serialise(tensors, metadata=metadata), card=_card(found, recipe))
 
 
@@ -135,6 +142,10 @@ def _card(found: Converted, recipe: Recipe) -> str:
     known = f"`{found.license}`" if found.license else "Not known from the file: that of its authors holds."
     possible = ", ".join(unclear(recipe))
     doubt = f"\n\nThe file does not say what it restores: {possible}, for example." if possible else ""
+    if found.assumed:
+        doubt += (
+            f"\n\nAssumed, since the file does not say it: {', '.join(found.assumed)}. `config.json` may be changed."
+        )
     return (
         f"---\n{data.to_yaml()}\n---\n\n# {found.title}\n\n"
         f"Image restoration with the method `{method}` for the task `{task}`. The weights are those of the file "

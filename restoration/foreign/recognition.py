@@ -56,10 +56,10 @@ def recognise(tensors: Mapping[str, Tensor], path: Path) -> tuple[str, Converted
             different = _misfit(found)
             if not different:
                 return card.name, found
-            misfits.append(f"it is like {found.title}, but {different}")
+            misfits.append((_distance(found), f"it is like {found.title}, but {different}"))
     if refusals:
         raise BadWeights(f"{path}: {refusals[0]}")
-    why = misfits[0] if misfits else _nearest(tensors)
+    why = min(misfits)[1] if misfits else _nearest(tensors)
     own = "; weights of this toolbox have a config.json beside them" if path.suffix.lower() == ".safetensors" else ""
     raise BadWeights(f"{path} is of no network that is known here: {why}{own}")
 
@@ -93,6 +93,14 @@ def _misfit(found: Converted) -> str:
             shapes = f"{list(found.tensors[name].shape)}, not {list(value.shape)}"
             return f"{name} has the shape {shapes}"
     return ""
+
+
+def _distance(found: Converted) -> int:
+    """Return how many names differ between a file and the network that it is like; the most if there is no network."""
+    try:
+        return len(build(found).state_dict().keys() ^ found.tensors.keys())
+    except RestorationError:
+        return len(found.tensors)
 
 
 def _differing(wanted: Collection[str], there: Collection[str]) -> str:

@@ -23,6 +23,8 @@ MOST_TENSORS = 10_000
 """Tensors that a network may have; the largest of all have a few thousand."""
 DEEPEST = 4
 """How many dicts deep the tensors of a network may lie."""
+LONGEST = 8
+"""The parts of a list that the tensors of a network may lie in; longer ones are of numbers."""
 SPARE = 1 << 30
 """The bytes of memory that are allowed beyond a few times those of the file."""
 LIKELY = ("params_ema", "ema", "generator", "netG", "net_g", "params", "state_dict", "model", "net")
@@ -79,10 +81,18 @@ def unpickle(path: str) -> Any:
 
 
 def groups(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
-    """Yield the tensors of every dict of a file, with the names of the dicts that it lies in."""
+    """Yield the tensors of every dict of a file, with the names of the dicts that it lies in.
+
+    Of a list the last is first: averaged weights come after those that they are averages of.
+    """
     from torch import Tensor
 
-    if not isinstance(value, Mapping) or len(path) > DEEPEST:
+    if len(path) > DEEPEST:
+        return
+    if isinstance(value, list | tuple) and len(value) <= LONGEST:
+        for place, one in reversed([*enumerate(value)]):
+            yield from groups(one, (*path, str(place)))
+    if not isinstance(value, Mapping):
         return
     own = {str(name): one for name, one in value.items() if isinstance(one, Tensor)}
     if own:

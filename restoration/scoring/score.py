@@ -14,6 +14,7 @@ from restoration.images import read
 from restoration.images.folders import Pair, pairs_in
 from restoration.interfaces import Observation
 from restoration.picture import round_to_levels, with_channels
+from restoration.scoring.knowledge import told_what_was_drawn, warn_of
 from restoration.scoring.measures import DEFAULT, Measure, choose
 from restoration.tasks import check_described, describe, make_task, observe, options_of, used_by
 
@@ -119,6 +120,7 @@ class Scoring:
         self.channels = max((len(one.recipe.channels) for one in self.methods.values()), default=3)
         self.done: list[Compared] = []
         self.results: dict[str, Result] = {}
+        self.informed: set[str] = set()
         self._features: dict[tuple[str, str], list[Tensor]] = {}
 
     def _check_described(self) -> None:
@@ -184,6 +186,7 @@ class Scoring:
         parts += [f"realism {result.realism:g}"] if result.realism else []
         parts += [f"with the mean of {result.mean}"] if result.mean else []
         parts += [f"mean of {result.ensemble} positions"] if result.ensemble > 1 else []
+        parts += ["told the operator that was drawn"] if label in self.informed else []
         return ", ".join([*parts, f"{result.precision} on {result.device}", f"seed {self.seed}"])
 
     def observed(self, index: int) -> tuple[Tensor, Observation]:
@@ -215,7 +218,11 @@ class Scoring:
         options = options_of(self.task, self.task_options, source, index) if self.task else {}
         if pair.degraded is None:
             assert self.task is not None
-            return observe(make_task(self.task, options), clean, torch.Generator().manual_seed(self.seed + index))
+            made = observe(make_task(self.task, options), clean, torch.Generator().manual_seed(self.seed + index))
+            informed = told_what_was_drawn(self.methods, self.task, options, made)
+            warn_of(informed - self.informed, self.task)
+            self.informed |= informed
+            return made
         picture = read(pair.degraded)
         picture = picture.with_pixels(with_channels(picture.pixels, self.channels))
         return describe(make_task(self.task, options), picture) if self.task else Observation(y=picture.pixels)

@@ -294,7 +294,7 @@ class WeightsContract(Contract):
         card = self.card(cards.WeightsCard)
         restoration, gains = Restoration(card.method, card.task, weights=self.name), []
         for seed in range(3):
-            x = with_channels(scene(72, 96, seed), len(restoration.recipe.channels))
+            x = with_channels(scene(48, 64, seed), len(restoration.recipe.channels))
             seen = observe(recipes.build_task(restoration.recipe), x, generator(seed))
             gains.append(psnr(restoration(seen, seed=seed).picture.pixels, x) - psnr(seen.y.clamp(0, 1), x))
         assert sum(gains) > 0, f"the gains on three pictures are {gains} dB"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import product
 from typing import Any, ClassVar
 
 import click
@@ -34,7 +33,7 @@ class MetricContract(Contract):
 
     def test_it_measures_pictures_as_small_as_its_card_says_grey_and_in_colour(self) -> None:
         side, metric = self.card(cards.MetricCard).smallest, self.made(cards.MetricCard)
-        for channels, (more, wider) in product((1, 3), ((0, 3), (2, 0))):
+        for channels, more, wider in ((1, 0, 3), (3, 2, 0)):
             x = 0.1 + 0.8 * picture(1, channels, side + more, side + wider)
             found = self.value(0.9 * x, x, metric)
             assert math.isfinite(found), f"of {channels} x {side + more} x {side + wider} pixels it is {found}"

@@ -46,19 +46,23 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     curves: bool = False
     flat: bool = False
     skies: bool = False
+    grey: bool = False
     undamaged: bool = False
 
     @classmethod
     def drawn(cls, shares: Augmentation, rng: Generator) -> Changes:
         """Draw what is done; each is drawn apart from the others."""
         shrink, recolour, curves, undamaged, flat = torch.rand(5, generator=rng).tolist()
-        skies = bool(shares.skies) and float(torch.rand((), generator=rng)) < shares.skies
+        skies, grey = (
+            bool(share) and float(torch.rand((), generator=rng)) < share for share in (shares.skies, shares.grey)
+        )
         return cls(
             shrink=shrink < shares.shrink,
             recolour=recolour < shares.recolour,
             curves=curves < shares.curves,
             flat=flat < shares.flat,
             skies=skies,
+            grey=grey,
             undamaged=undamaged < shares.undamaged,
         )
 
@@ -70,7 +74,20 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
             patch = under_a_sky(patch, rng)
         if self.recolour and patch.shape[0] == 3:
             patch = recoloured(patch, rng)
-        return curved(patch, rng) if self.curves else patch
+        patch = curved(patch, rng) if self.curves else patch
+        return torch.tensordot(torch.tensor([LUMA]), patch, 1).expand(3, -1, -1) if self.is_grey(patch) else patch
+
+    def damage(self, patch: Tensor) -> Tensor:
+        """Return a degraded patch, `c h w`, with its first channel in all of them, if the clean one lost its colours.
+
+        So is a grey picture seen by a network for colours: noise that is the same in all channels looks like detail to
+        one that has never met such noise.
+        """
+        return patch[:1].expand(3, -1, -1).clone() if self.is_grey(patch) else patch
+
+    def is_grey(self, patch: Tensor) -> bool:
+        """Return whether a patch, `c h w`, is to lose its colours: one that has any."""
+        return self.grey and patch.shape[0] == 3
 
 
 def flat_like(patch: Tensor, rng: Generator) -> Tensor:

@@ -143,9 +143,9 @@ class Patches:
             return clean, self.enlarging.small(clean[None], seed, step, rng)[0]
         if self.noisy:
             return clean, clean.clone()
-        y = clean.clone() if changes.undamaged else self.task(clean[None], rng)[0]
+        y = clean.clone() if changes.undamaged else changes.damage(self.task(clean[None], rng)[0])
         if self.learns_from == "pairs":
-            return self.task(clean[None], keyed_generator("target", seed, step, row))[0], y
+            return changes.damage(self.task(clean[None], keyed_generator("target", seed, step, row))[0]), y
         return (clean if self.learns_from == "clean" else y.clone()), y
 
     def _windows(self, number: int, top: int, left: int, side: int) -> tuple[Tensor, Tensor | None]:

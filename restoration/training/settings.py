@@ -14,7 +14,7 @@ FREE = ("validate_every", "checkpoint_every", "log_every", "compile", "workers",
 """Settings that may differ where a training goes on, in silence: no step depends on them, but for rounding."""
 CHANGEABLE = ("steps", "lr", "warmup", "weight_decay", "ema", "clip", "precision", "keep")
 """Settings that may differ where a training goes on, and are then recorded: they shape the steps to come."""
-AUGMENTATION = ("shrink", "recolour", "curves", "flat", "skies", "undamaged")
+AUGMENTATION = ("shrink", "recolour", "curves", "flat", "skies", "grey", "undamaged")
 """Settings that say how clean patches are changed before they are degraded."""
 KEEPS = ("best", "last")
 """Which of the averaged weights of a training can be kept."""
@@ -44,6 +44,7 @@ class Augmentation(msgspec.Struct, frozen=True, kw_only=True):
     * `curves`: each channel gets a tone curve of its own.
     * `flat`: they are one colour instead, or a slow gradient, some with a little grain: skies, walls.
     * `skies`: they get a sky over a horizon, grey or blue, with or without clouds.
+    * `grey`: they lose their colours, and their damage is the same in all channels, as in photographs without colours.
     * `undamaged`: they are not degraded, so that what is not damaged is left as it is.
     """
 
@@ -52,6 +53,7 @@ class Augmentation(msgspec.Struct, frozen=True, kw_only=True):
     curves: float = 0.0
     flat: float = 0.0
     skies: float = 0.0
+    grey: float = 0.0
     undamaged: float = 0.0
 
     def draws(self) -> bool:
@@ -76,7 +78,7 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     * `clip`: the largest norm of the gradient; longer ones are scaled down to it.
     * `blend`: share of the initial weights in what is kept, which makes a network that was trained further more robust
       (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022); no step depends on it.
-    * `shrink`, `recolour`, `curves`, `flat`, `skies`, `undamaged`: shares of clean patches, see `Augmentation`.
+    * `shrink`, `recolour`, `curves`, `flat`, `skies`, `grey`, `undamaged`: shares of clean patches, see `Augmentation`.
     * `turns`: whether patches are turned and mirrored ("all"), only mirrored left to right ("mirror"), or neither
       ("none").
     * `seed`: of the initial weights, the patches and the noise.
@@ -107,6 +109,7 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     curves: float = 0.0
     flat: float = 0.0
     skies: float = 0.0
+    grey: float = 0.0
     undamaged: float = 0.0
     turns: str = "all"
     seed: int = 0

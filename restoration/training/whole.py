@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from restoration.errors import BadOption
 from restoration.images import read_levels, read_size
 from restoration.images.folders import pairs_in
+from restoration.registry import registry
+from restoration.registry.cards import RestorerCard
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -35,10 +37,18 @@ def fit_to_pictures(
 ) -> tuple[Recipe, Training]:
     """Return a recipe and settings with the channels of the pictures of `data`, and a patch of their size.
 
-    `chosen` are the settings that a user has chosen, which stay as they are. Pictures of several sizes, or larger than
-    64 pixels, are learned in patches as large as the smallest of them, or 64 pixels. Raises `BadOption` for pictures
-    of less than 8 pixels.
+    They are returned as they are for a method that does not learn whole pictures, as its card says, and for a recipe
+    of a training that has seen pictures. Pictures of several sizes, or larger than 64 pixels, are learned in patches as
+    large as the smallest of them, or 64 pixels. Raises `BadOption` for pictures of less than 8 pixels.
+
+    * `recipe`, `settings`: those to fit.
+    * `data`: the pictures.
+    * `out`: a folder that is none of theirs.
+    * `chosen`: the settings that a user has chosen, which stay as they are, as do those that the recipe names.
     """
+    if not registry().card(RestorerCard, recipe.method.name).whole or "data" in recipe.training:
+        return recipe, settings
+    chosen = {*chosen, *recipe.training}
     pairs = pairs_in(data, without=out)
     looked_at = [pairs[place].clean for place in range(0, len(pairs), max(1, len(pairs) // LOOKED_AT))]
     sizes = [read_size(source) for source in looked_at]

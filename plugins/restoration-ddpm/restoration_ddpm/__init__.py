@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from restoration import CommandCard, CommandOption, RestorerCard, ScheduleCard, WeightsCard, hookimpl
+from restoration import (
+    CommandCard,
+    CommandOption,
+    LayoutCard,
+    NetworkCard,
+    RestorerCard,
+    ScheduleCard,
+    WeightsCard,
+    hookimpl,
+)
 
 PAPER = "Ho et al. 2020, arXiv:2006.11239"
 
@@ -32,6 +41,53 @@ def register_schedules() -> Iterable[ScheduleCard]:
         summary="DDPM, from the clean image to pure noise; linear, scaled-linear, sigmoid or cosine",
         source=PAPER,
         uses_y=False,
+    )
+
+
+@hookimpl
+def register_networks() -> Iterable[NetworkCard]:
+    """Bring the U-Nets of published code; what a network knows of its own size goes before what is said here."""
+    yield NetworkCard(
+        name="unet-lucidrains",
+        factory="restoration_ddpm.networks.lucidrains:LucidrainsUNet",
+        summary="U-Net of denoising-diffusion-pytorch, loads the published weights; 36 million parameters",
+        source=PAPER,
+        takes=("t",),
+        tiles=False,
+    )
+    yield NetworkCard(
+        name="unet-adm",
+        factory="restoration_ddpm.networks.adm:ADMUNet",
+        summary="U-Net of guided-diffusion (ADM), loads the published weights; 553 million parameters",
+        source="Dhariwal and Nichol 2021, arXiv:2105.05233",
+        takes=("t",),
+        tiles=False,
+    )
+    yield NetworkCard(
+        name="unet-ddim",
+        factory="restoration_ddpm.networks.ddim:DDIMUNet",
+        summary="U-Net of DDPM and DDIM, loads the published weights; 114 million parameters",
+        source=f"{PAPER}; Song et al. 2021, arXiv:2010.02502",
+        takes=("t",),
+        tiles=False,
+    )
+
+
+@hookimpl
+def register_layouts() -> Iterable[LayoutCard]:
+    """Bring the recognition of published files."""
+    yield LayoutCard(
+        name="ddpm",
+        factory="restoration_ddpm.files.layout:PublishedLayout",
+        summary="files of denoising-diffusion-pytorch, guided-diffusion, improved-diffusion and DDIM",
+        source=PAPER,
+        parts={
+            "method": ("ddpm",),
+            "task": ("denoise",),
+            "network": ("unet-lucidrains", "unet-adm", "unet-ddim"),
+            "objective": ("symmetric-matching",),
+            "sampler": ("ddim",),
+        },
     )
 
 

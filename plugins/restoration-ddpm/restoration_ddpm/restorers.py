@@ -35,6 +35,8 @@ class DDPM:
     * `steps`: the number of evaluations of the network; one alone gives the mean of all likely pictures, which has the
       highest PSNR and is blurred where they differ.
     * `clip`: whether every clean estimate is clipped to black and white, as published.
+    * `grey`: the picture that new ones are drawn around where no other is known: 0, or 0.5 for networks that see
+      pictures in [-1, 1].
     * `prior`: how Deep Image Prior takes part. With "start" it denoises the picture first, and sampling starts from its
       result plus new noise: `x_t = a DIP(y) + c n`. With "naive" the network is shown what Deep Image Prior makes of
       each state in place of the state. That is an ablation: the noise that the network is to predict is gone.
@@ -51,6 +53,7 @@ class DDPM:
         sampler: Sampler,
         steps: int = 50,
         clip: bool = True,
+        grey: float = 0.0,
         prior: Prior = "none",
         renoise: float = 1.0,
         quality: Quality = "fast",
@@ -59,7 +62,7 @@ class DDPM:
         if steps < 1 or renoise <= 0:
             raise ValueError(f"steps must be at least 1 and renoise above 0, not {steps} and {renoise}")
         self.network, self.schedule, self.objective, self.sampler = network, schedule, objective, sampler
-        self.steps, self.clip, self.prior, self.renoise = steps, clip, prior, renoise
+        self.steps, self.clip, self.grey, self.prior, self.renoise = steps, clip, grey, prior, renoise
         self.untrained = None if prior == "none" else UntrainedPrior(quality=quality, steps=dip_steps)
         self.told: dict[str, Any] = {}
 
@@ -95,8 +98,8 @@ class DDPM:
             return rng.normal(channels, height, width).to(device)
 
         y = torch.full((len(rng), channels, height, width), 0.5, device=device)
-        _, b, c = self._curves(1.0)
-        yield from self._walk(noise() * c + y * b, y, 1.0, noise)
+        a, b, c = self._curves(1.0)
+        yield from self._walk(noise() * c + y * b + a * self.grey, y, 1.0, noise)
 
     def _walk(
         self, x_t: Tensor, y: Tensor, start: float, noise: Callable[[], Tensor], rng: Generator | None = None

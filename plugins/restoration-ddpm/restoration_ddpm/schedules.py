@@ -10,7 +10,7 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-Kind = Literal["linear", "scaled-linear", "sigmoid", "cosine", "sigmoid-abar"]
+Kind = Literal["linear", "scaled-linear", "sigmoid", "cosine", "sigmoid-abar", "snr-linear", "snr-cosine"]
 
 CLIP = 0.999
 """The largest beta of the kinds that define ᾱ, which ends at 0 (Nichol and Dhariwal, arXiv:2102.09672)."""
@@ -24,7 +24,8 @@ def betas(kind: Kind, beta_min: float, beta_max: float, T: int) -> Tensor:
     "linear" (Ho et al., arXiv:2006.11239), "scaled-linear", linear in the square root (Rombach et al.,
     arXiv:2112.10752), and "sigmoid", along a sigmoid from -6 to 6, go from `beta_min` to `beta_max`, which the sigmoid
     does not quite reach. The others ignore both: for "cosine" (Nichol and Dhariwal, arXiv:2102.09672, equation 17) and
-    "sigmoid-abar" (Jabri et al., arXiv:2212.11972) ᾱ falls along a cosine, or along a sigmoid from -3 to 3.
+    "sigmoid-abar" (Jabri et al., arXiv:2212.11972) ᾱ falls along a cosine, or along a sigmoid from -3 to 3; for
+    "snr-linear" and "snr-cosine" it is that of `log_snr`.
     """
     if kind == "linear":
         return torch.linspace(beta_min, beta_max, T, dtype=torch.float64)
@@ -36,7 +37,20 @@ def betas(kind: Kind, beta_min: float, beta_max: float, T: int) -> Tensor:
     abar = ((t + OFFSET) / (1 + OFFSET) * math.pi / 2).cos().square()
     if kind == "sigmoid-abar":
         abar = (3 - 6 * t).sigmoid() - torch.tensor(-3.0, dtype=torch.float64).sigmoid()
+    elif kind in ("snr-linear", "snr-cosine"):
+        abar = log_snr(kind, t).sigmoid()
+        abar[0] = 1.0  # where the path is clean; the published ones begin with a little noise
     return (1 - abar[1:] / abar[:-1]).clamp(0, CLIP)
+
+
+def log_snr(kind: str, t: Tensor) -> Tensor:
+    """Return the logarithm of the ratio of signal to noise, `ᾱ / (1 - ᾱ)`, of a path in continuous time, at times `t`.
+
+    "snr-linear" is near to "linear" (Kingma et al., arXiv:2107.00630, appendix), and "snr-cosine" to "cosine".
+    """
+    if kind == "snr-linear":
+        return -(1e-4 + 10 * t.square()).expm1().log()
+    return -((((t + OFFSET) / (1 + OFFSET) * math.pi / 2).cos() ** -2) - 1).clamp(min=1e-5).log()
 
 
 class VariancePreserving:

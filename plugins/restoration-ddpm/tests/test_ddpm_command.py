@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 from forking import Run, commands
+from official_ddpm import diffusion
+from safetensors.torch import save_file
 
 from restoration import read
+from restoration.recipe import default_recipe
 from restoration.testing import CommandContract
 from restoration.weights import resolve
 
@@ -59,6 +62,13 @@ def test_channels_and_size_follow_from_the_pictures_and_the_loss_falls(weights: 
     assert losses[-1] < 0.8 * losses[0]
 
 
+def test_a_recipe_that_saw_no_pictures_is_fitted_to_them_too(restore: Run, digits: Path, tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").write_text(default_recipe("ddpm", "denoise").to_json())
+    how = ("--recipe", tmp_path / "recipe.json", "--steps", 1, "--batch", 1, "--workers", 0, *TINY)
+    done = restore("train", "ddpm", "--data", digits, "--out", tmp_path / "out", *how)
+    assert "patches of 12x12, grey" in done.stderr, done.stderr
+
+
 def test_a_seed_draws_the_same_pictures_on_a_sheet_and_in_a_folder(restore: Run, weights: Path, tmp_path: Path) -> None:
     how = ("sample", "--weights", weights, "--precision", "fp32", "--threads", 1, "--seed", 5)
     done = restore(*how, "-n", 4, "-o", tmp_path / "sheet.png", "--json")
@@ -94,6 +104,16 @@ def test_a_noisy_picture_is_denoised_by_the_same_weights_with_and_without_deep_i
         done = restore("run", *options, *how, "-o", tmp_path / f"{options[1]}.png", "--json", "--accept")
         assert done.returncode == 0, done.stderr
         assert read(tmp_path / f"{options[1]}.png").pixels.shape == (1, 1, 12, 12)
+
+
+def test_a_file_of_published_code_draws(restore: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTORE_CACHE", str(tmp_path / "cache"))
+    save_file(diffusion("sigmoid", "pred_v"), tmp_path / "net.safetensors")
+    how = ("--weights", tmp_path / "net.safetensors", "--steps", 2, "--threads", 1)
+    done = restore("sample", *how, "-n", 2, "-o", tmp_path / "drawn/", "--json")
+    facts = json.loads(done.stdout)
+    assert (facts["size"], facts["steps"], facts["sampler"]) == ([32, 32], 2, "ddim"), done.stderr
+    assert read(tmp_path / "drawn" / "000001.png").pixels.shape == (1, 3, 32, 32)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from restoration.sampling import posterior
 from restoration.testing import ScheduleContract
 
 VECTORS = load_file(Path(__file__).parent / "data" / "ddpm.safetensors")
-KINDS: tuple[Kind, ...] = ("linear", "scaled-linear", "sigmoid", "cosine", "sigmoid-abar")
+KINDS: tuple[Kind, ...] = ("linear", "scaled-linear", "sigmoid", "cosine", "sigmoid-abar", "snr-linear", "snr-cosine")
 
 
 class TestDefault(ScheduleContract):

@@ -9,11 +9,6 @@ import torch
 from restoration_ddpm.generation import Generation
 
 from restoration import BadWeights, Observation, Restoration, psnr, resolve
-from restoration.testing import WeightsContract
-
-
-class TestFashion(WeightsContract):
-    name = "ddpm/fashion-mnist"
 
 
 @pytest.fixture(autouse=True, scope="module")

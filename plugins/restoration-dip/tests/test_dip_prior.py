@@ -44,7 +44,7 @@ def gain(restoration: Restoration, seen: Observation, x: Tensor, before: Tensor)
 def test_noise_falls_by_four_decibels() -> None:
     x = scene(40, 48)
     seen = observe(make_task("denoise", {"sigma": 25}), x, generator())
-    assert gain(dip("denoise", SMALL, steps=100, lr=0.02), seen, x, seen.y) > 4
+    assert gain(dip("denoise", SMALL, steps=60, lr=0.03), seen, x, seen.y) > 4
 
 
 def test_wrong_pixels_are_left_out_of_the_fit_by_themselves() -> None:
@@ -52,7 +52,7 @@ def test_wrong_pixels_are_left_out_of_the_fit_by_themselves() -> None:
     seen = observe(make_task("denoise", {"kind": "impulse", "impulse": 0.2}), x, generator())
     gains = {}
     for norm in ("auto", "l2"):
-        result = dip("denoise", SMALL, steps=100, lr=0.02, norm=norm)(seen)
+        result = dip("denoise", SMALL, steps=60, lr=0.03, norm=norm)(seen)
         gains[norm] = psnr(result.picture.pixels, x) - psnr(seen.y, x)
         assert result.told["fitted by"] == ("l1" if norm == "auto" else "l2")
     assert gains["auto"] > 10 and gains["auto"] > gains["l2"] + 3, gains
@@ -64,14 +64,14 @@ def test_lost_pixels_are_filled_far_better_than_by_their_mean() -> None:
     assert isinstance(seen.operator, Masking)
     known = seen.operator.mask.expand_as(x) == 1
     filled = torch.where(known, x, x[known].mean())
-    assert gain(dip("inpaint", SMALL, steps=100, lr=0.02), seen, x, filled) > 5
+    assert gain(dip("inpaint", SMALL, steps=60, lr=0.03), seen, x, filled) > 5
 
 
 @pytest.mark.parametrize("downsampling", ["task", "lanczos2"])
 def test_an_enlarged_picture_is_sharper_than_by_bicubic_filters(downsampling: str) -> None:
     x = scene(48, 64)
     seen = observe(make_task("sr", {"scale": 4}), x, generator())
-    how: dict[str, Any] = {"steps": 100, "stop": "none", "lr": 0.03, "jitter": 0.0, "downsampling": downsampling}
+    how: dict[str, Any] = {"steps": 60, "stop": "none", "lr": 0.04, "jitter": 0.0, "downsampling": downsampling}
     assert gain(dip("sr", COARSE, **how), seen, x, seen.y) > 0.2
 
 

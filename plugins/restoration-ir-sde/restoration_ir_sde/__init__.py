@@ -85,6 +85,12 @@ def register_objectives() -> Iterable[ObjectiveCard]:
         source="Salimans and Ho 2022, arXiv:2202.00512",
     )
     yield ObjectiveCard(
+        name="symmetric-matching",
+        factory="restoration_ir_sde.symmetric:SymmetricMatching",
+        summary="the network sees pictures in [-1, 1] and predicts their noise, image or velocity; for published DDPM",
+        source="Ho et al. 2020, arXiv:2006.11239",
+    )
+    yield ObjectiveCard(
         name="flow-matching",
         factory="restoration_ir_sde.flow:FlowMatching",
         summary="the network predicts the velocity of a straight path, or the clean image with the same loss",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 CORRECTED = Part("euler-matching", {"norm": "l1", "corrected": True})
 LAMBDAS = {"derain": 10.0, "deblur": 10.0, "dehaze": 10.0, "sr": 30.0, "inpaint": 30.0}
 """The λ of IR-SDE by task, in levels of 255."""
+ASSUMED = ("the noise at the end of its path",)
+"""What a file does not say: λ."""
 REFUSION = 50.0
 """That of Refusion, for every task."""
 STEPS = 100
@@ -60,6 +62,7 @@ def _unet(state: Mapping[str, Tensor]) -> Converted | None:
             sampler=Part("posterior"),
             tasks=tuple(LAMBDAS),
             for_tasks={task: {"schedule": _path(value)} for task, value in LAMBDAS.items()},
+            assumed=ASSUMED,
             source="Luo et al. 2023, arXiv:2301.11699",
             **known,
         )
@@ -100,6 +103,7 @@ def _nafnet(state: Mapping[str, Tensor]) -> Converted | None:
         objective=CORRECTED,
         sampler=Part("posterior"),
         tasks=tuple(LAMBDAS),
+        assumed=ASSUMED,
         channels=_channels(channels),
         source="Luo et al. 2023, arXiv:2304.08291",
     )

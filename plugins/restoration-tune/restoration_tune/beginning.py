@@ -18,7 +18,7 @@ from restoration_tune.space import applied, check, read_space
 from restoration_tune.trials import DONE, Row, Search
 
 if TYPE_CHECKING:
-    from restoration import Training
+    from restoration import Recipe, Training
 
 RECORD = "search.json"
 """What a search is, beside its trials: another one is not mixed with it."""
@@ -72,11 +72,11 @@ def begun(
     clash = [name for name in fixed if name in space]
     if clash:
         raise BadOption(f"--set {clash[0]}: {space_file} searches it")
-    recipe, settings = applied(*_recipe(which), fixed)
-    check(space, recipe, settings)
-    _check_validation(settings, validation, {*fixed, *space})
     if not data.exists():
         raise BadOption(f"{data}: there is no such folder")
+    recipe, settings = _fitted(*applied(*_recipe(which), fixed), data, out, {*fixed, *space})
+    check(space, recipe, settings)
+    _check_validation(settings, validation, {*fixed, *space})
     record = {
         **how,
         "recipe": json.loads(recipe.to_json()),
@@ -100,6 +100,17 @@ def begun(
         )
 
 
+def _fitted(recipe: Recipe, settings: Training, data: Path, out: Path, named: set[str]) -> tuple[Recipe, Training]:
+    """Return a recipe and settings that suit the pictures, as `restore train` has them, without a record of before."""
+    from msgspec.structs import replace
+
+    from restoration import fit_to_pictures
+
+    chosen = {name.removeprefix("training.") for name in named if name.startswith("training.")}
+    recipe, settings = fit_to_pictures(recipe, settings, data, out, chosen)
+    return replace(recipe, training={}, requires=[]), settings
+
+
 def _check_validation(settings: Training, validation: Path | None, named: set[str]) -> None:
     """Raise `BadOption` where no trial could be told from another, or pictures are held out for nothing."""
     if validation is None and not settings.held_out:
@@ -108,10 +119,8 @@ def _check_validation(settings: Training, validation: Path | None, named: set[st
         raise BadOption("--validation takes the place of training.held_out; leave out one of them")
 
 
-def _recipe(which: str) -> tuple[Any, Any]:
-    """Return a recipe without its training, and the settings of that."""
-    from msgspec.structs import replace
-
+def _recipe(which: str) -> tuple[Recipe, Training]:
+    """Return a recipe and the settings of its training."""
     from restoration import Recipe, Training, resolve
 
     path = Path(which)
@@ -125,7 +134,7 @@ def _recipe(which: str) -> tuple[Any, Any]:
         if folder is None:
             raise BadOption(f"{which}: no file, folder or set of weights is called that; see `restore weights list`")
         recipe = folder.recipe()
-    return replace(recipe, training={}, requires=()), Training.recorded(recipe.training)
+    return recipe, Training.recorded(recipe.training)
 
 
 def _claim(out: Path, record: dict[str, Any]) -> None:

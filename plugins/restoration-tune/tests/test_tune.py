@@ -11,12 +11,14 @@ from subprocess import DEVNULL
 
 import pytest
 from forking import Run, commands, start
+from msgspec.structs import replace
+from restoration_tune.beginning import begun
 from restoration_tune.page import page
 from restoration_tune.space import Choice, Range, applied, check, read_space
 from restoration_tune.trials import DONE, FAILED, Row
 from small import SMALL, picture
 
-from restoration import BadOption, Part, Training, write
+from restoration import BadOption, Part, Picture, Training, write
 from restoration.recipe import default_recipe
 
 SPACE = """
@@ -108,6 +110,33 @@ def test_a_trial_that_fails_is_a_row_and_the_others_go_on(restore: Run, folder: 
     states = {row["chosen"]["training.patch"]: row["state"] for row in rows}
     assert states == {16: DONE, 4000: FAILED} and done.returncode == 0
     assert "4000" in next(row["error"] for row in rows if row["state"] == FAILED)
+
+
+def test_a_recipe_that_learns_whole_pictures_is_fitted_to_those_of_the_search(tmp_path: Path) -> None:
+    (tmp_path / "digits").mkdir()
+    for seed in range(3):
+        write(Picture(pixels=picture(12, 12, seed).pixels[:, :1]), tmp_path / "digits" / f"{seed}.png")
+    (tmp_path / "space.toml").write_text('"training.lr" = [1e-4, 1e-3]')
+    recipe = tmp_path / "recipe.json"
+
+    def searched(**fixed: object) -> tuple[str, int]:
+        """Return the channels and the patch of all trials of a search, which is not begun."""
+        named = {"training.held_out": 1, **{f"training.{name}": value for name, value in fixed.items()}}
+        folders = (tmp_path / "space.toml", tmp_path / "digits", tmp_path / f"out{len(list(tmp_path.iterdir()))}")
+        with begun(str(recipe), *folders, None, named, {}, device="cpu", threads=1) as of:
+            assert not of.recipe.training
+            return of.recipe.channels, of.settings.patch
+
+    bare = default_recipe("ddpm", "denoise")
+    recipe.write_text(bare.to_json())
+    assert searched() == ("y", 12)
+    assert searched(patch=8) == ("y", 8)
+    recipe.write_text(replace(bare, training={**bare.training, "patch": 10}).to_json())
+    assert searched() == ("y", 10)
+    recipe.write_text(replace(bare, training={**bare.training, "patch": 10, "data": "trained already"}).to_json())
+    assert searched() == ("rgb", 10)
+    recipe.write_text(default_recipe("regression", "denoise").to_json())
+    assert searched() == ("rgb", Training().patch)
 
 
 @pytest.mark.parametrize(

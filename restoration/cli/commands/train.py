@@ -101,8 +101,7 @@ def train(
         set_by_user = {name: value for name, value in chosen.items() if value is not None}
         settings = Training.recorded(made.training, set_by_user)
         pictures, degraded = _pictures(data, clean, degraded, pairs, noisy)
-        if recipe is None and registry().card(RestorerCard, method).whole:
-            made, settings = fit_to_pictures(made, settings, pictures, out, set_by_user)
+        made, settings = fit_to_pictures(made, settings, pictures, out, set_by_user)
         if (clean_name or degraded_name) and degraded is None:
             raise BadOption("templates of names are for --clean and --degraded; name these folders too")
         if validation is not None and chosen["held_out"]:

@@ -1,0 +1,1 @@
+"""Files of published code of DDPM: which network they are of, and on which path it was trained."""
