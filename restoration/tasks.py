@@ -104,17 +104,18 @@ def check_described(
         if not (option.describes if option else card.linear and not describing):
             known = f"; what can be known of one is {', '.join(describing)}" if describing else ""
             raise BadOption(f"--{key} is about damage that task {name!r} draws, not about a given picture{known}")
-        if option is None or method is None or (consistent and option.tells == "operator"):
-            continue
-        if not used_by(method, name, key):
+        if option is not None and method is not None and not used_by(method, name, key, consistent=consistent):
             raise BadOption(f"method {method!r} does not use --{key}; {users(name, option)}")
 
 
-def used_by(method: str, task: str, key: str) -> bool:
-    """Return whether an option of a task changes what a method makes of a given picture, as far as its card says."""
+def used_by(method: str, task: str, key: str, *, consistent: bool = False) -> bool:
+    """Return whether an option of a task changes what a method makes of a given picture, as far as its card says.
+
+    A result that is to be `consistent` uses the operator, whatever the method.
+    """
     tells = next((option.tells for option in registry().card(TaskCard, task).asks if option.name == key), "")
     uses = registry().card(RestorerCard, method).uses
-    return not tells or uses is None or tells in uses
+    return not tells or uses is None or tells in uses or (consistent and tells == "operator")
 
 
 def users(task: str, option: CommandOption) -> str:

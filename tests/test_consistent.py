@@ -13,6 +13,7 @@ from restoration.picture import round_to_levels
 from restoration.scoring.score import Scoring
 from restoration.scoring.summary import summarise
 from restoration.scoring.tables import render
+from restoration.tasks import used_by
 
 HOPPER = Path(__file__).parent.parent / "examples" / "derain" / "clean" / "hopper.png"
 
@@ -62,6 +63,7 @@ def test_a_kernel_is_used_by_what_makes_results_consistent_whatever_the_method()
     blurred = Picture(pixels=operator(0.25 + picture().pixels / 2))
     far, near = (operator(one(blurred).picture.pixels) - blurred.pixels for one in (without, consistent))
     assert near.square().mean() < far.square().mean() / 4
+    assert used_by("regression", "deblur", "kernel", consistent=True), "so that scores of pairs take it too"
 
 
 def test_no_score_agrees_with_a_kernel_that_only_the_damage_knows(pictures: Path, tmp_path: Path) -> None:
