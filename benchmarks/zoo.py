@@ -113,10 +113,17 @@ def reached(text: str) -> Iterator[str]:
     yield f"{table[0]}" if table else "Its card has its figures.\n"
 
 
+def of(card: WeightsCard) -> tuple[str, str]:
+    """Return the method and the task of a set."""
+    return card.method, card.task
+
+
 def command(card: WeightsCard, recipe: Recipe) -> str:
     """Return the command that uses a set."""
     named = "" if card.default else f" --weights {card.name}"
     asked = "" if card.realism is None or card.realism > 0 else f" --realism {recipe.realism}"
+    if card.realism is None and any(one.realism for one, _ in sets() if (one.method, one.task) == of(card)):
+        asked = " --realism 0"  # or those that draw would be used
     return f"restore run -m {card.method} -t {card.task}{named}{asked} picture.png"
 
 

@@ -39,7 +39,7 @@ def load(
     Example: `load("owner/name", revision="v1.0")("rainy.png").picture`.
     """
     from restoration.runtime import Restoration
-    from restoration.weights import resolve
+    from restoration.weights import method_of, resolve
 
     if revision is not None:
         if "@" in name or Path(name).expanduser().exists():
@@ -54,7 +54,7 @@ def load(
         if possible := unclear(recipe):
             raise BadOption(f"{name} does not say what it restores; give a task: {', '.join(possible)}")
         try:
-            return Restoration(recipe.method.name, task or recipe.task.name, weights=at, offline=offline, **options)
+            return Restoration(method_of(folder), task or recipe.task.name, weights=at, offline=offline, **options)
         except UnknownName as error:
             if recipe.requires and "the recipe asks for" not in str(error):
                 command = shlex.join(["pip", "install", *recipe.requires])

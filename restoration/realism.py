@@ -8,6 +8,7 @@ NeurIPS 2021, arXiv:2107.02555).
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +136,21 @@ def _by_default(card: RestorerCard, task: str, realism: float | None) -> tuple[s
     return (here.name if realism or not other else None), realism
 
 
+def _resolved(name: str | None, card: RestorerCard, task: str, *, offline: bool) -> Folder | None:
+    """Return the weights of the mean by their name, or those that came with its method. Raises `BadWeights`."""
+    if name is None and not any(one.default for one in registry().arrived(WeightsCard) if _answers(one, card, task)):
+        raise BadWeights(
+            f"no weights of {card.mean}, the mean of what {card.name} draws, came for {task}; train some: "
+            f"`restore train {card.mean} --task {task} --data DIR --out OUT/mean`, and give `--mean ./mean` to the "
+            "training into OUT"
+        )
+    return folders.resolve(name, card.mean, task, offline=offline)
+
+
+def _answers(weights: WeightsCard, card: RestorerCard, task: str) -> bool:
+    return (weights.method, weights.task) == (card.mean, task)
+
+
 def _advice(card: RestorerCard, task: str) -> str:
     """Say how weights that draw are made."""
     how = f"{card.draws_with} --keep last --realism 0.5".strip()
@@ -151,10 +167,12 @@ def mean_of(folder: Folder | None, recipe: Recipe, task: str, *, offline: bool =
     bundled = next((one for one in registry().cards(WeightsCard) if one.name == name), None)
     if folder is not None and name is not None and name.startswith("."):
         name = str(folder.path / name)
+        if not os.path.exists(name):
+            raise BadWeights(f"{name}: there is no such folder, with the weights of the mean; put them there")
     if bundled is not None:
         found: Folder | None = folders.permitted(folders.bundled(bundled))
     else:
-        found = folders.resolve(name, card.mean, task, offline=offline)
+        found = _resolved(name, card, task, offline=offline)
     if found is None:
         raise BadWeights(f"{card.mean}, the mean of what {card.name} draws, has no weights; name some as `mean`")
     if (other := found.recipe().task.name) != task:

@@ -151,6 +151,8 @@ class Restoration:
         else:
             picture, shaped = picture_of(picture)
             told = told_by(self.task, {**self.task_options, **(task_options or {})})
+            if self.consistent:  # which looks at the operator, if the method does not
+                told = {option: field for option, field in told.items() if field != "operator"}
             if observation is None:
                 observation = self.describe(picture, task_options)
         if self.consistent and observation.operator is None:
@@ -215,7 +217,7 @@ class Restoration:
     def describe(self, picture: Picture, task_options: Mapping[str, Any] | None = None) -> Observation:
         """Return what is known about a picture; its `y`, `1 c h w`, has the size of the result. Raises `BadOption`."""
         options = {**self.task_options, **(task_options or {})}
-        check_described(self.task, options, self.method)
+        check_described(self.task, options, self.method, consistent=self.consistent)
         return describe(make_task(self.task, options), filled(picture))
 
     def _mixed(

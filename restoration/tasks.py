@@ -88,10 +88,13 @@ def told_by(name: str, options: Mapping[str, Any]) -> dict[str, str]:
     return {option.name: option.tells for option in asks if option.tells and option.name in options}
 
 
-def check_described(name: str, options: Mapping[str, Any], method: str | None = None) -> None:
+def check_described(
+    name: str, options: Mapping[str, Any], method: str | None = None, *, consistent: bool = False
+) -> None:
     """Raise `BadOption` for an option that would change nothing where a picture is restored, not degraded.
 
-    Those are options that only shape what a task draws and, for a `method`, those that it does not use.
+    Those are options that only shape what a task draws and, for a `method`, those that it does not use. A result that
+    is to be `consistent` uses the operator, whatever the method.
     """
     card = registry().card(TaskCard, name)
     asked = {option.name: option for option in card.asks}
@@ -101,15 +104,18 @@ def check_described(name: str, options: Mapping[str, Any], method: str | None = 
         if not (option.describes if option else card.linear and not describing):
             known = f"; what can be known of one is {', '.join(describing)}" if describing else ""
             raise BadOption(f"--{key} is about damage that task {name!r} draws, not about a given picture{known}")
-        if option is not None and method is not None and not used_by(method, name, key):
+        if option is not None and method is not None and not used_by(method, name, key, consistent=consistent):
             raise BadOption(f"method {method!r} does not use --{key}; {users(name, option)}")
 
 
-def used_by(method: str, task: str, key: str) -> bool:
-    """Return whether an option of a task changes what a method makes of a given picture, as far as its card says."""
+def used_by(method: str, task: str, key: str, *, consistent: bool = False) -> bool:
+    """Return whether an option of a task changes what a method makes of a given picture, as far as its card says.
+
+    A result that is to be `consistent` uses the operator, whatever the method.
+    """
     tells = next((option.tells for option in registry().card(TaskCard, task).asks if option.name == key), "")
     uses = registry().card(RestorerCard, method).uses
-    return not tells or uses is None or tells in uses
+    return not tells or uses is None or tells in uses or (consistent and tells == "operator")
 
 
 def users(task: str, option: CommandOption) -> str:

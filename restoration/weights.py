@@ -107,6 +107,12 @@ def resolve(name: str | None, method: str, task: str, *, offline: bool = False) 
     return folder and permitted(folder)
 
 
+def method_of(folder: Folder) -> str:
+    """Return the method that weights are for: of several with the same weights, the one whose card was named."""
+    card = next((one for one in registry().cards(WeightsCard) if one.name == folder.origin), None)
+    return card.method if card else folder.recipe().method.name
+
+
 def permitted(folder: Folder) -> Folder:
     """Return a folder if its weights fulfil the terms that hold, see `restoration.hub.terms`. Raises `BadWeights`."""
     current_terms().check(folder.origin, folder.stated_license, folder.files())

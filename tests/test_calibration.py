@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from restoration import BadOption, Restoration
+from restoration import BadOption, Restoration, load
 from restoration.calibration import (
     ROUNDING,
     Moments,
@@ -189,6 +189,9 @@ def test_the_command_prints_a_table_or_json(restore, pictures) -> None:  # type:
     assert (line["method"], line["realism"], line["samples"], line["count"]) == ("denoising-sde", 1, 2, 2)
     table = restore("calibrate", *how, "--samples", 2)
     assert [row.split("\t")[0] for row in table.stdout.splitlines()[1:]] == [title for title, _ in EXPLAINED.values()]
+    named = restore("calibrate", "--weights", "denoising-sde/denoise", *how[4:], "--samples", 2, "--json")
+    assert json.loads(named.stdout) == line, "method and task are those of the weights"
+    assert load("denoising-sde/denoise").method == "denoising-sde"
     refused = restore("calibrate", "-m", "denoising-ode", *how[2:])
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
     assert "name one that does with --sampler" in refused.stderr

@@ -152,6 +152,7 @@ WRONG = {
     (*HOW, "--weights", "ir-sde/derainn"): "is not in the Hub's cache on this machine, and --offline was given",
     (*HOW, "--sampler", "dim"): "no sampler is named 'dim'; did you mean 'ddim'?",
     (*HOW, "--device", "cuda:77"): "device 'cuda:77' cannot be used here",
+    (*HOW, "--device", "gpu"): "device must be auto, cpu, cuda, cuda:1 or mps, not 'gpu'",
     (*HOW, "--precision", "fp8"): "precision must be auto, fp32, bf16, fp16, not 'fp8'",
     (*HOW, "--tile", "7"): "a side of at least 64 pixels",
     (*HOW, "--set", "stps=3"): "method 'ir-sde' has no option 'stps'; did you mean 'steps'?",
@@ -334,3 +335,9 @@ def test_an_answer_that_is_no_picture_is_named_with_its_method(restore, rainy, t
         "method 'careless' of the plugin careless gave" in done.stderr
         and not (tmp_path / "rainy.restored.png").exists()
     )
+
+
+def test_a_quality_that_changes_nothing_is_told(restore, weights, rainy):
+    how = ("run", rainy, *HOW, "--weights", weights, "--dry-run", "--jpeg-quality", 80)
+    assert "note: --jpeg-quality changes nothing here" in restore(*how).stderr
+    assert "note" not in restore(*how, "--format", "webp").stderr

@@ -8,11 +8,12 @@ import pytest
 import torch
 from small import make_weights, picture
 
-from restoration import BadOption, Restoration, read, write
+from restoration import BadOption, Picture, Restoration, read, write
 from restoration.picture import round_to_levels
 from restoration.scoring.score import Scoring
 from restoration.scoring.summary import summarise
 from restoration.scoring.tables import render
+from restoration.tasks import used_by
 
 HOPPER = Path(__file__).parent.parent / "examples" / "derain" / "clean" / "hopper.png"
 
@@ -48,6 +49,21 @@ def test_there_must_be_something_to_agree_with(restore, tmp_path) -> None:  # ty
     assert done.returncode == 0, done.stderr
     assert read(tmp_path / "small.restored.png").pixels.shape == (1, 3, 48, 64)
     assert restore("run", "small.png", "-m", "regression", "-t", "derain", "--consistent", cwd=tmp_path).returncode == 2
+
+
+def test_a_kernel_is_used_by_what_makes_results_consistent_whatever_the_method() -> None:
+    kernel = torch.ones(1, 5) / 5
+    plain = Restoration("regression", "deblur", task_options={"kernel": kernel})
+    with pytest.raises(BadOption, match="method 'regression' does not use --kernel"):
+        plain(picture())
+    consistent = Restoration("regression", "deblur", task_options={"kernel": kernel}, consistent=True, precision="fp32")
+    without = Restoration("regression", "deblur", precision="fp32")
+    operator = consistent.describe(picture()).operator
+    assert operator is not None
+    blurred = Picture(pixels=operator(0.25 + picture().pixels / 2))
+    far, near = (operator(one(blurred).picture.pixels) - blurred.pixels for one in (without, consistent))
+    assert near.square().mean() < far.square().mean() / 4
+    assert used_by("regression", "deblur", "kernel", consistent=True), "so that scores of pairs take it too"
 
 
 def test_no_score_agrees_with_a_kernel_that_only_the_damage_knows(pictures: Path, tmp_path: Path) -> None:

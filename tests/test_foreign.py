@@ -272,6 +272,9 @@ def test_convert_writes_a_folder_that_gives_the_same_picture(
     assert sorted(one.name for one in out.iterdir()) == ["README.md", "config.json", "model.safetensors"]
     both = [Restoration("regression", "dehaze", weights=str(one))(hazy).picture.pixels for one in (path, out)]
     assert torch.equal(*both)
+    other = restore("weights", "convert", path, tmp_path / "other", "--task", "sr")
+    assert other.returncode == 2 and "is for --task dehaze, not for sr; leave --task out" in other.stderr
+    assert not (tmp_path / "other").exists()
     again = restore("weights", "convert", path, out)
     assert again.returncode == 2 and "is there and not empty; use --overwrite" in again.stderr
     assert restore("weights", "convert", path, out, "--overwrite", "--json").returncode == 0

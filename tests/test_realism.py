@@ -111,7 +111,7 @@ def test_what_has_no_part_in_a_result_is_not_computed(drawing: str) -> None:
 def test_at_1_the_mean_need_not_even_be_there(tmp_path: Path) -> None:
     path = str(make_weights(tmp_path / "real", realism=0.5, mean="./none"))
     assert made(path, 1)(picture()).evaluations == 3
-    with pytest.raises(BadWeights, match="none: there is no such file or folder"):
+    with pytest.raises(BadWeights, match="there is no such folder, with the weights of the mean"):
         made(path, 0.5)
 
 

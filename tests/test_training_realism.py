@@ -173,3 +173,32 @@ def test_what_a_recipe_requires_has_the_plugin_of_its_mean():
     } == {"restoration-regression"}
     with pytest.raises(BadOption, match="method 'regression' has no --realism"):
         choose("regression", "derain", realism=0)
+
+
+@pytest.mark.parametrize(
+    ("task", "mean", "why"),
+    [
+        ("derain", "./mean", "mean: there is no such folder, with the weights of the mean; put them there"),
+        ("derain", "regression/denoise", "is for denoise, not derain"),
+        ("corruption", None, "train some: `restore train regression --task corruption"),
+    ],
+)
+def test_weights_of_the_mean_that_nobody_could_use_are_refused_before_the_training(
+    restore, pictures, tmp_path, task, mean, why
+):
+    out = tmp_path / "out"
+    how = ("--task", task, "--data", pictures, "--out", out, "--realism", "0.5", "--steps", 1, "--held-out", 0)
+    ran = restore("train", "ir-sde", *how, *(("--mean", mean) if mean else ()))
+    assert ran.returncode == 2 and why in ran.stderr.splitlines()[-1]
+    assert not (out / MODEL).exists()
+    assert "note: this is the objective of weights of ir-sde that do not draw; those that do" in ran.stderr
+
+
+def test_a_mean_beside_the_weights_is_verified_and_not_left_behind(restore, tmp_path):
+    real = make_weights(tmp_path / "real", realism=0.5, mean="./mean")
+    lost = restore("weights", "verify", real)
+    assert lost.returncode == 1 and "there is no such folder, with the weights of the mean" in lost.stderr
+    make_weights(real / "mean", "regression")
+    assert restore("weights", "verify", real).returncode == 0
+    pushed = restore("weights", "push", real, "owner/name", "--license", "mit")
+    assert pushed.returncode == 2 and "./mean, would not be pushed with it" in pushed.stderr

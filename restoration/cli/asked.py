@@ -16,7 +16,7 @@ def method_and_task(method: str | None, task: str | None, weights: str | None, *
         missing = "'-m' / '--method'" if method is None else "'-t' / '--task'"
         raise click.UsageError(f"Missing option {missing}; or name weights of your own with --weights, which say it.")
     from restoration.foreign.conversion import unclear
-    from restoration.weights import resolve
+    from restoration.weights import method_of, resolve
 
     folder = resolve(weights, method or "", task or "", offline=offline)
     assert folder is not None
@@ -24,4 +24,4 @@ def method_and_task(method: str | None, task: str | None, weights: str | None, *
     if task is None and (possible := unclear(recipe)):
         names = ", ".join(possible)
         raise click.UsageError(f"{weights} does not say what it restores: add --task, one of {names}, say")
-    return method or recipe.method.name, task or recipe.task.name
+    return method or method_of(folder), task or recipe.task.name

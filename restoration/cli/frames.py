@@ -95,7 +95,8 @@ def output_options(command: Any) -> Any:
         click.option(
             "--jpeg-quality",
             type=click.IntRange(1, 100),
-            help="Quality of JPEG, WebP and AVIF results.  [default: about that of each picture]",
+            metavar="N",
+            help="Quality of JPEG, WebP and AVIF results, from 1 to 100.  [default: about that of each picture]",
         ),
         click.option(
             "--format",

@@ -67,6 +67,9 @@ def find_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
+        kind = name.partition(":")[0]
+        if kind not in ("cpu", "cuda", "mps") and "device string" in str(error):
+            raise BadOption(f"device must be auto, cpu, cuda, cuda:1 or mps, not {name!r}") from error
         raise BadOption(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from error
     return device
 

@@ -128,7 +128,8 @@ class Scoring:
         assert self.task is not None
         check_described(self.task, self.task_options)
         for key in self.task_options:
-            if self.methods and not any(used_by(one.method, self.task, key) for one in self.methods.values()):
+            used = (used_by(m.method, self.task, key, consistent=m.consistent) for m in self.methods.values())
+            if self.methods and not any(used):
                 check_described(self.task, {key: self.task_options[key]}, next(iter(self.methods.values())).method)
 
     def __len__(self) -> int:
@@ -176,9 +177,11 @@ class Scoring:
 
     def how(self, label: str) -> str:
         """Return a description of a method: its options, sampler, weights, device and seed."""
-        result, recipe = self.results[label], self.methods[label].recipe
+        result, method = self.results[label], self.methods[label]
+        recipe, consistent = method.recipe, method.consistent
         known = self.task_options if self.paired else {}
-        told = {key: value for key, value in known.items() if used_by(result.method, result.task, key)}
+        used = [key for key in known if used_by(result.method, result.task, key, consistent=consistent)]
+        told = {key: known[key] for key in used}
         options = ", ".join(f"{key}={value}" for key, value in {**recipe.method.options, **told}.items())
         parts = [f"{result.method} ({options})" if options else result.method]
         parts += [f"sampler {recipe.sampler.name}"] if recipe.sampler else []

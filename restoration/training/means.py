@@ -9,11 +9,12 @@ import torch
 from restoration import weights
 from restoration.engine.hardware import precision
 from restoration.errors import BadOption
+from restoration.hub import is_repository
 from restoration.interfaces import Observation
 from restoration.realism import mean_of
 from restoration.recipe import Parts, build_parts, build_restorer
 from restoration.registry import registry
-from restoration.registry.cards import ScheduleCard
+from restoration.registry.cards import ScheduleCard, WeightsCard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +39,7 @@ class Means:
         self.device, self.precision, self.name = device, precision, ""
         self._restorer = None
         if not recipe.from_mean:
+            _check(recipe, out)
             return
         name = recipe.schedule.name if recipe.schedule else None
         if name is None or not registry().card(ScheduleCard, name).uses_y:
@@ -70,3 +72,12 @@ class Means:
         except ValueError as error:
             raise BadOption(f"{self.name}, where the path leads, has no answer to patches: {error}") from error
         return guess.float().clamp(0, 1)
+
+
+def _check(recipe: Recipe, out: Path) -> None:
+    """Raise `BadWeights` for weights of the mean that nobody could use later; those on the Hub are not fetched."""
+    if recipe.realism is None or (recipe.realism == 1 and not recipe.mean):
+        return
+    here = {card.name for card in registry().cards(WeightsCard)}
+    if not recipe.mean or recipe.mean in here or not is_repository(recipe.mean):
+        mean_of(weights.Folder(path=out, origin=str(out)), recipe, recipe.task.name)

@@ -77,7 +77,7 @@ def _unfinished(record: dict[str, Any]) -> str:
 def _realism(recipe: Recipe) -> str:
     if recipe.realism is None:
         return ""
-    mean = f"`{recipe.mean}`" if recipe.mean else "other weights, those that came with the method of the mean"
+    mean = f"the weights `{recipe.mean}`" if recipe.mean else "the weights that came with the method of the mean"
     return (
         "## Realism\n\nThese weights draw one of the pictures that the damaged one may come from: another with each "
         f"`--seed`. `--realism 1` is such a picture, 0 the mean of all of them, which {mean} predict; numbers between "

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from restoration.cli.asked import method_and_task as asked
 from restoration.cli.headings import under
 from restoration.cli.options import how_to_restore, method_and_task
 from restoration.cli.task_options import TaskCommand
@@ -45,8 +47,8 @@ pictures = under("Pictures")
 @quiet_option
 @debug_option
 def calibrate(
-    method: str,
-    task: str,
+    method: str | None,
+    task: str | None,
     data: Path,
     samples: int,
     limit: int,
@@ -69,6 +71,7 @@ def calibrate(
     other pictures.
     """
     show_warnings(quiet)
+    method, task = asked(method, task, how["weights"], offline=how["offline"])
     from restoration.engine.hardware import prepare
     from restoration.runtime import Restoration
     from restoration.scoring.calibrated import EXPLAINED, calibrated
@@ -87,6 +90,11 @@ def calibrate(
         known = {"method": method, "task": task, "realism": restoration.realism, "samples": samples}
         echo_json(known | asdict(found))
     else:
-        rows = [[title, f"{getattr(found, name):.3g}", meaning] for name, (title, meaning) in EXPLAINED.items()]
+        rows = [[title, _number(getattr(found, name)), meaning] for name, (title, meaning) in EXPLAINED.items()]
         print_table(["measure", "value", "meaning"], rows, f"{method}, {task}, {samples} samples")
     return 0
+
+
+def _number(value: float) -> str:
+    """Return a number in words, nothing for what these pictures do not show."""
+    return "" if math.isnan(value) else f"{value:.3g}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +85,8 @@ def new(name: str, kind: str, where: Path) -> None:
     """Write a working plugin, restoration-NAME, with its tests."""
     files = write_plugin(name, where, kind)
     click.echo(str(files[0].parent))
-    say(f"next: pip install ./{files[0].parent.name}, then `restore {KINDS[kind].listed}` lists {name}")
+    folder = os.path.join(os.curdir, files[0].parent)  # without a dot pip takes a name for one of its index
+    say(f"next: pip install {shlex.quote(folder)}, then `restore {KINDS[kind].listed}` lists {name}")
 
 
 def _row(plugin: Plugin, check: bool) -> dict[str, Any]:

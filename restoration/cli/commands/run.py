@@ -124,6 +124,8 @@ def run(
     made.settle(overwrite=overwrite, skip_existing=skip_existing)
     _check_streams(made, places)
     _check_format(places)
+    if jpeg_quality is not None and not quiet:
+        _remark_quality(made)
     if report is not None and made.jobs:
         _check_report(report, made, overwrite=overwrite, skip_existing=skip_existing)
     if dry_run:
@@ -132,7 +134,7 @@ def run(
         from restoration.tasks import check_described, check_options
 
         check_options(task, task_options)
-        check_described(task, task_options, method)
+        check_described(task, task_options, method, consistent=how["consistent"])
     made.clear_leftovers()
     if not made.jobs:
         with Batch(made, as_json=as_json, quiet=quiet) as batch:
@@ -220,6 +222,15 @@ def _check_format(places: Places) -> None:
     said = Path(places.output or "").suffix.lower()
     if places.is_file and places.suffix is not None and said != places.suffix:
         raise click.UsageError(f"-o {places.output} says another format than --format {places.suffix[1:]}")
+
+
+def _remark_quality(made: Plan) -> None:
+    """Say that `--jpeg-quality` changes nothing, where no result is of a format that has one."""
+    from restoration.images.formats import by_suffix
+
+    forms = [by_suffix(Path(job.target).suffix.lower()) for job in made.jobs if job.target is not None]
+    if forms and all(form is not None and not form.lossy for form in forms):
+        say("note: --jpeg-quality changes nothing here: no result is a JPEG, WebP or AVIF")
 
 
 def _check_report(report: Path, made: Plan, *, overwrite: bool, skip_existing: bool) -> None:

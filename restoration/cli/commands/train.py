@@ -12,7 +12,7 @@ import click
 from restoration.cli.headings import HeadedCommand
 from restoration.cli.options import names
 from restoration.cli.training_options import PARTS, training_options
-from restoration.console import debug_option, quiet_option, show_warnings
+from restoration.console import debug_option, quiet_option, say, show_warnings
 from restoration.documents import read_document
 from restoration.errors import BadOption, BadWeights, UnknownName
 from restoration.registry import registry
@@ -96,6 +96,8 @@ def train(
         made = _recipe(method, task, recipe, parts, options)
         fields = {"working_size": working_size, "realism": realism, "mean": mean, "from_mean": from_mean or None}
         made = _with_fields(made, fields)
+        if recipe is None and not quiet:
+            _remark(made)
         set_by_user = {name: value for name, value in chosen.items() if value is not None}
         settings = Training.recorded(made.training, set_by_user)
         pictures, degraded = _pictures(data, clean, degraded, pairs, noisy)
@@ -223,6 +225,19 @@ def _recipe(
             f"--set {key}: say which part, as in network.{key}=...; parts are {', '.join(PARTS)}, task, method"
         )
     return with_options(recipe, options, parts=parts)
+
+
+def _remark(recipe: Recipe) -> None:
+    """Say how weights that draw are trained, where a method's own objective would not lead to any."""
+    card = registry().card(RestorerCard, recipe.method.name)
+    own = card.defaults.get("objective")
+    if recipe.realism is None or recipe.objective is None or own is None or "objective." not in card.draws_with:
+        return
+    if (recipe.objective.name, recipe.objective.options) == (own["name"], own.get("options", {})):
+        say(
+            f"note: this is the objective of weights of {card.name} that do not draw; those that do are trained with "
+            f"{card.draws_with} --keep last"
+        )
 
 
 def _with_fields(recipe: Recipe, chosen: dict[str, Any]) -> Recipe:

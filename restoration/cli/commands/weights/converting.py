@@ -44,6 +44,8 @@ def convert(file: Path, out: Path, task: str | None, overwrite: bool, as_json: b
     files = converted(file, task or "")
     if task is None and (possible := unclear(files.recipe)):
         raise click.UsageError(f"{file} does not say what it restores: add --task, one of {', '.join(possible)}, say")
+    if task is not None and files.recipe.task.name != task:
+        raise click.UsageError(f"{file} is for --task {files.recipe.task.name}, not for {task}; leave --task out")
     make_folder(out)
     files.write(out)
     recipe = files.recipe

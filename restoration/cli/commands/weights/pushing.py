@@ -15,7 +15,7 @@ from restoration.hub.publishing import Pushed
 from restoration.hub.repository import REPOSITORY
 from restoration.registry import registry
 from restoration.registry.cards import WeightsCard
-from restoration.weights import CARD, Folder, bundled
+from restoration.weights import CARD, CONFIG, Folder, bundled
 
 
 @click.command()
@@ -136,6 +136,11 @@ def _pushed(
 
     check_network(folder)
     text, recipe = folder.card(), folder.recipe()
+    if recipe.mean.startswith("."):
+        raise BadWeights(
+            f"{folder.origin}: the weights of its mean, {recipe.mean}, would not be pushed with it; push them first, "
+            f'and name them in {CONFIG} by their repository: "mean": "owner/name"'
+        )
     header_of(text)  # raises for what cannot be read, in which nobody could look for a licence
     stated = license or folder.stated_license()
     if not stated:

@@ -64,6 +64,7 @@ def _verified(name: str, lock: Lock | None, *, named: bool, offline: bool) -> di
     if (installed := check_record(folder)) is not None:
         checked.append(f"its files are those that {installed} was installed with")
     check_network(folder)
+    check_mean(folder)
     if is_on_hub(name):
         checked.append("its files are what the cache calls them")
         if not offline:
@@ -84,6 +85,15 @@ def check_network(folder: Folder) -> None:
     network = build_parts(recipe).network
     if network is not None:
         load(folder, network.network, recipe)
+
+
+def check_mean(folder: Folder) -> None:
+    """Find the weights of the mean that a recipe names by a path or a card's name. Raises `RestorationError`."""
+    from restoration.realism import mean_of
+
+    recipe = folder.recipe()
+    if recipe.mean and (recipe.mean.startswith(".") or not is_on_hub(recipe.mean)):
+        mean_of(folder, recipe, recipe.task.name)
 
 
 def check_record(folder: Folder) -> str | None:
