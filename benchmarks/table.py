@@ -50,7 +50,7 @@ ROWS = [
     Row(name="CBSD68, sigma 50", task="denoise", folder="denoise/CBSD68", options={"sigma": 50.0}),
     *(
         Row(name=f"CBSD68 in grey, sigma {s}", task="denoise", folder="denoise/CBSD68", options={"sigma": s}, grey=True)
-        for s in (15.0, 25.0, 50.0)
+        for s in (15, 25, 50)
     ),
     Row(
         name="CBSD68, sigma 50 in files",

@@ -356,3 +356,14 @@ def test_weights_that_are_not_in_the_cache_stop_it_before_any_picture_is_restore
     assert f"-o {tmp_path}/torch/hub/checkpoints/alexnet-owt-7be5be79.pth https://" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "torch").exists()
+
+
+def test_a_grey_picture_has_noise_that_is_the_same_in_all_channels(tmp_path: Path) -> None:
+    write(Picture(pixels=round_to_levels(picture(40, 40).pixels.mean(dim=1, keepdim=True))), tmp_path / "grey.png")
+    known = read(tmp_path / "grey.png").pixels
+    noisy = make_task("denoise", {"sigma": 25.0})(known, Generator().manual_seed(3))
+    method = Restoration("regression", "denoise", task_options={"sigma": 25.0})
+    (score,) = Scoring({"regression": method}, tmp_path, seed=3, measures=choose(["psnr", "psnr_y"]))
+    assert known.shape[1] == noisy.shape[1] == 1
+    assert score.input["psnr"] == pytest.approx(psnr(round_to_levels(noisy.clamp(0, 1)), known), abs=1e-3)
+    assert score.restored["regression"]["psnr"] > score.input["psnr"] + 3

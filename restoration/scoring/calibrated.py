@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from restoration.calibration import Calibration, calibrate
 from restoration.errors import BadOption
+from restoration.picture import with_channels
 from restoration.scoring.score import Scoring
 
 if TYPE_CHECKING:
@@ -62,12 +63,12 @@ def calibrated(
     def drawn() -> Iterator[tuple[Iterable[Tensor], Tensor, Tensor]]:
         for index in range(len(scoring)):
             clean, observation = scoring.observed(index)
-            height, width = clean.shape[-2:]
+            channels, height, width = clean.shape[1:]
             results = restoration.samples(observation, samples, seed=seed + APART)
             yield (
-                (result.picture.pixels[..., :height, :width] for result in results),
+                (with_channels(one.picture.pixels[..., :height, :width], channels) for one in results),
                 clean,
-                observation.y[..., :height, :width],
+                with_channels(observation.y[..., :height, :width], channels),
             )
             observe(index + 1, len(scoring))
 

@@ -195,8 +195,9 @@ class Scoring:
     def observed(self, index: int) -> tuple[Tensor, Observation]:
         """Return a clean picture, `1 c h w`, and what all methods are given of it. Raises `RestorationError`."""
         pair = self.pairs[index]
-        clean = with_channels(read(pair.clean).pixels, self.channels)
-        observation = self._degrade(index, pair, clean)
+        own = read(pair.clean).pixels
+        clean = with_channels(own, self.channels)
+        observation = self._degrade(index, pair, own if own.shape[1] == 1 else clean)  # grey pictures have grey noise
         if not same_scene(observation, clean):
             raise BadOption(f"{pair.clean} and {pair.degraded or 'its degraded version'} have different sizes")
         height, width = (min(a, b) for a, b in zip(observation.y.shape[-2:], clean.shape[-2:], strict=True))
@@ -235,7 +236,7 @@ class Scoring:
 
     def _measure(self, label: str, image: Tensor, clean: Tensor) -> dict[str, float]:
         """Measure an image, `1 c h w`; the features for metrics of sets are stored for `distances`."""
-        image = image[..., : clean.shape[-2], : clean.shape[-1]]
+        image = with_channels(image[..., : clean.shape[-2], : clean.shape[-1]], clean.shape[1])
         self._describe(label, round_to_levels(image))
         return measure(image, clean, self.border, self.measures)
 
