@@ -197,8 +197,9 @@ class Scoring:
         pair = self.pairs[index]
         own = read(pair.clean).pixels
         clean = with_channels(own, self.channels)
-        observation = self._degrade(index, pair, own if own.shape[1] == 1 else clean)  # grey pictures have grey noise
-        if not same_scene(observation, clean):
+        shown = own if own.shape[1] == 1 else clean  # the noise of a grey picture is grey
+        observation = self._degrade(index, pair, shown)
+        if not same_scene(observation, with_channels(shown, observation.y.shape[1])):
             raise BadOption(f"{pair.clean} and {pair.degraded or 'its degraded version'} have different sizes")
         height, width = (min(a, b) for a, b in zip(observation.y.shape[-2:], clean.shape[-2:], strict=True))
         return clean[..., :height, :width], observation
