@@ -17,7 +17,7 @@ TRAINED_ON = {
     "inpaint": "strokes, boxes, writing and lost pixels",
     "dehaze": "the scattering model over random depths",
 }
-DRAWN = {"sr": (0.0, 20), "inpaint": (0.5, 10), "deblur": (0.0, 10), "derain": (0.0, 20)}
+DRAWN = {"sr": (0.0, 19), "inpaint": (0.5, 10), "deblur": (0.0, 10), "derain": (0.0, 20)}
 """The tasks that have weights which draw, `ir-sde/TASK-real`: the realism of `ir-sde` by default, and the steps.
 
 Where it is 0, samples do not reach yet what docs/realism.md asks of a default, and have to be asked for.
