@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
     chosen = parser.parse_args()
+    chosen.out.mkdir(parents=True, exist_ok=True)
     for task in chosen.tasks:
         rows = []
         for name, corners in CROPS.items():
