@@ -201,6 +201,7 @@ def start(pictures: Path, tmp_path: Path) -> Iterator[Callable[..., Process]]:
             process.communicate()
 
 
+@pytest.mark.slow
 def test_a_task_of_one_file_works_in_workers_and_its_errors_are_one_line(
     start: Callable[..., Process], tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ def two_frames(path: Path) -> None:
     path.write_bytes(frames.file())
 
 
+@pytest.mark.slow
 def test_a_server_of_pictures_that_was_killed_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     write(picture(32, 32), tmp_path / "one.png")
     script = tmp_path / "script.py"
