@@ -211,7 +211,7 @@ def test_sets_are_found_by_tags_and_words_over_several_pages(restore, published,
         assert done.returncode == 0, done.stderr
         return {line["name"].removeprefix("lab/restoration-") for line in json.loads(done.stdout)}
 
-    assert found("--task", "derain") == {"ir-sde-derain", "regression-derain"}
+    assert found("--task", "derain") == {"ir-sde-derain", "ir-sde-derain-real", "regression-derain"}
     assert found("--method", "ir-sde", "RAIN100H") == {"ir-sde-derain"}
     assert found("--network", "unet-dense", "--license", "mit") == {"regression-jpeg"}
     assert len(found("--limit", "5")) == 5
