@@ -199,8 +199,10 @@ class Restoration:
     def check_draws(self) -> None:
         """Raise `BadOption` if every seed gives the same picture, so that there is nothing to sample."""
         known = {one.name for one in registry().cards(SamplerCard) if one.stochastic}
-        sampler = self.recipe.sampler.name if self.recipe.sampler else ""
-        if self._draws is None and sampler and sampler not in known:
+        part = self.recipe.sampler
+        sampler, eta = (part.name, part.options.get("eta")) if part else ("", None)
+        draws = sampler in known if eta is None else eta > 0  # the share of noise, of samplers that have such an option
+        if self._draws is None and sampler and not draws:
             names = ", ".join(sorted(known))
             raise BadOption(
                 f"sampler {sampler!r} draws nothing at random: all samples would be equal; name one that does with "

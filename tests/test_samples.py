@@ -79,6 +79,9 @@ def test_where_every_seed_gives_the_same_there_is_nothing_to_sample(drawing: Pat
         Restoration("denoising-ode", "denoise").samples(picture(), 2)
     for sampler in ("posterior", "dpmpp-2m-sde"):
         Restoration("denoising-ode", "denoise", sampler=sampler).samples(picture(), 2)
+    Restoration("denoising-ode", "denoise", sampler="ddim", options={"sampler.eta": 0.1}).samples(picture(), 2)
+    with pytest.raises(BadOption, match="sampler 'dpmpp-2m-sde' draws nothing at random"):
+        Restoration("denoising-ode", "denoise", sampler="dpmpp-2m-sde", options={"sampler.eta": 0.0}).check_draws()
 
 
 def test_the_command_writes_all_of_it_and_names_it(restore, how, folder) -> None:  # type: ignore[no-untyped-def]

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from recognition import loaded, recognised
 from restoration_comparators.deblurgan import DeblurGAN
 from restoration_comparators.deepdeblur import halved
-from restoration_comparators.layout import ComparatorsLayout
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from restoration import Converted, Restoration
+from restoration import Restoration
 from restoration.foreign.recognition import build
 from restoration.picture import Picture
 from restoration.testing import LayoutContract, picture
@@ -40,18 +40,6 @@ def recorded(name: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     with safe_open(DATA / f"{name}.safetensors", "pt") as file:
         shapes = json.loads(file.metadata()["shapes"])
         return filled(shapes, GAINS[name]), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-
-
-def recognised(state: dict[str, Tensor]) -> Converted:
-    found = ComparatorsLayout().convert(state)
-    assert found is not None
-    return found
-
-
-def loaded(found: Converted) -> nn.Module:
-    network = build(found).eval()
-    network.load_state_dict(dict(found.tensors))
-    return network
 
 
 class TestBlurredFiles(LayoutContract):

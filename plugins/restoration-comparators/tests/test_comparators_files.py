@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from recognition import loaded, recognised
 from restoration_comparators.carn import CARN
 from restoration_comparators.edsr import EDSR
 from restoration_comparators.haze import AODNet
@@ -19,9 +20,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from restoration import Converted, Restoration
+from restoration import Restoration
 from restoration.foreign.conversion import convert
-from restoration.foreign.recognition import build
 from restoration.picture import Picture
 from restoration.testing import LayoutContract, generator, picture
 
@@ -92,18 +92,6 @@ class TestComparatorsLayout(LayoutContract):
 
     def files(self) -> list[dict[str, Tensor]]:
         return [*(made.state_dict() for made in MADE.values()), *(chain(**how) for how in CHAINS.values()), ffdnet(3)]
-
-
-def recognised(state: dict[str, Tensor]) -> Converted:
-    found = ComparatorsLayout().convert(state)
-    assert found is not None
-    return found
-
-
-def loaded(found: Converted) -> nn.Module:
-    network = build(found).eval()
-    network.load_state_dict(dict(found.tensors))
-    return network
 
 
 @pytest.mark.parametrize("name", MADE)
