@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from restoration import Network, NoiseSchedule, RowGenerators
 
-Norm = Literal["l2", "l1", "l0"]
+Norm = Literal["l2", "l1", "l0", "psnr"]
 
 SMALL = 1e-8
-"""What is added to errors before they are raised to a power, so that the slope at none is finite."""
+"""What is added to errors before a power or a logarithm is taken, so that the slope at none is finite."""
 NEIGHBOURS = torch.tensor([(0, 1), (0, 2), (1, 0), (1, 3), (2, 0), (2, 3), (3, 1), (3, 2)])
 """The pairs of pixels of a cell of 2x2, counted row by row, that lie beside or above each other."""
 
@@ -30,7 +30,8 @@ class PairMatching:
     mean of the noise is 0. `x` and `y` are the two noisy pictures.
 
     * `norm`: "l2", for noise of mean 0; "l1", which learns the median, as for text over a picture; or "l0", the most
-      frequent value, as for impulses of any colour: errors to a power that falls from 2 to 0 in the training.
+      frequent value, as for impulses of any colour: errors to a power that falls from 2 to 0 in the training; "psnr",
+      the negative PSNR of each row in dB: as "l2" for noise whose strength varies, noisier pairs count less.
     * `clipped`: the share of inputs that are clipped to black and white and rounded to 256 levels, as files are.
       Targets never are: the mean of clipped noise is not 0.
     * `swap`: whether the two change places in half of the rows. It matters for pairs that were photographed.
@@ -70,7 +71,8 @@ class PairMatching:
             x, y = x * factor, y * factor
         seen = torch.where(clipped < self.clipped, round_to_levels(y), y)
         error = self.clean(network, schedule, seen, seen, y.new_ones(y.shape[0])) - x
-        return reduce(self._cost(error), "b c h w -> b", "mean")
+        cost = reduce(self._cost(error), "b c h w -> b", "mean")
+        return 10 * torch.log10(cost + SMALL) if self.norm == "psnr" else cost
 
     def clean(self, network: Network, schedule: NoiseSchedule | None, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """Return the answer of the network to the degraded picture, `b c h w`."""

@@ -31,6 +31,23 @@ def test_the_loss_is_the_mean_error_between_two_noisy_pictures_whichever_is_seen
     assert_close(loss, (x - y).abs().pow(power).mean(dim=(1, 2, 3)))
 
 
+def test_psnr_lets_pairs_count_less_the_noisier_they_are() -> None:
+    x, y = torch.randn(2, 6, 3, 4, 4, generator=seeded())
+    shift = torch.zeros((), requires_grad=True)
+    strength = torch.tensor([1.0, 1.0, 1.0, 10.0, 10.0, 10.0])[:, None, None, None]
+
+    def shifted(x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        return y + shift
+
+    objective = PairMatching(norm="psnr", clipped=0.0, swap=False)
+    loss = objective.loss(shifted, None, x * strength, y * strength, rows(x))
+    error = (y - x) * strength
+    assert_close(loss, 10 * error.square().mean(dim=(1, 2, 3)).log10())
+    slopes = torch.stack([torch.autograd.grad(one, shift, retain_graph=True)[0] for one in loss])
+    mean_error, mean_square = error.mean(dim=(1, 2, 3)), error.square().mean(dim=(1, 2, 3))
+    assert_close(slopes, 20 / torch.tensor(10.0).log() * mean_error / mean_square)
+
+
 def test_half_of_the_pairs_change_places_and_a_share_of_the_inputs_is_clipped() -> None:
     x, y = torch.randn(2, 400, 1, 2, 2, generator=seeded())
     seen: list[Tensor] = []
