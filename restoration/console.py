@@ -7,6 +7,7 @@ imports torch or, before it draws, rich.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import math
@@ -90,9 +91,11 @@ def echo_json(value: Any, *, err: bool = False) -> None:
     With `err` it goes to stderr: where stdout holds a picture.
     """
     text = json.dumps(_finite(value), ensure_ascii=False, default=str)
+    stream = sys.stderr if err else sys.stdout
     try:
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
         text.encode()
-    except UnicodeEncodeError:  # the name of a file that is not UTF-8; JSON has escapes for what it holds
+    except UnicodeEncodeError:  # what the console cannot show, or a name that is not UTF-8; JSON has escapes for both
         text = json.dumps(_finite(value), default=str)
     click.echo(text, err=err)
 
@@ -211,6 +214,8 @@ def open_streams() -> None:
             CLOSED.add(name)
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, "w" if number else "r", closefd=False, encoding="utf-8"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() not in ("utf-8", "ascii"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # old consoles of Windows cannot show every name
 
 
 class Ended(BaseException):

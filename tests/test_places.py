@@ -240,7 +240,7 @@ def test_where_all_inputs_have_one_result_nothing_is_done():
         click.UsageError, match=r'would both become o/x\.png; use -o "o/\{folder\}/\{name\}\{ext\}" \(and 1'
     ):
         planned("A/x.png", "B/x.png", output="o/")
-    with pytest.raises(click.UsageError, match=r"2 pictures cannot all go to one\.png; give a folder: -o one\.png/"):
+    with pytest.raises(click.UsageError, match=r"2 pictures cannot all go to one\.png; give a folder: -o DIR/"):
         planned("A", "B", output="one.png")
 
 

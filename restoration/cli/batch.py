@@ -14,6 +14,7 @@ from restoration.cli.faults import explained
 from restoration.console import debugging, echo_json, echo_path, is_terminal, progress_wanted, say
 from restoration.errors import RestorationError, plain
 from restoration.images.parts import AlreadyThere
+from restoration.images.remarks import about
 
 if TYPE_CHECKING:
     from restoration.cli.plan import Job, Plan
@@ -67,7 +68,8 @@ class Batch:
     def trying(self, job: Job) -> Iterator[None]:
         """Count a job as done, or as failed if it raises anything but what ends the whole process."""
         try:
-            yield
+            with about(plain(job.name)):
+                yield
         except BrokenPipeError:
             raise
         except (Exception, SystemExit) as error:  # a plugin may raise anything

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -11,10 +12,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import click
+
 from restoration.images.formats import is_picture
 from restoration.images.parts import PART
 
 STREAM = "-"
+ADDRESS = re.compile(r"(?:https?|ftp|file|s3|gs)://")
+"""How an address begins, which stands for no file here."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,16 +43,21 @@ class Source:
 
 @dataclass(kw_only=True)
 class Inputs:
-    """The files to work on, each once, in order; how many others folders held, by suffix; folders not read, and why."""
+    """The files to work on, each once, in order, and what stood in their place.
+
+    `others` are how many other files folders held, by suffix, `empty` the folders without a picture, `unreadable` the
+    arguments and folders that cannot be used, and why, `in_results` how many pictures lie where results go.
+    """
 
     sources: list[Source] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
+    empty: list[str] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     in_results: int = 0
 
     def notes(self) -> list[str]:
-        """Return a line about what was left alone in folders, if there was something."""
-        lines = []
+        """Return a line about each kind of what was left alone in folders, if there was something."""
+        lines = [f"{folder} holds no pictures" for folder in self.empty]
         if self.others:
             kinds = ", ".join(f"{count} {kind}" for kind, count in self.others.most_common(5))
             more = ", ..." if len(self.others) > 5 else ""
@@ -66,10 +76,11 @@ def find(arguments: Iterable[str], without: Iterable[str] = (), results: str | N
     """Find the files for the arguments of a command: files, folders with all that is below them, patterns, "-".
 
     Of a folder what lies in those of `without` is not taken, nor what lies in `results` if that is a folder inside it.
-    Several folders keep their own names, as seen from the folder that they have in common.
+    Several folders keep their own names, as seen from the folder that they have in common. Raises `click.UsageError`
+    for an argument that is empty.
     """
     found, taken = Inputs(), set()
-    names = [name for argument in arguments for name in _matches(argument)]
+    names = [name for argument in arguments for name in _matches(argument, found)]
     common = _common([name for name in names if os.path.isdir(name)])
     avoided = {_number(folder) for folder in without} - {None}
     own = None if results is None else _number(results)
@@ -79,10 +90,15 @@ def find(arguments: Iterable[str], without: Iterable[str] = (), results: str | N
             sources = _walk(name, "" if below == "." else below, avoided, own, found)
         else:
             sources = iter([Source(path=name, key=file_key(name), named=True)])
+        before = found.in_results + len(found.unreadable)
+        holds = False
         for source in sources:
+            holds = True
             if source.key not in taken:
                 taken.add(source.key)
                 found.sources.append(source)
+        if not holds and before == found.in_results + len(found.unreadable):
+            found.empty.append(name)
     return found
 
 
@@ -99,11 +115,25 @@ def _real(folder: str) -> str:
     return os.path.realpath(folder)
 
 
-def _matches(argument: str) -> list[str]:
-    """Return an argument, or what it stands for where it is a pattern that the shell has left to us."""
+def _matches(argument: str, found: Inputs) -> list[str]:
+    """Return an argument, or what it stands for where it is a pattern that the shell has left to us.
+
+    What can be no file, and a pattern without any, are noted. An empty name is that of no folder: a variable of the
+    shell without a value must not stand for all that lies here.
+    """
+    if not argument:
+        raise click.UsageError(
+            "an input is empty, as by a variable that is not set; name files, folders, or - for stdin"
+        )
+    if not os.path.lexists(argument) and ADDRESS.match(argument):
+        found.unreadable.append((argument, f"{argument} is an address; fetch the picture first, then name its file"))
+        return []
     if os.path.lexists(argument) or not any(sign in argument for sign in "*?["):
         return [os.fspath(Path(argument))]
-    return sorted(glob.glob(argument, recursive=True))
+    names = sorted(glob.glob(argument, recursive=True))
+    if not names:
+        found.unreadable.append((argument, f"{argument}: no file has a name like this pattern"))
+    return names
 
 
 def _common(roots: list[str]) -> str | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
 
+from restoration.cli.defaults import PREFIX, defaults_of, strange_variables
+from restoration.console import say
 from restoration.errors import BadPlugin
 from restoration.registry.cards import CommandCard
 
@@ -20,8 +23,16 @@ class Lazy(click.Command):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """Import the real command and let it take over."""
-        return command_of(self.card).make_context(info_name, args, parent, **extra)
+        """Import the real command and let it take over, with the defaults of the user."""
+        command, name = command_of(self.card), info_name or self.card.name
+        alone = click.Context(command, info_name=name, parent=parent)
+        configured = ((parent and parent.default_map) or {}).get(name, {})
+        context = command.make_context(info_name, args, parent, default_map=defaults_of(alone, configured), **extra)
+        if any(variable.startswith(f"{PREFIX}_") for variable in os.environ) and not context.params.get("quiet"):
+            group = parent.command if parent else None
+            for line in strange_variables(alone, group.commands if isinstance(group, click.Group) else ()):
+                say(f"warning: {line}")
+        return context
 
 
 def command_of(card: CommandCard) -> click.Command:

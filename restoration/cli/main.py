@@ -7,13 +7,13 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from restoration.cli.defaults import PREFIX, settings
 from restoration.cli.lazy import Lazy
 from restoration.console import Ended, debug_option, open_streams, say
-from restoration.documents import read_document
 from restoration.errors import RestorationError, one_line, plain
 from restoration.registry import builtin
 from restoration.registry.cards import CommandCard
@@ -84,31 +84,20 @@ for _card in COMMANDS.values():
     cli.add_command(Lazy(_card))
 
 
-def settings() -> dict[str, Any]:
-    """Return the defaults of the user's configuration file, `config.toml`, by command."""
-    path = os.environ.get("RESTORE_CONFIG", os.path.join(click.get_app_dir("restoration"), "config.toml"))
-    try:
-        document = read_document(path)
-        import tomllib
-
-        found = tomllib.loads(document.decode())
-    except FileNotFoundError:
-        return {}
-    except RecursionError as error:
-        raise RestorationError(f"the configuration {path} cannot be read: it is nested too deeply") from error
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise RestorationError(f"the configuration {path} cannot be read: {why}") from error
-    for name in found.keys() - {parameter.name for parameter in cli.params}:
-        if not isinstance(found[name], dict):
-            raise RestorationError(f"the configuration {path} has {name} = {found[name]!r}; put it under a [command]")
-    return found
+def at_home(arguments: Sequence[str]) -> list[str]:
+    """Return arguments whose ~/ is the home folder, where quotes or a = before it have kept it from the shell."""
+    words = []
+    for word in arguments:
+        option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        wanted = value.startswith("~/") and not os.path.lexists("~")
+        words.append(option + equals + os.path.expanduser(value) if wanted else word)
+    return words
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 some inputs failed, 2 wrong usage, 130 interrupted."""
     open_streams()
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    arguments = at_home(sys.argv[1:] if arguments is None else arguments)
     leave(_call(arguments))
 
 
@@ -122,8 +111,8 @@ def _call(arguments: list[str]) -> int:
             prog_name="restore",
             standalone_mode=False,
             obj=arguments,  # for a command that starts itself again
-            auto_envvar_prefix="RESTORE",
-            default_map=settings(),
+            auto_envvar_prefix=PREFIX,
+            default_map=settings(COMMANDS),
         )
         return code if isinstance(code, int) else 0
     except click.ClickException as error:

@@ -51,6 +51,8 @@ class Places:
         suffix: str | None = None,
         samples: int = 0,
     ) -> None:
+        if output is not None and not output.strip():
+            raise click.UsageError("-o is empty, as by a variable that is not set; name a file or a folder")
         self.output, self.method, self.task, self.lossless, self.suffix = output, method, task, lossless, suffix
         self.samples = samples
         self.is_stream = output == STREAM
@@ -111,7 +113,7 @@ class Places:
         if suffix in (DEEP if self.lossless else writable()):
             return suffix
         form = by_suffix(suffix)
-        if form is not None and not self.lossless:
+        if form is not None and form.readable and not self.lossless:
             once(f"{form.name} cannot be written here: such pictures become PNG")
         return ".png"
 

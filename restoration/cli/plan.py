@@ -15,6 +15,7 @@ from restoration.cli.inputs import STREAM, Inputs, Source, counted, file_key, fi
 from restoration.cli.originals import Originals
 from restoration.cli.places import Places, doubtful_name, result_of_sample
 from restoration.cli.preview import PREVIEW, is_preview
+from restoration.errors import nearest
 from restoration.images import can_write, writable
 from restoration.images.formats import HEAD, is_picture, recognise
 from restoration.images.parts import clear_parts
@@ -146,7 +147,8 @@ def _check_count(inputs: Inputs, count: int, places: Places) -> None:
     if not count and not inputs.unreadable:
         raise click.UsageError("; ".join(["no pictures found; name files, folders, or - for stdin", *inputs.notes()]))
     if count > 1 and (places.is_stream or places.is_file):
-        folder = "DIR" if places.is_stream else places.output
+        plain = places.output is not None and not os.path.splitext(places.output)[1] and not places.is_stream
+        folder = places.output if plain else "DIR"
         raise click.UsageError(f"{count} pictures cannot all go to {places.output}; give a folder: -o {folder}/")
 
 
@@ -188,8 +190,9 @@ def _objections(made: Plan) -> dict[int, str]:
     for number, job in enumerate(made.jobs):
         if job.target is None:
             continue
-        if not can_write(os.path.splitext(job.target)[1].lower()):
-            why[job.place] = f"{job.name}: cannot write {job.target}: use one of {', '.join(writable())}"
+        suffix = os.path.splitext(job.target)[1].lower()
+        if not can_write(suffix):
+            why[job.place] = f"{job.name}: {_unwritable(job.target, suffix)}"
             continue
         for path in job.files:
             found = made.originals.check(path)
@@ -200,6 +203,15 @@ def _objections(made: Plan) -> dict[int, str]:
             elif found.objection:
                 why[job.place] = f"{job.name}: its result {path} {found.objection}; choose another -o"
     return why
+
+
+def _unwritable(target: str, suffix: str) -> str:
+    """Say why a result cannot be called so, and what the user may have meant."""
+    names = writable()
+    if not suffix or suffix == ".":
+        return f"cannot write {target}: it has no suffix; {target}{names[0]} is a file, {target}/ a folder for results"
+    near = nearest(suffix, names)
+    return f"cannot write {target}: use {f'{near}, or another of ' if near else 'one of '}{', '.join(names)}"
 
 
 def _shared(jobs: list[Job], sources: list[Source], places: Places) -> dict[int, str]:

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
-from restoration.errors import BadPicture, RestorationError
+from restoration.errors import BadPicture, RestorationError, nearest
 from restoration.images import bounds
 from restoration.images.codec import decode_all, decode_levels, decode_size, encode
 from restoration.images.formats import HEAD, recognise
@@ -107,8 +107,22 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
                 kind = "a pipe; give - and let it be stdin" if stat.S_ISFIFO(mode) else "a device, or the like"
                 raise BadPicture(f"{path} is no file but {kind}")
             yield file
+    except FileNotFoundError as error:
+        raise BadPicture(f"{path}: {error.strerror}{_near(path)}") from error
     except OSError as error:
         raise BadPicture(f"{path}: {error.strerror}") from error
+
+
+def _near(path: Path) -> str:
+    """Return a question for the file of nearly the name of one that is not there, or what else its user may know."""
+    if path.is_symlink():
+        return f"; it is a link to {os.readlink(path)}, which is not there"
+    try:
+        names = os.listdir(path.parent)
+    except OSError:
+        return f"; there is no folder {path.parent}"
+    near = nearest(path.name, names)
+    return f"; did you mean {path.parent / near}?" if near else ""
 
 
 def _limited(stream: IO[bytes], name: str, size: int = 0) -> bytes:
@@ -154,6 +168,9 @@ def make_folder(path: Path) -> None:
     """Make a folder and those that it lies in, if they are not there. Raises `RestorationError`."""
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        file = next(one for one in (*reversed(path.parents), path) if os.path.lexists(one) and not one.is_dir())
+        raise RestorationError(f"cannot make the folder {path}: {file} is there, and is no folder") from error
     except OSError as error:
         raise RestorationError(f"cannot make {path}: {error.strerror}") from error
 

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Literal
 
 from restoration.images import tiff
-from restoration.images.remarks import remark
+from restoration.images.remarks import ABOUT, remark
 from restoration.picture import Compression
 
 SOI, SOS, EOI, DQT, COM, APP0, APP1, APP2, APP13 = 0xD8, 0xDA, 0xD9, 0xDB, 0xFE, 0xE0, 0xE1, 0xE2, 0xED
@@ -191,7 +191,7 @@ def dressed(
     for marker, content in contents:
         if len(content) > LARGEST:
             what = "EXIF" if content.startswith(b"Exif") else "XMP" if content.startswith(XMP) else "comment"
-            remark(f"the {what} of a picture is too large for JPEG and was left out")
+            remark(f"the {what} of {ABOUT.get()} is too large for JPEG and was left out")
             continue
         made.append(struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content)
     return b"".join([*made, data[place:]])

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from restoration.errors import BadPicture
+from restoration.errors import BadPicture, plain
 from restoration.images import exif, heif, jpeg, pages, png, profile, tiff, webp, xmp
-from restoration.images.remarks import once, remark
+from restoration.images.remarks import ABOUT, once, remark
 from restoration.picture import Compression, Picture
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ RESOURCE_IPTC = 0x0404
 DROPPED = {RESOURCE_IPTC, 0x0409, 0x040C, 0x040F, 0x0422, 0x0423, 0x0424}
 """Resources of Photoshop that are thumbnails, or that have a place of their own."""
 SPACES = {1: b"GRAY", 3: b"RGB "}
+PLAIN = ("srgb", "rgb", "rgb16", "b-w", "grey16", "cmyk")
+"""What libvips calls the colours that a profile can be for."""
 KEEP = {EXIF: 1, XMP: 2, ICC: 8}
 """How libvips numbers what it may write."""
 BY_HAND = ("PNG", "JPEG", "TIFF", "WebP")
@@ -53,8 +55,23 @@ def gather(form: Format, data: bytes, image: Any, page: pages.Page | None) -> di
         dpi = exif.resolution(found[EXIF].removeprefix(exif.PREFIX))
     if dpi is not None and "orientation" in fields and image.get("orientation") >= 5:
         dpi = dpi[::-1]
+    if found.get(ICC):
+        _check_profile(found, image)
     blocks = {name: bytes(value) for name, value in found.items() if value}
     return {"metadata": blocks, "dpi": dpi, "compression": compression}
+
+
+def _check_profile(found: dict[str, bytes], image: Any) -> None:
+    """Leave out, and say so, a colour profile that is broken, or that is for other colours than the image has."""
+    block, kind = bytes(found[ICC]), image.interpretation
+    space = b"CMYK" if kind == "cmyk" else SPACES[1 if image.bands < 3 else 3]
+    if not profile.is_whole(block):
+        del found[ICC]
+        remark(f"the colour profile of {ABOUT.get()} is broken and was left out")
+    elif kind in PLAIN and block[16:20] != space:
+        del found[ICC]
+        words = [plain(one.decode("latin-1")) for one in (block[16:20], space)]
+        remark(f"the colour profile of {ABOUT.get()} is for {words[0]}, not for {words[1]}; it was left out")
 
 
 def _from_png(data: bytes, found: dict[str, bytes]) -> tuple[float, float] | None:
@@ -129,14 +146,14 @@ def blocks_of(picture: Picture, form: Format) -> tuple[bytes | None, bytes | Non
     if EXIF in found:
         about = exif.block(found[EXIF])
         if about is None:
-            remark("the EXIF of a picture is unreadable and was left out")
+            remark(f"the EXIF of {ABOUT.get()} is unreadable and was left out")
     texts = {} if form.name == "PNG" else _texts(picture, comments=form.name != "JPEG")
     if texts:
         about = exif.with_texts(about, texts)
     if XMP in found:
         packet = xmp.cleaned(found[XMP])
         if packet is None:
-            remark("the XMP of a picture is unreadable and was left out")
+            remark(f"the XMP of {ABOUT.get()} is unreadable and was left out")
     if picture.dpi is not None and form.name not in ("PNG", "JPEG", "TIFF"):
         about = exif.with_resolution(about, picture.dpi)
     return (None if about is None else exif.sized(about, width, height)), packet

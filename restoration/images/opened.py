@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from restoration.errors import BadPicture
 from restoration.images import apng, bounds, colour, decoding, gif, heif, jpeg, metadata, pages, png, tiff, webp
-from restoration.images.formats import FORMATS, recognise
+from restoration.images.formats import recognise
 from restoration.images.pictures import Pictures, Timing, Unreadable
 from restoration.images.remarks import remark
+from restoration.images.strangers import stranger, unread
 from restoration.picture import Picture
 
 if TYPE_CHECKING:
@@ -32,9 +33,7 @@ class Opened(Pictures):
         super().__init__(name)
         form = recognise(data)
         if form is None or not form.readable:
-            known = ", ".join(one.name for one in FORMATS if one.readable)
-            what = "is not a picture that can be read" if form is None else f"is {form.name}, which cannot be read here"
-            raise Unreadable(f"{name} {what} ({known})")
+            raise Unreadable(f"{name} {stranger(data) if form is None else unread(form)}")
         self.data, self.form, self.damaged, self.glance = data, form, damaged, glance
         self.fail_on = decoding.STRICT.get(form.name, "error")
         self.faults: list[str] = []
@@ -153,6 +152,7 @@ class Opened(Pictures):
         try:
             structure = tiff.Structure(self.data)
             self.pages = pages.pages_of(structure)
+            self.data = pages.turned(self.data, self.pages)
         except ValueError as error:
             raise Unreadable(f"{self.name} is damaged and cannot be read whole: {error}") from None
         what = pages.strange(structure, self.pages)

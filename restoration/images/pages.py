@@ -20,6 +20,10 @@ ESSENTIAL = (258, 273, 279, 320, 324, 325, 347, 34675)
 STRANGE = {4: "a mask", 10: "ITU Lab", 32803: "raw data of a camera", 34892: "raw data of a camera"}
 """What the numbers of a page may stand for that are no picture, or none that is understood, by tag 262."""
 WHITE_IS_0, RGB, YCBCR, LAB, ICC_LAB = 0, 2, 6, 8, 9
+SHORT = 3
+"""The kind of numbers of two bytes."""
+TURNED = 274
+"""The tag that says how a page is to be turned, by numbers from 1 to 8."""
 MANY = 1 << 22
 """A picture of more strips or tiles is none."""
 
@@ -78,6 +82,15 @@ def _strange(page: Page) -> str:
     return STRANGE.get(meaning, "")
 
 
+def turned(data: bytes, pages: list[Page]) -> bytes:
+    """Return a file whose pages lie as usual where they say nothing that there is: libtiff refuses such numbers."""
+    for page in pages:
+        entry = page.tags.entries.get(TURNED)
+        if entry is not None and entry.kind == SHORT and page.first(TURNED) not in range(1, 9):
+            data = _with_number(data, page, TURNED, 1)
+    return data
+
+
 def small_lab(page: Page) -> bool:
     """Say whether a page is Lab of 8 bits, which libvips does not read as such."""
     return page.first(262) in (LAB, ICC_LAB) and (page.first(258, 1), page.first(277, 1)) == (8, 3)
@@ -85,8 +98,13 @@ def small_lab(page: Page) -> bool:
 
 def as_rgb(data: bytes, page: Page) -> bytes:
     """Return a file whose page is said to be RGB, whatever its three channels mean."""
-    place = page.tags.entries[262].place
-    return data[:place] + RGB.to_bytes(2, "little" if page.order == "<" else "big") + data[place + 2 :]
+    return _with_number(data, page, 262, RGB)
+
+
+def _with_number(data: bytes, page: Page, tag: int, number: int) -> bytes:
+    """Return a file where a tag of a page, a number of two bytes, is another."""
+    place = page.tags.entries[tag].place
+    return data[:place] + number.to_bytes(2, "little" if page.order == "<" else "big") + data[place + 2 :]
 
 
 def share(page: Page, data: bytes) -> tuple[float, str]:

@@ -60,6 +60,17 @@ class Colours:
         return b"para\0\0\0\0" + struct.pack(">HH", kind, 0) + b"".join(map(_fixed, self.curve))
 
 
+def is_whole(profile: bytes) -> bool:
+    """Say whether bytes are an ICC profile: with its mark, and with all tags that its table names."""
+    if len(profile) < 132 or profile[36:40] != b"acsp":
+        return False
+    count = int.from_bytes(profile[128:132], "big")
+    if not 0 < count <= (len(profile) - 132) // 12:
+        return False
+    places = (struct.unpack(">II", profile[at : at + 8]) for at in range(136, 136 + 12 * count, 12))
+    return all(place + size <= len(profile) for place, size in places)
+
+
 def of_code(code: bytes) -> Colours | None:
     """Return the colours of a cICP: primaries and transfer, as H.273 numbers them; None if they are not known."""
     primaries, transfer = code[0], code[1]

@@ -5,9 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 
 log = logging.getLogger("restoration")
+ABOUT: ContextVar[str] = ContextVar("about", default="a picture")
+"""What the picture is called that is worked on."""
+
+
+@contextmanager
+def about(name: str) -> Iterator[None]:
+    """Let what is said of a picture name it."""
+    token = ABOUT.set(name)
+    try:
+        yield
+    finally:
+        ABOUT.reset(token)
 
 
 def remark(text: str) -> None:
