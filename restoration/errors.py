@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 
 LONGEST = 300
@@ -61,6 +62,23 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the known name that is most like one, "" if none is."""
     return next(iter(difflib.get_close_matches(name, list(known), n=1)), "")
+
+
+def nearest_path(path: str | os.PathLike[str]) -> str:
+    """Return the path that is there and most like one that is not, step by step, "" if none is."""
+    found = ""
+    for step in os.path.normpath(path).split(os.sep):
+        beside = os.path.join(found, step) if found or step else os.sep
+        if step and not os.path.lexists(beside):
+            try:
+                step = nearest(step, os.listdir(found or os.curdir))
+            except OSError:
+                return ""
+            if not step:
+                return ""
+            beside = os.path.join(found, step)
+        found = beside
+    return found
 
 
 def plain(text: str) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from restoration.documents import read_document
-from restoration.errors import BadWeights, UnknownName
+from restoration.errors import BadWeights, UnknownName, nearest_path
 from restoration.foreign.conversion import folder_of
 from restoration.hub import current_terms, is_repository, pull, repository
 from restoration.hub.header import license_of
@@ -122,6 +122,8 @@ def permitted(folder: Folder) -> Folder:
 def _find(name: str | None, method: str, task: str, offline: bool) -> Folder | None:
     if name is None:
         return _default(method, task)
+    if not name.strip():
+        raise BadWeights("the name of the weights is empty, as by a variable that is not set; name a folder, or none")
     path = Path(name).expanduser()
     if path.is_dir():
         return Folder(path=path, origin=str(path))
@@ -131,7 +133,8 @@ def _find(name: str | None, method: str, task: str, offline: bool) -> Folder | N
     if name in cards:
         return bundled(cards[name])
     if name.startswith((".", "/", "~")) or name.lower().endswith(SUFFIXES):
-        raise BadWeights(f"{name}: there is no such file or folder")
+        near = nearest_path(path)
+        raise BadWeights(f"{name}: there is no such file or folder{near and f'; did you mean {near}?'}")
     if is_repository(name):
         about = {"method": method, "task": task}
         path = pull(name, offline=offline, known=cards, about={key: value for key, value in about.items() if value})

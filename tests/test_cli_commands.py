@@ -143,8 +143,8 @@ WRONG = {
     (*TRAIN, "--data", ".", "--set", "network.widht=8"): "no option 'widht'; did you mean 'width'?",
     (*TRAIN, "--data", ".", "--set", "width=8"): "say which part",
     (*TRAIN, "--data", ".", "--recipe", "no.json"): "no.json: No such file",
-    (*TRAIN, "--data", ".", "--seed", str(2**64)): "is not in the range",
-    ("degrade", "-t", "denoise", "no.png", "-o", "out", "--seed", "-1"): "is not in the range",
+    (*TRAIN, "--data", ".", "--seed", str(2**64)): "is not from 0 to 4611686018427387904",
+    ("degrade", "-t", "denoise", "no.png", "-o", "out", "--seed", "-1"): "is not from 0 to 4611686018427387904",
     ("score", "-m", "ir-sde", "-t", "derain", "--data", "nowhere"): "",
 }
 

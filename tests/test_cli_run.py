@@ -157,7 +157,7 @@ WRONG = {
     (*HOW, "--tile", "7"): "a side of at least 64 pixels",
     (*HOW, "--set", "stps=3"): "method 'ir-sde' has no option 'stps'; did you mean 'steps'?",
     (*HOW, "--set", "steps=many"): "option 'steps' does not fit",
-    (*HOW, "--steps", "0"): "0 is not in the range x>=1",
+    (*HOW, "--steps", "0"): "0 is below 1",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -22,6 +23,14 @@ from restoration.version import __version__
 if TYPE_CHECKING:
     from restoration.registry import Registry
 
+WORDS = {
+    r"is not a valid integer( range)?$": "is not a whole number",
+    r"is not a valid float( range)?$": "is not a number",
+    r"is not in the range x>=(\S+)$": r"is below \1",
+    r"is not in the range x>(\S+)$": r"is not above \1",
+    r"is not in the range (\S+?)<=x<=(\S+)$": r"is not from \1 to \2",
+}
+"""What click says of numbers, and how people say it."""
 COMMANDS = {card.name: card for card in builtin.register_commands()}
 """The commands that are there without any plugin."""
 
@@ -154,7 +163,13 @@ def _thread_failed(failure: threading.ExceptHookArgs) -> None:
 
 
 def _one_line(error: click.ClickException) -> str:
-    return plain(error.format_message()).rstrip(".")
+    """Return the text of an error of click, with numbers and ranges in words."""
+    text = plain(error.format_message()).rstrip(".")
+    for wording, words in WORDS.items():
+        text = re.sub(wording, words, text)
+    option = getattr(error, "option_name", None)
+    dashed = [word for word in sys.argv[1:] if option and word.startswith(option) and os.path.lexists(word)]
+    return f"{text}; if {dashed[0]} is a file, write ./{dashed[0]}" if dashed else text
 
 
 def leave(code: int) -> NoReturn:

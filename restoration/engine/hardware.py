@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from restoration.errors import BadOption
+from restoration.errors import BadOption, one_line
 from restoration.processor import is_intel, survive_forks
 
 if TYPE_CHECKING:
@@ -68,10 +68,23 @@ def find_device(name: str) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         kind = name.partition(":")[0]
-        if kind not in ("cpu", "cuda", "mps") and "device string" in str(error):
+        if kind not in ("cpu", "cuda", "mps") and "device string" in str(error).lower():
             raise BadOption(f"device must be auto, cpu, cuda, cuda:1 or mps, not {name!r}") from error
-        raise BadOption(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from error
+        why = _lack(kind) or one_line(error).partition(". ")[0]
+        raise BadOption(f"device {name!r} cannot be used here: {why}; leave --device out, or use cpu") from error
     return device
+
+
+def _lack(kind: str) -> str:
+    """Say what this machine has not, or too few of, of a kind of devices; "" where it is something else."""
+    if kind == "mps" and not torch.backends.mps.is_available():
+        return "PyTorch finds no GPU of Apple"
+    if kind != "cuda":
+        return ""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return (
+        f"it has {count} NVIDIA GPU(s), counted from cuda:0" if count else "PyTorch finds no NVIDIA GPU with a driver"
+    )
 
 
 def precision(name: str, device: torch.device) -> AbstractContextManager[object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,8 @@ from restoration.tasks import make_task
 
 if TYPE_CHECKING:
     from restoration.layouts import Converted
+
+log = logging.getLogger("restoration")
 
 UNCLEAR = "tasks"
 """The entry of a recipe's record that names the tasks of a file that may be for any of them."""
@@ -75,6 +78,10 @@ def convert(path: Path, task: str = "", sha256: str = "") -> Files:
         record["assumed"] = list(found.assumed)
     chosen = _task(found, task)
     possible = found.tasks or _any_task(found)
+    if found.tasks and chosen not in found.tasks:
+        log.warning(
+            "%s is %s, for %s; it is taken for %s, as asked", path.name, found.title, " or ".join(found.tasks), chosen
+        )
     if len(possible) > 1 and chosen != task:
         record[UNCLEAR] = list(possible)
     recipe = _recipe(found, chosen, record)

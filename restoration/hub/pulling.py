@@ -6,13 +6,14 @@ Before tensors are fetched for the first time a line says what they are, from wh
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from restoration.documents import read_document
-from restoration.errors import BadWeights, RestorationError, nearest, plain
+from restoration.errors import BadWeights, RestorationError, nearest, nearest_path, plain
 from restoration.hub.header import license_of
 from restoration.hub.repository import CARD, CONFIG, MODEL, Lacking, NoRepository, Repository
 from restoration.hub.terms import current_terms
@@ -150,5 +151,9 @@ def _card(repository: Repository, deadline: float) -> str:
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-    near, missing = nearest(name, known), registry().hint(name.partition("/")[0])
-    return f"; did you mean {near!r}?" if near else f"; {missing}" if missing else ""
+    """Say that a name is that of no folder either, and what else was perhaps meant."""
+    folder = nearest_path(name)
+    near = folder if folder and os.path.isdir(folder) else nearest(name, known)
+    missing = registry().hint(name.partition("/")[0])
+    more = f"; did you mean {near!r}?" if near else f"; {missing}" if missing else ""
+    return f"; nor is there a folder {name} here{more}"

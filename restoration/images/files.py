@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
-from restoration.errors import BadPicture, RestorationError, nearest
+from restoration.errors import BadPicture, RestorationError, nearest_path
 from restoration.images import bounds
 from restoration.images.codec import decode_all, decode_levels, decode_size, encode
 from restoration.images.formats import HEAD, recognise
@@ -117,12 +117,10 @@ def _near(path: Path) -> str:
     """Return a question for the file of nearly the name of one that is not there, or what else its user may know."""
     if path.is_symlink():
         return f"; it is a link to {os.readlink(path)}, which is not there"
-    try:
-        names = os.listdir(path.parent)
-    except OSError:
-        return f"; there is no folder {path.parent}"
-    near = nearest(path.name, names)
-    return f"; did you mean {path.parent / near}?" if near else ""
+    near = nearest_path(path)
+    if near and os.path.isfile(near):
+        return f"; did you mean {near}?"
+    return "" if path.parent.is_dir() else f"; there is no folder {path.parent}"
 
 
 def _limited(stream: IO[bytes], name: str, size: int = 0) -> bytes:
