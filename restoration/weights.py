@@ -122,12 +122,10 @@ def permitted(folder: Folder) -> Folder:
 def _find(name: str | None, method: str, task: str, offline: bool) -> Folder | None:
     if name is None:
         return _default(method, task)
-    if not name.strip():
-        raise BadWeights("the name of the weights is empty, as by a variable that is not set; name a folder, or none")
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         return Folder(path=path, origin=str(path))
-    if path.exists():
+    if name and path.exists():
         return _beside(path, task)
     cards = {card.name: card for card in registry().cards(WeightsCard)}
     if name in cards:

@@ -130,10 +130,10 @@ def test_help_shows_what_describes_a_picture_for_run_and_all_for_degrade(quick, 
     assert names(describing=False) <= degrade
     mine = quick("--plugin", plugin, "degrade", "--help").stdout
     assert said(mine) - degrade == {"--fade-by", "--times", "--tone", "--chart"}
-    assert "For fade: what it becomes (light, dark)." in " ".join(mine.split())
+    assert "--tone [light|dark] For fade: what it becomes." in " ".join(mine.split())
     words = " ".join(mine.split())
     assert "For denoise: standard deviation of the noise, in levels of 255; or a file " in words
-    assert "; fade: never mind." in words
+    assert "; for fade: never mind." in words
     assert said(quick("--plugin", plugin, "run", "--help").stdout) - run == {"--times"}
 
 

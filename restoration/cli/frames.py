@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from restoration.cli.headings import KNOWN, RESULTS, under
 from restoration.errors import BadPicture
 
 if TYPE_CHECKING:
@@ -91,14 +92,14 @@ def chosen_suffix(ctx: click.Context, parameter: click.Parameter, value: str | N
 def output_options(command: Any) -> Any:
     """Add the options of how files are read and written."""
     for option in (
-        click.option("--damaged", is_flag=True, help="Restore damaged files as far as they can be decoded."),
-        click.option(
+        under(KNOWN)("--damaged", is_flag=True, help="Restore damaged files as far as they can be decoded."),
+        under(RESULTS)(
             "--jpeg-quality",
             type=click.IntRange(1, 100),
             metavar="N",
             help="Quality of JPEG, WebP and AVIF results, from 1 to 100.  [default: about that of each picture]",
         ),
-        click.option(
+        under(RESULTS)(
             "--format",
             "suffix",
             metavar="EXT",

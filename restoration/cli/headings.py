@@ -7,6 +7,13 @@ from typing import Any
 
 import click
 
+KNOWN, RESULTS = "What is known about the pictures", "Results"
+"""Headings of options that are made in several places."""
+OTHERS = "Other options"
+"""The heading of options that have none."""
+LAST = {"Machine": 1, OTHERS: 2}
+"""The headings that come after all others, in their order."""
+
 
 class Headed(click.Option):
     """An option that stands under a heading in the help."""
@@ -21,7 +28,10 @@ class Headed(click.Option):
 
 
 class HeadedCommand(click.Command):
-    """A command whose help has headings, in the order in which options first name them; the others come last."""
+    """A command whose help has headings, in the order in which options first name them.
+
+    What has to do with the machine comes after all that has to do with pictures; options without a heading are last.
+    """
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options into the help, heading by heading."""
@@ -30,8 +40,8 @@ class HeadedCommand(click.Command):
         for option in sorted(options, key=lambda option: not isinstance(option, Headed)):
             record = option.get_help_record(ctx)
             if record is not None:
-                sections.setdefault(getattr(option, "heading", "Other options"), []).append(record)
-        for heading, records in sections.items():
+                sections.setdefault(getattr(option, "heading", OTHERS), []).append(record)
+        for heading, records in sorted(sections.items(), key=lambda section: LAST.get(section[0], 0)):
             with formatter.section(heading):
                 formatter.write_dl(records)
 

@@ -71,7 +71,7 @@ def combine(options: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
     return decorate
 
 
-method, machine = under("Method"), under("Machine")
+method, way, machine = under("Method"), under("How pictures are restored"), under("Machine")
 method_and_task = combine(
     [
         method(
@@ -102,32 +102,32 @@ how_to_restore = combine(
         ),
         license_option(method),
         locked_option(method),
-        method(
+        way(
             "--realism",
             type=click.FloatRange(0, 1),
             metavar="X",
             help="How real a method that draws makes its results: 0 is the mean of all likely pictures, which has the "
             "least error and is blurred, 1 is one of them, between mixes the two.  [default: that of the weights]",
         ),
-        method(
+        way(
             "--steps",
             type=click.IntRange(1),
             metavar="N",
             help="Number of steps, each an evaluation of the network.  [default: that of the method]",
         ),
-        method(
+        way(
             "--sampler",
             metavar="NAME",
             shell_complete=names(SamplerCard),
             help="Sampler of a diffusion method; `restore samplers` lists them.  [default: that of the method]",
         ),
-        method(
+        way(
             "--network",
             metavar="NAME",
             shell_complete=names(NetworkCard),
             help="Network of a method without weights; `restore networks` lists them.  [default: that of the method]",
         ),
-        method(
+        way(
             "--set",
             "options",
             multiple=True,
@@ -136,24 +136,24 @@ how_to_restore = combine(
             help="Set another option of the method, or of one of its parts, as in network.width=32 or task.clipped=1. "
             "May be repeated.",
         ),
-        method(
+        way(
             "--ensemble",
             is_flag=True,
             help="Restore each picture mirrored and turned too, as far as its damage allows, and average the results: "
             "8 times the work, 2 for rain and haze.",
         ),
-        method(
+        way(
             "--consistent",
             is_flag=True,
             help="Make each result agree with what was measured: one that was enlarged gives its small picture again "
             "when it is made smaller.",
         ),
-        method(
+        way(
             "--time-limit",
             type=Duration(),
             help="Longest time for each picture, such as 90s or 2m; then the last estimate is the result.",
         ),
-        method("--seed", type=SEED, metavar="N", default=0, show_default=True, help="Random seed of the method."),
+        way("--seed", type=SEED, metavar="N", default=0, show_default=True, help="Random seed of the method."),
         machine(
             "--device",
             metavar="NAME",

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from restoration.cli.headings import Headed, HeadedCommand
+from restoration.cli.headings import KNOWN, Headed, HeadedCommand
 from restoration.registry.cards import CommandOption, RestorerCard, TaskCard
 
 
@@ -15,7 +15,7 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]  # it is generic in ne
     """A number, or several with commas between them."""
 
     def __init__(self, *, whole: bool) -> None:
-        self.name = "INTEGER" if whole else "NUMBER"
+        self.name = "N" if whole else "X"
         self.whole = whole
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -94,11 +94,13 @@ class TaskCommand(HeadedCommand):
 TYPES: dict[str, tuple[Any, str | None]] = {
     "number": (Numbers(whole=False), None),
     "whole": (Numbers(whole=True), None),
-    "file": (click.STRING, "PATH"),
-    "map": (Map(), "NUMBER|PATH"),
+    "file": (click.STRING, "FILE"),
+    "map": (Map(), "X|FILE"),
     "word": (click.STRING, "WORD"),
 }
 """How the command line reads each kind of values, and the name of a value in its help."""
+WIDE = 24
+"""Letters of words between which one may choose that still stand in the place of the name of a value."""
 
 
 def folders(task_options: dict[str, Any]) -> list[str]:
@@ -115,11 +117,14 @@ def files(task_options: dict[str, Any]) -> list[str]:
 
 def _options(describing: bool) -> list[click.Option]:
     """Return one option for each name; its help explains it for each task, or method."""
-    heading = "What is known about the pictures" if describing else "Damage"
+    heading = KNOWN if describing else "Damage"
     asked = _uses(TaskCard, describing=describing)
     methods = _uses(RestorerCard, describing=False) if describing else {}
     options = [_option(name, uses, heading) for name, uses in sorted(asked.items())]
-    return [*options, *(_option(name, uses, "Method") for name, uses in sorted(methods.items()) if name not in asked)]
+    alone = (
+        _option(name, uses, "For some methods alone") for name, uses in sorted(methods.items()) if name not in asked
+    )
+    return [*options, *alone]
 
 
 def _uses(kind: type[TaskCard | RestorerCard], *, describing: bool) -> dict[str, list[tuple[str, CommandOption]]]:
@@ -134,12 +139,21 @@ def _uses(kind: type[TaskCard | RestorerCard], *, describing: bool) -> dict[str,
 
 
 def _option(name: str, uses: list[tuple[str, CommandOption]], heading: str) -> click.Option:
-    uses_of_it = "; ".join(f"{task}: {option.help}{_words(option)}" for task, option in uses)
+    """Return an option; tasks or methods to which it means the same share the words of its help."""
     ways = {option.values if isinstance(option.values, str) else "word" for _, option in uses}
     kind, metavar = TYPES[ways.pop()] if len(ways) == 1 else (Map() if "map" in ways else Mixed(), None)
-    return Headed(
-        [f"--{name.replace('_', '-')}"], type=kind, metavar=metavar, help=f"For {uses_of_it}.", heading=heading
-    )
+    words = {option.values for _, option in uses}
+    same = "|".join(next(iter(words))) if metavar == "WORD" and len(words) == 1 else ""
+    metavar = f"[{same}]" if 0 < len(same) <= WIDE else metavar
+    who: dict[str, list[str]] = {}
+    for user, option in uses:
+        who.setdefault(option.help + _words(option) * (metavar == "WORD" or not metavar), []).append(user)
+    means = "; for ".join(f"{_listed(users)}: {meaning}" for meaning, users in who.items())
+    return Headed([f"--{name.replace('_', '-')}"], type=kind, metavar=metavar, help=f"For {means}.", heading=heading)
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def _words(option: CommandOption) -> str:

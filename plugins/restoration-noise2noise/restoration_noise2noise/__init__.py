@@ -99,7 +99,7 @@ def register_restorers() -> Iterable[RestorerCard]:
         asks=(
             CommandOption(
                 name="quality",
-                help="a quick result, a good one, or the settings of the paper (minutes); balanced by default",
+                help="a quick result, a good one, or the settings of the paper; balanced by default",
                 values=("fast", "balanced", "paper"),
             ),
         ),

@@ -23,11 +23,18 @@ ENGINES = click.Choice(["optuna", "ray"])
 @click.option(
     "--space", required=True, type=click.Path(path_type=Path, dir_okay=False), help="What is searched, a TOML file."
 )
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="Pictures or pairs to train with.")
-@click.option("--out", required=True, type=FOLDER, help="Folder for the search; one that was begun there goes on.")
+@click.option(
+    "--data", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Pictures or pairs to train with."
+)
+@click.option(
+    "--out", required=True, metavar="DIR", type=FOLDER, help="Folder for the search; one that was begun there goes on."
+)
 @click.option("--trials", type=click.IntRange(1), default=20, metavar="N", show_default=True, help="Number of trials.")
 @click.option(
-    "--validation", type=click.Path(path_type=Path), help="Pictures for validation.  [default: some held out]"
+    "--validation",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Pictures for validation.  [default: some held out]",
 )
 @click.option(
     "--set",

@@ -33,6 +33,7 @@ pictures = under("Pictures")
 @pictures(
     "--data",
     required=True,
+    metavar="DIR",
     type=click.Path(path_type=Path),
     help="Pictures to measure on: a folder of pairs, in two sub-folders, or of clean ones, which the task degrades.",
 )

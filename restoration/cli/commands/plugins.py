@@ -76,6 +76,7 @@ def plugins(ctx: click.Context, as_json: bool, check: bool) -> int:
 @click.option(
     "--in",
     "where",
+    metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
     help="Folder to write the plugin to.  [default: the current one]",

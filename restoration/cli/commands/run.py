@@ -14,7 +14,7 @@ import click
 from restoration.cli.asked import method_and_task as asked
 from restoration.cli.batch import Batch
 from restoration.cli.frames import output_options
-from restoration.cli.headings import under
+from restoration.cli.headings import RESULTS, under
 from restoration.cli.inputs import STREAM, file_key
 from restoration.cli.options import how_to_restore, method_and_task
 from restoration.cli.originals import files_of
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from restoration.scoring.report import Report
 
 
-results = under("Results")
+results = under(RESULTS)
 
 
 @click.command(cls=TaskCommand, describing=True)

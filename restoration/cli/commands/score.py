@@ -53,6 +53,7 @@ method, pictures, table = under("Method"), under("Pictures"), under("Table")
 @pictures(
     "--data",
     required=True,
+    metavar="DIR",
     type=click.Path(path_type=Path),
     help="Pictures to score on: a folder of pairs, in two sub-folders, or of clean pictures, which the task degrades.",
 )

@@ -16,7 +16,7 @@ from restoration.registry.cards import LayoutCard, TaskCard
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("out", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "-t",
     "--task",

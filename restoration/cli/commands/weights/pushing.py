@@ -19,7 +19,7 @@ from restoration.weights import CARD, CONFIG, Folder, bundled
 
 
 @click.command()
-@click.argument("words", nargs=-1, required=True, metavar="FOLDER OWNER/NAME", shell_complete=names_of(WeightsCard))
+@click.argument("words", nargs=-1, required=True, metavar="DIR OWNER/NAME", shell_complete=names_of(WeightsCard))
 @click.option("--all", "every", is_flag=True, help="Push all sets that came with plugins, to OWNER/restoration-NAME.")
 @click.option("--plugin", metavar="NAME", help="With --all: only those of this plugin, such as restoration-ir-sde.")
 @click.option("--revision", metavar="BRANCH", default="main", show_default=True, help="Branch to push to.")
