@@ -35,6 +35,10 @@ def settings(commands: Iterable[str]) -> dict[str, Any]:
         if not named:
             return {}
         raise RestorationError(f"{VARIABLE} names {path}, which is not there") from error
+    except (PermissionError, NotADirectoryError) as error:
+        if not named:  # the home of another user, or none, as services have it
+            return {}
+        raise RestorationError(f"the configuration {path} cannot be read: {error.strerror}") from error
     except RecursionError as error:
         raise RestorationError(f"the configuration {path} cannot be read: it is nested too deeply") from error
     except (OSError, ValueError) as error:

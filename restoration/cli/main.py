@@ -167,8 +167,9 @@ def _one_line(error: click.ClickException) -> str:
     text = plain(error.format_message()).rstrip(".")
     for wording, words in WORDS.items():
         text = re.sub(wording, words, text)
-    option = getattr(error, "option_name", None)
-    dashed = [word for word in sys.argv[1:] if option and word.startswith(option) and os.path.lexists(word)]
+    context = getattr(error, "ctx", None)
+    words = context.find_root().obj if isinstance(error, click.NoSuchOption) and context else None
+    dashed = [word for word in words or [] if word.startswith("-") and word != "-" and os.path.lexists(word)]
     return f"{text}; if {dashed[0]} is a file, write ./{dashed[0]}" if dashed else text
 
 
