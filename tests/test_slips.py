@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from small import picture
 
 from restoration.cli.inputs import find
@@ -65,7 +66,7 @@ MISTAKES: dict[tuple[str, ...], str] = {
     ("a.png", "--threads", "0"): "Invalid value for '--threads': 0 is below 1",
     ("a.png", "--seed", "x"): "Invalid value for '--seed': 'x' is not a whole number",
     ("a.png", "--realism", "2"): "Invalid value for '--realism': 2.0 is not from 0 to 1",
-    ("a.png", "--weights", ""): "no weights are named ''",
+    ("a.png", "--weights", ""): "no set of weights is named ''",
     ("a.png", "--weights", "./photo"): "./photo: there is no such file or folder; did you mean photos?",
     ("a.png", "--weights", "mine/photos"): "nor is there a folder mine/photos here",
 }
@@ -135,21 +136,26 @@ def test_what_is_no_picture_is_called_what_it_is():
 def test_a_profile_that_is_broken_or_for_other_colours_is_left_out_with_a_line_that_names_the_picture(caplog):
     whole = Colours(curve=(1.8,)).profile(3)
     assert is_whole(whole) and not is_whole(whole[:-40]) and not is_whole(whole[:140]) and not is_whole(bytes(200))
-    grey, colour = picture(8, 8), picture(8, 8)
-    grey = replace(grey, pixels=grey.pixels[:, :1])
-    for source, block, words in (
-        (colour, whole[:-40], "the colour profile of my.png is broken and was left out"),
-        (grey, whole, "the colour profile of my.png is for RGB, not for GRAY; it was left out"),
-        (colour, whole, ""),
+    plain = encode(picture(8, 8), ".png")
+    cut = plain[:33] + chunk(b"iCCP", b"x\0\0" + zlib.compress(whole[:-40])) + plain[33:]
+    for data, words in (
+        (_jpeg("RGB", whole[:-40]), "the colour profile of my.jpg is broken and was left out"),
+        (_jpeg("L", whole), "the colour profile of my.jpg is for RGB, not for GRAY; it was left out"),
+        (cut, "the colour profile of my.jpg is broken, or not for its colours; it was left out"),
+        (_jpeg("RGB", whole), ""),
     ):
         caplog.clear()
-        data = encode(source, ".png")
-        data = data[:33] + chunk(b"iCCP", b"x\0\0" + zlib.compress(block)) + data[33:]
-        with about("my.png"):
-            found = decode(data, "my.png")
+        with about("my.jpg"):
+            found = decode(data, "my.jpg")
         assert ("icc-profile-data" in found.metadata) == (not words)
         said = [record.getMessage() for record in caplog.records if record.name == "restoration"]
         assert said == ([words] if words else [])
+
+
+def _jpeg(mode: str, profile: bytes) -> bytes:
+    file = io.BytesIO()
+    Image.new(mode, (8, 8)).save(file, "JPEG", icc_profile=profile)
+    return file.getvalue()
 
 
 @pytest.mark.parametrize("turn", [0, 9, 255])

@@ -77,8 +77,8 @@ def _check_profile(found: dict[str, bytes], image: Any) -> None:
 def _from_png(data: bytes, found: dict[str, bytes]) -> tuple[float, float] | None:
     chunks = list(png.chunks(data))
     found[CHUNKS], found[COLOURS] = png.carried(chunks)
-    if ICC not in found and any(kind == b"iCCP" for kind, _ in chunks):  # libpng refuses what is none
-        remark(f"the colour profile of {ABOUT.get()} is broken and was left out")
+    if ICC not in found and any(kind == b"iCCP" for kind, _ in chunks):  # libpng refuses it
+        remark(f"the colour profile of {ABOUT.get()} is broken, or not for its colours; it was left out")
     code = next((bytes(content) for kind, content in chunks if kind == b"cICP" and len(content) == 4), None)
     if code is not None:
         found[CODE] = code

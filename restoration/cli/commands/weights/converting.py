@@ -9,7 +9,7 @@ import click
 
 from restoration.cli.commands.lists import nothing
 from restoration.cli.options import names
-from restoration.console import debug_option, echo_json, json_option, print_table, say
+from restoration.console import debug_option, echo_json, json_option, print_table, say, show_warnings
 from restoration.registry import registry
 from restoration.registry.cards import LayoutCard, TaskCard
 
@@ -33,6 +33,7 @@ def convert(file: Path, out: Path, task: str | None, overwrite: bool, as_json: b
     FILE is of PyTorch (.pth, .pt, .ckpt, .bin, .h5) or .safetensors; `restore weights layouts` lists what is known.
     No code of it runs. `restore run --weights FILE` does the same in passing, and keeps the folder in the cache.
     """
+    show_warnings(False)
     if out.is_dir() and any(out.iterdir()) and not overwrite:
         raise click.UsageError(f"{out} is there and not empty; use --overwrite, or another folder")
     if task is not None:
