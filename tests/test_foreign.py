@@ -281,7 +281,9 @@ def test_convert_writes_a_folder_that_gives_the_same_picture(
     assert stat.S_ISREG((out / "config.json").stat().st_mode)
     asked = restore("weights", "convert", path, tmp_path / "asked", "--task", "derain")
     assert "--task derain" in asked.stderr.splitlines()[-1]
-    assert asked.stderr.startswith("warning: net.safetensors is AOD-Net, for dehaze; it is taken for derain, as asked\n")
+    assert asked.stderr.startswith(
+        "warning: net.safetensors is AOD-Net, for dehaze; it is taken for derain, as asked\n"
+    )
 
 
 def test_what_a_file_does_not_say_is_asked_for(restore: Run, tmp_path: Path, hazy: Path, cache: Path) -> None:

@@ -168,8 +168,8 @@ def _one_line(error: click.ClickException) -> str:
     for wording, words in WORDS.items():
         text = re.sub(wording, words, text)
     context = getattr(error, "ctx", None)
-    words = context.find_root().obj if isinstance(error, click.NoSuchOption) and context else None
-    dashed = [word for word in words or [] if word.startswith("-") and word != "-" and os.path.lexists(word)]
+    typed = context.find_root().obj if isinstance(error, click.NoSuchOption) and context else None
+    dashed = [word for word in typed or [] if word.startswith("-") and word != "-" and os.path.lexists(word)]
     return f"{text}; if {dashed[0]} is a file, write ./{dashed[0]}" if dashed else text
 
 
