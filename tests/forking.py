@@ -28,6 +28,7 @@ IMPORTED = (
 """What is imported once instead of in every copy; none of it starts threads or reads the environment when imported."""
 LATER = {
     "train": ("torch._dynamo", "restoration.training.loop", "restoration.cli.commands.train"),
+    "together.py": ("torch._dynamo", "accelerate", "restoration.training.loop"),
     ".safetensors": ("restoration_spandrel.layout",),
 }
 """What takes seconds more to import: before the first command with this in its words is copied, once for all."""
