@@ -19,6 +19,7 @@ from restoration.registry.cards import (
     MetricCard,
     NetworkCard,
     ObjectiveCard,
+    RestorerCard,
     TaskCard,
     WeightsCard,
 )
@@ -122,8 +123,9 @@ def _problems(card: Card) -> Iterator[str]:
         if isinstance(value, int) and value < (one.name in ("smallest", "bytes_per_pixel")):
             yield f"its {one.name} cannot be {value}"
     yield from _problems_of_kind(card, attribute)
-    for option in getattr(card, "asks", ()):
-        yield from _problems_of_option(option)
+    if isinstance(card, RestorerCard | TaskCard):
+        for option in card.asks:
+            yield from _problems_of_option(option)
 
 
 def _problems_of_kind(card: Card, attribute: str) -> Iterator[str]:
