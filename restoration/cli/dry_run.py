@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 def print_plan(made: Plan, method: str, task: str, how: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
     """Print what would be read, fetched and written, and with which weights; return the exit code.
 
-    `how` are the options of `Restoration`, see there.
+    * `made`: the plan.
+    * `method`, `task`: their names.
+    * `how`: the options of `Restoration`, of which `weights`, `realism` and `offline` decide which weights are used.
+    * `as_json`: whether to print a line of JSON a picture.
+    * `quiet`: whether to say nothing else.
     """
     known = {"method": method, "task": task, **_weights(method, task, how)}
     fetched = f", {known['to_fetch_mb']} MB to be fetched" if "to_fetch_mb" in known else ""
