@@ -221,6 +221,7 @@ def build_task(recipe: Recipe) -> Task:
 
 
 def _find(kind: type[C], part: Part, recipe: Recipe) -> C:
+    """Return the card of a part. Raises `UnknownName`, with what the recipe asks to install."""
     try:
         return registry().card(kind, part.name)
     except UnknownName as error:
@@ -231,4 +232,5 @@ def _find(kind: type[C], part: Part, recipe: Recipe) -> C:
 
 
 def _build(card: Card | None, part: Part | None) -> Any:
+    """Build a part with its options, None where the recipe names none."""
     return card.build(part.options) if card and part else None

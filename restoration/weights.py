@@ -77,6 +77,7 @@ def permitted(folder: Folder) -> Folder:
 
 
 def _find(name: str | None, method: str, task: str, offline: bool) -> Folder | None:
+    """Do what `resolve` does, but for the terms."""
     if name is None:
         return _default(method, task)
     path = Path(name).expanduser()
@@ -106,6 +107,7 @@ def _beside(path: Path, task: str) -> Folder:
 
 
 def _default(method: str, task: str) -> Folder | None:
+    """Return the weights that came for a method and task, None for a method without. Raises `BadWeights`."""
     card = registry().card(RestorerCard, method)
     if not card.needs_weights:
         return None

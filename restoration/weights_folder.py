@@ -127,6 +127,7 @@ def _check_recipe(now: dict[str, Any], trained: Any, where: Path) -> None:
 
 
 def _flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """Return the leaves of nested dicts by their paths: `{"network.options.width": 16}`."""
     if not isinstance(tree, dict):
         return {prefix: tree}
     return {k: v for name, branch in tree.items() for k, v in _flatten(branch, f"{prefix}.{name}".lstrip(".")).items()}

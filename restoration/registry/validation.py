@@ -129,6 +129,7 @@ def _problems(card: Card) -> Iterator[str]:
 
 
 def _problems_of_kind(card: Card, attribute: str) -> Iterator[str]:
+    """Say what is wrong with the fields that one kind of card has."""
     if isinstance(card, MetricCard) and card.digits > 12:
         yield f"its digits cannot be {card.digits}"
     yield from _problems_of_words(card)
@@ -147,6 +148,7 @@ def _problems_of_kind(card: Card, attribute: str) -> Iterator[str]:
 
 
 def _problems_of_words(card: Card) -> Iterator[str]:
+    """Say which fields hold another word than those that there are."""
     if isinstance(card, NetworkCard) and not {"y", "t"}.issuperset(card.takes):
         yield f"what it takes beside x is y, t or both, not {', '.join(card.takes)}"
     if isinstance(card, ObjectiveCard) and card.learns_from not in LEARNS_FROM:
@@ -154,6 +156,7 @@ def _problems_of_words(card: Card) -> Iterator[str]:
 
 
 def _problems_of_option(option: CommandOption) -> Iterator[str]:
+    """Say what is wrong with an option that a card adds to the command line."""
     if not re.fullmatch(OPTION, option.name):
         yield f"it asks for an option {option.name!r}; use small letters, digits and underscores"
     if isinstance(option.values, str) and option.values not in VALUES:

@@ -46,9 +46,9 @@ class IRSDE:
         network, end = (self.network, y) if mean is None else (shown(self.network, y), mean)
         noise = drawing(y, rng)
         first = first_state(self.schedule, end, noise)
-        yield from self._walk(first, end, self.schedule.steps(self.steps), noise, network)
+        yield from self._sample(first, end, self.schedule.steps(self.steps), noise, network)
 
-    def _walk(
+    def _sample(
         self,
         x_t: Tensor,
         y: Tensor,
@@ -56,12 +56,14 @@ class IRSDE:
         noise: Callable[[], Tensor],
         network: Network,
     ) -> Iterator[Tensor]:
+        """Yield the clean estimates from a state `b c h w` at the first of the times down to the last."""
+
         def clean(x_t: Tensor, t: Tensor) -> Tensor:
             return self.objective.clean(network, self.schedule, x_t, y, t)
 
-        walk = self.sampler(clean, self.schedule, x_t, y, times, noise)
+        steps = self.sampler(clean, self.schedule, x_t, y, times, noise)
         del x_t  # the sampler has it; a second hold on it would keep a large picture in memory
-        for pair in walk:
+        for pair in steps:
             estimate = pair[1]
             del pair
             yield estimate
@@ -111,7 +113,7 @@ class Denoising(IRSDE):
             y, start = coloured(y, sigma, noise), self.schedule.time_of(max(sigma, LEAST))
         steps = min(self.steps, round(start * self.schedule.T))
         times = start * torch.linspace(1, 0, steps + 1, dtype=torch.float64)
-        for estimate in self._walk(y, y, times, noise, self.network):
+        for estimate in self._sample(y, y, times, noise, self.network):
             yield estimate.mean(dim=1, keepdim=True).expand_as(estimate) if grey else estimate
 
 

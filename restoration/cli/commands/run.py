@@ -112,8 +112,7 @@ def run(
       cat rainy.jpg | restore run -m ir-sde -t derain - > clean.png
 
     Results are written beside the pictures as NAME.restored.EXT, and their paths are printed. Files that exist are only
-    overwritten with --overwrite. When the same command runs again, its results
-    are not restored again.
+    overwritten with --overwrite. When the same command runs again, its results are not restored again.
     """
     show_warnings(quiet)
     method, task = asked(method, task, how["weights"], offline=how["offline"])
