@@ -85,25 +85,25 @@ class Denoising(IRSDE):
         """Yield the clean estimate of every step, `b c h w`. Raises `ValueError` if known noise is too strong."""
         sigma, y = observation.sigma, observation.y
         if isinstance(sigma, torch.Tensor):
-            yield from self._sampled_by_map(y, sigma, rng)
+            yield from self._denoise_by_map(y, sigma, rng)
             return
         if sigma is None:
             strongest = float(self.schedule.at(torch.ones(1, dtype=torch.float64))[2])
             sigma = min(estimate_sigma(y), strongest)
-        yield from self._sampled(y, sigma, rng)
+        yield from self._denoise(y, sigma, rng)
 
-    def _sampled_by_map(self, y: Tensor, sigma: Tensor, rng: Generator) -> Iterator[Tensor]:
+    def _denoise_by_map(self, y: Tensor, sigma: Tensor, rng: Generator) -> Iterator[Tensor]:
         """Yield the estimate of `y` after each level of a map of noise, `1 1 h w`: `b c h w`."""
         quantiles = torch.linspace(0, 1, LEVELS, dtype=torch.float64)
         levels = sorted(set(torch.quantile(_thinned(sigma).double(), quantiles).tolist()))
         left, total = torch.ones_like(y), torch.zeros_like(y)
         for number, level in enumerate(levels):
-            *_, estimate = self._sampled(y, level, rng)
+            *_, estimate = self._denoise(y, level, rng)
             share = weights_of(sigma.to(y), levels, number)
             total, left = total + share * estimate, left - share
             yield total + left * estimate
 
-    def _sampled(self, y: Tensor, sigma: float, rng: Generator) -> Iterator[Tensor]:
+    def _denoise(self, y: Tensor, sigma: float, rng: Generator) -> Iterator[Tensor]:
         """Yield the clean estimates of a picture `b c h w` with noise of one strength."""
         noise = drawing(y, rng)
         grey = y.shape[1] == 3 and torch.equal(y, y[:, :1].expand_as(y))
