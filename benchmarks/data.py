@@ -113,7 +113,7 @@ def many_small(folder: Path, number: int) -> Iterator[str]:
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=PHOTOS, help="photographs, those of the examples if not said")
+    parser.add_argument("--data", type=Path, default=PHOTOS, help="photographs, default: those of the examples")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--patch", type=int, default=128)
     parser.add_argument("--steps", type=int, default=12)

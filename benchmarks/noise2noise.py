@@ -59,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", nargs=2, help="folders, or names from `restore weights list`")
     parser.add_argument("--data", type=Path, required=True, help="has denoise/CBSD68 and denoise_real/PolyU")
-    parser.add_argument("--limit", type=int, help="pictures of each set; all if not said")
+    parser.add_argument("--limit", type=int, help="pictures of each set; default: all")
     parser.add_argument("--threads", type=int)
     chosen = parser.parse_args()
     prepare(chosen.threads)

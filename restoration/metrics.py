@@ -97,6 +97,7 @@ def _halve(image: Tensor) -> Tensor:
 
 
 def _prepare(image: Tensor, clean: Tensor, space: Space, border: int) -> tuple[Tensor, Tensor]:
+    """Return both pictures in a colour space and in float64, `1 c h w`, without a border. Raises `ValueError`."""
     if image.shape != clean.shape:
         raise ValueError(f"pictures of different shapes cannot be compared: {tuple(image.shape)}, {tuple(clean.shape)}")
     known = _known_space(space)

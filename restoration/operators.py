@@ -115,16 +115,16 @@ def project(
     smaller, and leave out what a blur has all but removed.
     """
     residual = measured - operator(x)
-    direction, size = residual, _inner(residual, residual)
+    direction, size = residual, inner_product(residual, residual)
     floor = tolerance**2 * residual[0].numel()
     for _ in range(iterations):
         if bool((size <= floor).all()):
             break
         back = operator.adjoint(direction)
-        step = size / _inner(back, back).clamp_min(1e-30)
+        step = size / inner_product(back, back).clamp_min(1e-30)
         x = x + step * back
         residual = residual - step * operator(back)
-        size, last = _inner(residual, residual), size
+        size, last = inner_product(residual, residual), size
         direction = residual + size / last.clamp_min(1e-30) * direction
     return x
 
@@ -142,8 +142,8 @@ def agreeing(x: Tensor, observation: Observation) -> Tensor:
     return x.clamp(0, 1)
 
 
-def _inner(x: Tensor, y: Tensor) -> Tensor:
-    """Return the inner product of each two of a batch, `b 1 1 1`."""
+def inner_product(x: Tensor, y: Tensor) -> Tensor:
+    """Return the inner product of each two images of `b c h w`: `b 1 1 1`."""
     return (x * y).sum(dim=(1, 2, 3), keepdim=True)
 
 

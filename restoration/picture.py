@@ -1,4 +1,4 @@
-"""A picture: its pixels as a tensor, and all that its file said beside them."""
+"""A picture: its pixels as a tensor, and all that its file holds beside them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Compression:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A picture: `pixels`, `1 c h w` in [0, 1] with 1 or 3 channels, and all that its file said beside them.
+    """A picture: `pixels`, `1 c h w` in [0, 1] with 1 or 3 channels, and all that its file holds beside them.
 
     `alpha` is `1 1 h w` or None; `bits` 8 or 16; `metadata` the raw ICC, EXIF, XMP and IPTC blocks by libvips' names,
     and further ones of single formats. `dpi` are pixels an inch, across and down; `compression` is that of the file.

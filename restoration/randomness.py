@@ -55,6 +55,7 @@ class DrawingFrom(TorchFunctionMode):
         return func(*args, **given)
 
     def _fits(self, args: tuple[Any, ...], given: Mapping[str, Any]) -> bool:
+        """Return whether a call draws on the kind of device that the generator is for."""
         tensors = [one for one in (*args, *given.values()) if isinstance(one, torch.Tensor)]
         devices = [one.device for one in tensors] or [torch.device(given.get("device") or torch.get_default_device())]
         return devices[0].type == self.rng.device.type
@@ -101,6 +102,7 @@ class RowGenerators:
         dtype: torch.dtype = torch.float32,
         device: torch.device = torch.device("cpu"),  # noqa: B008
     ) -> Tensor:
+        """Fill `b *shape` row by row, each by its own generator on the device."""
         if device not in self._generators:
             self._generators[device] = tuple(torch.Generator(device).manual_seed(seed) for seed in self.seeds)
         drawn = torch.empty(len(self), *shape, dtype=dtype, device=device)
@@ -110,4 +112,5 @@ class RowGenerators:
 
 
 def _hashed(key: tuple[int | str, ...]) -> int:
+    """Return 32 bits of the hash of a key."""
     return int.from_bytes(blake2b(repr(key).encode(), digest_size=4).digest(), "little")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -73,11 +73,7 @@ class Restoration:
         tile: int | str = "auto",
         offline: bool = False,
     ) -> None:
-        card = registry().card(RestorerCard, method)
-        if not registry().card(TaskCard, task).linear and consistent:
-            raise BadOption(f"task {task!r} measures nothing that a result could agree with; leave --consistent out")
-        if card.tasks and task not in card.tasks:
-            raise BadOption(f"method {method!r} is made for {', '.join(card.tasks)}, not for {task}")
+        _check_task(method, task, consistent=consistent)
         self.method, self.task, self.consistent = method, task, consistent
         tile, positions = parse_tile(tile), Ensemble.of(method, task) if ensemble else Ensemble()
         own, of_task = split_task_options(options or {})
@@ -92,11 +88,8 @@ class Restoration:
             trained = chosen.recipe.task.options
             self.task_options = with_scale(task, self.task_options, trained, self.folder.origin)
         walk = {} if steps is None else {"steps": steps}
-        if chosen.mean is not None and not self.realism and (idle := [*walk, *own, *([sampler] if sampler else [])]):
-            raise BadOption(
-                f"at realism 0 the answer is that of {chosen.mean.origin}, and {idle[0]!r} is for the walk, which has "
-                "no part in it; leave it out, or ask for another realism"
-            )
+        if chosen.mean is not None and not self.realism:
+            _check_idle(chosen.mean.origin, [*walk, *own, *([sampler] if sampler else [])])
         owner = self.folder.origin if self.folder else None
         parts = {"network": network, "sampler": sampler}
         self.recipe = with_options(chosen.recipe, {**walk, **own}, parts=parts, owner=owner)
@@ -249,6 +242,27 @@ class Restoration:
 
         pixels, ended = self._walk(observation, seed, begin, see, told)
         return mix(_fitted(mean, pixels), pixels, strength), ended, [self._mean, self._walk]
+
+
+def _check_task(method: str, task: str, *, consistent: bool) -> None:
+    """Raise `BadOption` for a task that a method is not made for, or that no result can be consistent with.
+
+    Raises `UnknownName` for names that there are not.
+    """
+    tasks = registry().card(RestorerCard, method).tasks
+    if not registry().card(TaskCard, task).linear and consistent:
+        raise BadOption(f"task {task!r} measures nothing that a result could agree with; leave --consistent out")
+    if tasks and task not in tasks:
+        raise BadOption(f"method {method!r} is made for {', '.join(tasks)}, not for {task}")
+
+
+def _check_idle(mean: str, options: Sequence[str]) -> None:
+    """Raise `BadOption` for options of sampling where the answer is the mean alone."""
+    if options:
+        raise BadOption(
+            f"at realism 0 the answer is that of {mean}, and {options[0]!r} is for the walk, which has no part in it; "
+            "leave it out, or ask for another realism"
+        )
 
 
 def _fitted(mean: Tensor, guess: Tensor) -> Tensor:

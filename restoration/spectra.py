@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from restoration.operators import Convolution, Masking, Resampling
+from restoration.operators import Convolution, Masking, Resampling, inner_product
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,22 +177,18 @@ def conjugate_gradients(
     matrix: Callable[[Tensor], Tensor], b: Tensor, *, precondition: Callable[[Tensor], Tensor], steps: int
 ) -> Tensor:
     """Return x with `matrix(x) = b` for a symmetric positive matrix, `b c h w`; each image has its own step lengths."""
-
-    def dot(one: Tensor, two: Tensor) -> Tensor:
-        return (one * two).sum(dim=(1, 2, 3), keepdim=True)
-
     x, r = torch.zeros_like(b), b
     z = precondition(r)
-    p, rz, tiny = z, dot(r, z), torch.finfo(b.dtype).tiny
-    end = CLOSE**2 * dot(b, b)
+    p, rz, tiny = z, inner_product(r, z), torch.finfo(b.dtype).tiny
+    end = CLOSE**2 * inner_product(b, b)
     for _ in range(steps):
-        if bool((dot(r, r) <= end).all()):
+        if bool((inner_product(r, r) <= end).all()):
             break
         q = matrix(p)
-        step = rz / dot(p, q).clamp(min=tiny)
+        step = rz / inner_product(p, q).clamp(min=tiny)
         x, r = x + step * p, r - step * q
         z = precondition(r)
-        before, rz = rz, dot(r, z)
+        before, rz = rz, inner_product(r, z)
         p = z + rz / before.clamp(min=tiny) * p
     return x
 

@@ -27,10 +27,14 @@ IMPORTED = (
 )
 """What is imported once instead of in every copy; none of it starts threads or reads the environment when imported."""
 LATER = {
+    "weights": ("huggingface_hub.hf_api", "huggingface_hub.file_download"),
     "train": ("torch._dynamo", "restoration.training.loop", "restoration.cli.commands.train"),
+    "together.py": ("torch._dynamo", "accelerate", "restoration.training.loop"),
     ".safetensors": ("restoration_spandrel.layout",),
 }
 """What takes seconds more to import: before the first command with this in its words is copied, once for all."""
+FORGOTTEN = {"weights": "huggingface_hub"}
+"""What reads the environment when it is imported, so that copies import it anew; what it imports itself is kept."""
 Run = Callable[..., "subprocess.CompletedProcess[Any]"]
 AT_START = ("PYTHON", "LD_", "MALLOC_", "GLIBC_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "CUDA_")
 """Variables of the environment that begin so are read when a process starts or torch is imported, and never again."""
@@ -241,10 +245,10 @@ def fork(
     line: socket.socket, words: list[str], folder: str, environment: dict[str, str], first: str, files: list[int]
 ) -> int:
     """Start a process, and return its number."""
-    for part, modules in LATER.items():
-        if part in " ".join(words):
-            for module in modules:
-                import_module(module)
+    for part in [part for part in LATER if part in " ".join(words)]:
+        for module in LATER.pop(part):
+            import_module(module)
+        forget(FORGOTTEN.get(part))
     child = os.fork()
     if child == 0:
         line.close()
@@ -252,6 +256,12 @@ def fork(
     for file in files:
         os.close(file)
     return child
+
+
+def forget(package: str | None) -> None:
+    """Let a package be imported anew by who needs it next; None is no package."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        del sys.modules[name]
 
 
 def wait(child: int, seconds: float | None) -> int | None:

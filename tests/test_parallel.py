@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from forking import Process, start
 from safetensors.torch import load_file
 from together import ALL, WHOLE, recipes, train_all, train_whole
 from torch import nn
@@ -54,13 +56,23 @@ def together_in(tmp_path_factory):
     return tmp_path_factory.mktemp("together")
 
 
+def start_as_launcher(rank: int, world_size: int, port: int, *arguments: object) -> Process:
+    """Start `together.py` as one of several processes, with what a launcher of torch puts into the environment."""
+    ranks = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world_size, "LOCAL_WORLD_SIZE": world_size}
+    variables = {**ranks, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    return start(HERE / "together.py", *arguments, env=os.environ | {name: str(one) for name, one in variables.items()})
+
+
 @pytest.fixture(scope="module")
 def alone_and_together(pictures, together_in):
     out = together_in / "result.pt"
-    with pytest.MonkeyPatch.context() as patch:
-        take_back_environment(patch)
-        launch(2, 1, [str(HERE / "together.py"), str(pictures), str(out)])
-    return train_all(pictures, Processes(device=torch.device("cpu"))), torch.load(out)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    runs = [start_as_launcher(rank, 2, port, pictures, out) for rank in range(2)]
+    alone = train_all(pictures, Processes(device=torch.device("cpu")))
+    said = [run.communicate(timeout=200) for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    return alone, torch.load(out)
 
 
 @pytest.mark.parametrize("name", recipes())
@@ -107,6 +119,7 @@ def test_a_batch_is_not_smaller_than_the_processes_that_share_it(pictures, tmp_p
     assert done.stderr == "error: a batch of 5 is too small for 6 processes; use a larger --batch\n"
 
 
+@pytest.mark.slow
 def test_the_error_of_one_process_is_one_line_and_a_plugin_of_one_file_is_loaded_in_all(pictures, tmp_path, restore):
     (tmp_path / "failing.py").write_text(PLUGIN, encoding="utf-8")
     command = ["--plugin", tmp_path / "failing.py", "train", "regression", "--task", "denoise", "--network", "dncnn"]

@@ -8,10 +8,12 @@ import re
 import subprocess
 import sys
 import sysconfig
+import zipfile
 from pathlib import Path
 
 import pytest
 import torch
+from forking import restore
 from torch import Tensor
 
 from restoration import Picture, psnr, read, write
@@ -26,11 +28,22 @@ HOUSE = Path(__file__).parent.parent
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 
 
-def call(*command: str | Path, cwd: Path, only: str = "") -> str:
-    """Run a command with one thread, and `only` some plugins; return what it printed, or fail with it."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "RESTORATION_PLUGINS": only}
-    if not only:
-        del environment["RESTORATION_PLUGINS"]
+BUILD = """
+import os, sys
+from hatchling.build import build_wheel
+
+wheels, *folders = sys.argv[1:]
+for folder in folders:
+    os.chdir(folder)
+    build_wheel(wheels)
+"""
+"""Makes the wheel of each folder."""
+
+
+def call(*command: str | Path, cwd: Path) -> str:
+    """Run a command with one thread; return what it printed, or fail with it."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop("RESTORATION_PLUGINS", None)
     ran = subprocess.run(list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
@@ -54,12 +67,19 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def python(plugins: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh environment with the wheels of all in it; all else it sees in the present one, so it works offline."""
+def wheels(plugins: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The wheels of all new plugins."""
+    place = tmp_path_factory.mktemp("wheels")
+    call(sys.executable, "-c", BUILD, place, *plugins.iterdir(), cwd=place)
+    found = sorted(place.glob("*.whl"))
+    assert len(found) == len(KINDS)
+    return found
+
+
+@pytest.fixture(scope="module")
+def python(wheels: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh environment with the wheels in it; all else it sees in the present one, so it works offline."""
     place = tmp_path_factory.mktemp("environment")
-    call(*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", place, *plugins.iterdir(), cwd=place)
-    wheels = sorted(place.glob("*.whl"))
-    assert len(wheels) == len(KINDS)
     call(sys.executable, "-m", "venv", "--without-pip", place / "venv", cwd=place)
     scripts = "Scripts" if os.name == "nt" else "bin"
     python = place / "venv" / scripts / "python"
@@ -115,17 +135,6 @@ LINES = {
     "score": f"score {HOW} --data . --metrics {named('metric')} --json",
     "command": f"{named('command')} noisy/1.png --json",
 }
-FOLLOW = """
-import contextlib, io, json, sys
-from restoration.cli.main import cli
-
-for line in sys.argv[1:]:
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        cli.main(line.split(), prog_name="restore", standalone_mode=False)
-    print(json.dumps(out.getvalue()))
-"""
-"""Follows command lines in one process, which imports torch once; prints what each prints."""
 
 
 @pytest.fixture(scope="module")
@@ -146,11 +155,20 @@ def place(noisy: Tensor, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def answers(python: Path, place: Path) -> dict[str, str]:
-    """What the commands of `LINES` print where all the new plugins are installed."""
-    only = ",".join(["tasks", *map(named, KINDS)])
-    printed = call(python, "-c", FOLLOW, *LINES.values(), cwd=place, only=only)
-    return dict(zip(LINES, map(json.loads, printed.splitlines()), strict=True))
+def answers(wheels: list[Path], place: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the commands of `LINES` print where all the new plugins are on the path, as their wheels have them."""
+    unpacked = tmp_path_factory.mktemp("unpacked")
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as files:
+            files.extractall(unpacked)
+    environment = {**os.environ, "RESTORATION_PLUGINS": ",".join(["tasks", *map(named, KINDS)])}
+    printed = {}
+    for name, line in LINES.items():
+        first = f"import sys; sys.path.append({str(unpacked)!r})"
+        done = restore(*line.split(), cwd=place, env=environment, first=first)
+        assert done.returncode == 0, done.stderr
+        printed[name] = done.stdout
+    return printed
 
 
 def test_everything_is_listed_and_checked(answers: dict[str, str]) -> None:

@@ -1,9 +1,10 @@
 """Any network with any schedule, objective and sampler, of all that is installed, on tiny pictures.
 
-Schedules, objectives and samplers meet one another in every way with a network for pictures; one that has latents
-learns every objective on every schedule, and walks there with the samplers in turn, which know no network. Other
-networks meet them through the adapter alone, whose promises the contracts prove: so each is tried on every schedule,
-with the objectives and samplers in turn.
+Schedules and objectives meet one another in every way with a network for pictures, and walk there with the samplers in
+turn: samplers see a clean estimate and no objective, so that with one objective all of them walk on every schedule. A
+network that has latents learns every objective on one schedule, with the schedules in turn. Other networks meet them
+through the adapter alone, whose promises the contracts prove, and which asks of a schedule whether it uses the degraded
+picture: so each is tried on one that does and on one that does not, with the rest in turn.
 """
 
 from __future__ import annotations
@@ -87,29 +88,48 @@ def walk(made: Recipe, parts: Parts, samplers: list[str]) -> None:
         assert answer.shape == (1, 3, 8, 8) and answer.isfinite().all(), f"{method} with {sampler}"
 
 
+def turn(kind: type[Card], number: int) -> str:
+    """Return one of the cards of a kind, each in turn."""
+    known = names(kind)
+    return known[number % len(known)]
+
+
+def fitting(schedule: str) -> list[str]:
+    """Return the objectives that are not the equation of another schedule alone."""
+    return [name for name in names(ObjectiveCard) if ONE_PATH.get(name, (schedule, ""))[0] == schedule]
+
+
 @pytest.mark.parametrize("objective", names(ObjectiveCard))
 @pytest.mark.parametrize("schedule", names(ScheduleCard))
-@pytest.mark.parametrize("network", ["nafnet-compact", "latent-pair"])
-def test_a_network_learns_any_objective_on_any_schedule_and_walks_with_any_sampler(network, schedule, objective):
-    made = recipe(network, schedule, objective)
+def test_a_network_learns_any_objective_on_any_schedule_and_walks_there(schedule, objective):
+    made = recipe("nafnet-compact", schedule, objective)
     parts = built(made)
-    only, says = ONE_PATH.get(objective, (schedule, ""))
-    if schedule == only:
+    if objective in fitting(schedule):
         assert learns(parts)
-        samplers = names(SamplerCard)
-        place = names(ScheduleCard).index(schedule) + names(ObjectiveCard).index(objective)
-        walk(made, parts, samplers if network == "nafnet-compact" else [samplers[place % len(samplers)]])
+        number = names(ScheduleCard).index(schedule) + names(ObjectiveCard).index(objective)
+        walk(made, parts, names(SamplerCard) if objective == "clean-matching" else [turn(SamplerCard, number)])
     else:
-        with pytest.raises(ValueError, match=says):
+        with pytest.raises(ValueError, match=ONE_PATH[objective][1]):
             learns(parts)
 
 
-@pytest.mark.parametrize("schedule", names(ScheduleCard))
-@pytest.mark.parametrize("network", ON_PATHS)
-def test_any_network_learns_and_walks_on_any_schedule(network, schedule):
-    place = ON_PATHS.index(network) + names(ScheduleCard).index(schedule)
-    fit = [name for name in names(ObjectiveCard) if ONE_PATH.get(name, (schedule, ""))[0] == schedule]
-    made = recipe(network, schedule, fit[place % len(fit)])
+@pytest.mark.parametrize("objective", names(ObjectiveCard))
+def test_a_network_of_latents_learns_any_objective_and_walks_there(objective):
+    number = names(ObjectiveCard).index(objective)
+    made = recipe("latent-pair", ONE_PATH.get(objective, (turn(ScheduleCard, number),))[0], objective)
     parts = built(made)
     assert learns(parts)
-    walk(made, parts, [names(SamplerCard)[place % len(names(SamplerCard))]])
+    walk(made, parts, [turn(SamplerCard, number)])
+
+
+@pytest.mark.parametrize("uses_y", [True, False], ids=["from the degraded picture", "from noise alone"])
+@pytest.mark.parametrize("network", ON_PATHS)
+def test_any_network_learns_and_walks_on_both_kinds_of_schedule(network, uses_y):
+    number = ON_PATHS.index(network)
+    known = [card.name for card in registry().cards(ScheduleCard) if card.uses_y is uses_y]
+    schedule = known[number % len(known)]
+    fit = fitting(schedule)
+    made = recipe(network, schedule, fit[number % len(fit)])
+    parts = built(made)
+    assert learns(parts)
+    walk(made, parts, [turn(SamplerCard, number)])

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from small import picture
 from restoration.cli.inputs import find
 from restoration.cli.main import _call as called
 from restoration.cli.main import at_home
-from restoration.console import echo_json
+from restoration.console import HANDLER, echo_json
 from restoration.engine.hardware import find_device
 from restoration.errors import BadOption, BadPicture, nearest_path
 from restoration.hub.pulling import pull
@@ -48,6 +49,7 @@ def log() -> Iterator[logging.Logger]:
     before = (list(log.handlers), log.level)
     yield log
     log.handlers[:], log.level = before
+    HANDLER.setStream(sys.__stderr__)  # that of the test is closed after it
 
 
 MISTAKES: dict[tuple[str, ...], str] = {

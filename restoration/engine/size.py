@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from restoration.config import MOST_TENSORS
 from restoration.errors import BadOption, one_line
 from restoration.memory import free_memory
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from restoration.registry.cards import NetworkCard
 
 log = logging.getLogger("restoration")
-
-MOST_TENSORS = 10_000
-"""Parameters, as tensors, that a network may have; the largest of all have a few thousand."""
 
 SMALL = 32
 """Options up to this number, and a few of them, make no network that is too large; that need not be tried."""

@@ -75,6 +75,7 @@ class Tiled(nn.Module):
                 log.warning("out of memory: going on in tiles of %d pixels", self.tile)
 
     def _evaluate(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        """Evaluate the network window by window, and blend the windows: `b c h w`."""
         height, width = x.shape[-2:]
         if not self.tile or max(height, width) <= self.tile + self.halo:
             answer: Tensor = self.network(x, y, t)

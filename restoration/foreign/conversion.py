@@ -119,6 +119,7 @@ def _enlarges(task: str) -> bool:
 
 
 def _recipe(found: Converted, task: str, record: dict[str, Any]) -> Recipe:
+    """Return the recipe of a file for a task: what its layout found, and else the defaults of the method."""
     own = default_recipe(found.method.name, task)
     recipe = replace(
         own,

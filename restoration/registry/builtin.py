@@ -1,4 +1,4 @@
-"""What the core itself brings, said as any plugin says it: samplers, metrics and commands, and no method."""
+"""What the core itself brings, declared as any plugin does it: samplers, metrics and commands, and no method."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def register_schedules() -> Iterable[ScheduleCard]:
 
 @hookspec
 def register_objectives() -> Iterable[ObjectiveCard]:
-    """Bring objectives: what a network is trained to say."""
+    """Bring objectives: what a network is trained to predict."""
     return ()
 
 

@@ -19,6 +19,7 @@ from restoration.registry.cards import (
     MetricCard,
     NetworkCard,
     ObjectiveCard,
+    RestorerCard,
     TaskCard,
     WeightsCard,
 )
@@ -122,11 +123,13 @@ def _problems(card: Card) -> Iterator[str]:
         if isinstance(value, int) and value < (one.name in ("smallest", "bytes_per_pixel")):
             yield f"its {one.name} cannot be {value}"
     yield from _problems_of_kind(card, attribute)
-    for option in getattr(card, "asks", ()):
-        yield from _problems_of_option(option)
+    if isinstance(card, RestorerCard | TaskCard):
+        for option in card.asks:
+            yield from _problems_of_option(option)
 
 
 def _problems_of_kind(card: Card, attribute: str) -> Iterator[str]:
+    """Say what is wrong with the fields that one kind of card has."""
     if isinstance(card, MetricCard) and card.digits > 12:
         yield f"its digits cannot be {card.digits}"
     yield from _problems_of_words(card)
@@ -145,6 +148,7 @@ def _problems_of_kind(card: Card, attribute: str) -> Iterator[str]:
 
 
 def _problems_of_words(card: Card) -> Iterator[str]:
+    """Say which fields hold another word than those that there are."""
     if isinstance(card, NetworkCard) and not {"y", "t"}.issuperset(card.takes):
         yield f"what it takes beside x is y, t or both, not {', '.join(card.takes)}"
     if isinstance(card, ObjectiveCard) and card.learns_from not in LEARNS_FROM:
@@ -152,6 +156,7 @@ def _problems_of_words(card: Card) -> Iterator[str]:
 
 
 def _problems_of_option(option: CommandOption) -> Iterator[str]:
+    """Say what is wrong with an option that a card adds to the command line."""
     if not re.fullmatch(OPTION, option.name):
         yield f"it asks for an option {option.name!r}; use small letters, digits and underscores"
     if isinstance(option.values, str) and option.values not in VALUES:

@@ -7,7 +7,7 @@ from its card, so what is tested is what users get; `options` make it small and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import product
+from itertools import chain, product
 from typing import Any, ClassVar
 
 import torch
@@ -74,7 +74,7 @@ class NetworkContract(Contract):
 
     def asked(self, height: int, width: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield a state and a degraded picture, `2 3 h w`; for one that enlarges, states of each scale, some cut."""
-        for scale in self.network(self.paths()[0]).enlarges or (1,):
+        for scale in (self.card(cards.NetworkCard).enlarges and self.network(False).enlarges) or (1,):
             cut = int(scale > 1 and height > 1)
             yield picture(2, 3, scale * height - cut, scale * width), picture(2, 3, height, width, seed=1)
 
@@ -99,10 +99,10 @@ class NetworkContract(Contract):
         return off
 
     def test_every_size_is_kept_on_a_path_and_without_one(self) -> None:
-        for path, size in product(self.paths(), SIZES):
-            for x, y in self.asked(*size):
+        for network in map(self.network, self.paths()):
+            for x, y in chain.from_iterable(self.asked(*size) for size in SIZES):
                 with torch.no_grad(), no_side_effects(x, y):
-                    answer = self.network(path)(x, y, torch.ones(2))
+                    answer = network(x, y, torch.ones(2))
                 assert answer.shape == x.shape and answer.isfinite().all(), f"{x.shape} became {answer.shape}: {answer}"
 
     def test_an_answer_depends_on_its_own_picture_and_time_only(self) -> None:
@@ -153,7 +153,7 @@ class ObjectiveContract(Contract):
     schedule: ClassVar[str] = ""
 
     def answers(self, x: Tensor, y: Tensor, n: Tensor, a: Tensor, c: Tensor) -> Iterable[Tensor]:
-        """Yield what a perfect network may say: clean image, noise, velocities, residual. Add yours."""
+        """Yield what a perfect network may predict: clean image, noise, velocities, residual. Add yours."""
         return [x, n, a * n - c * x, y - x, x - y, y - x + c / (1 - a).clamp(min=1e-6) * n]
 
     def path(self) -> Any:
@@ -177,12 +177,12 @@ class ObjectiveContract(Contract):
         for t in (torch.tensor([0.4]), torch.tensor([0.2, 0.6])):
             a, b, c = (curve.float()[:, None, None, None] for curve in (path or Reverting()).at(t))
             x_t, errors = a * x + b * y + c * n if path else y, []
-            for said in self.answers(x, y, n, a, c):
+            for predicted in self.answers(x, y, n, a, c):
                 with no_side_effects(x_t, y):
-                    found = objective.clean(lambda x_t, y, t, said=said: said, path, x_t, y, t)
+                    found = objective.clean(lambda x_t, y, t, predicted=predicted: predicted, path, x_t, y, t)
                 assert found.shape == x.shape
                 errors.append(float((found - x).abs().max()))
-            assert min(errors) < 1e-3, f"whatever the network says, the clean image is off by {min(errors):.2g}"
+            assert min(errors) < 1e-3, f"whatever the network predicts, the clean image is off by {min(errors):.2g}"
 
 
 class SamplerContract(Contract):

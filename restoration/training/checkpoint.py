@@ -101,7 +101,7 @@ def check(state: dict[str, Any], now: dict[str, Any], settings: Training, path: 
 def changes(state: dict[str, Any], settings: Training, pictures: str) -> list[dict[str, Any]]:
     """Return what was changed in the course of a training: the `step` of each time, and the old values.
 
-    These are settings and, where the fingerprint of the `pictures` is another, what the record said of the data.
+    These are settings and, where the fingerprint of the `pictures` is another, what was recorded about the data.
     """
     changed = settings.changes_from(state["settings"])
     if state["pictures"] != pictures:

@@ -75,6 +75,7 @@ def _unfinished(record: dict[str, Any]) -> str:
 
 
 def _realism(recipe: Recipe) -> str:
+    """Return the section about weights that draw, "" for all others."""
     if recipe.realism is None:
         return ""
     mean = f"the weights `{recipe.mean}`" if recipe.mean else "the weights that came with the method of the mean"
@@ -102,6 +103,7 @@ def _part(part: Part) -> str:
 
 
 def _results(record: dict[str, Any]) -> str:
+    """Return what the weights reached in validation, and which of all they are."""
     validation = record.get("validation")
     if validation is None:
         return "The weights were not validated."

@@ -149,12 +149,12 @@ def common_size(pair: Pair, clean: tuple[int, int], degraded: tuple[int, int], s
         height, width = (min(large, scale * small) for large, small in sides)
         return height, width
     sizes = [f"{one} is {wide}x{tall}" for one, (tall, wide) in ((pair.clean, clean), (pair.degraded, degraded))]
-    said = f"a pair has different sizes: {sizes[0]}, {sizes[1]}"
+    problem = f"a pair has different sizes: {sizes[0]}, {sizes[1]}"
     other = round(clean[0] / degraded[0])
     if other > 1 and all(abs(large - other * small) < other for large, small in sides):
-        said += f", {other} times smaller"
-        said += f"; the task enlarges {scale} times: --set task.scale={other}" if scale > 1 else "; is the task sr?"
-    raise BadPicture(said)
+        problem += f", {other} times smaller"
+        problem += f"; the task enlarges {scale} times: --set task.scale={other}" if scale > 1 else "; is the task sr?"
+    raise BadPicture(problem)
 
 
 def _around(window: slice, side: int, scale: int) -> slice:

@@ -84,7 +84,7 @@ class DDPM:
             a, b, _ = self._curves(start)
             x_t = y * (a + b)
         self.told = {"started at": f"t={start:.3f}"}
-        yield from self._walk(x_t, y, start, noise, rng)
+        yield from self._sample(x_t, y, start, noise, rng)
 
     def sample(
         self, rng: RowGenerators, channels: int, height: int, width: int, device: torch.device | str = "cpu"
@@ -99,9 +99,9 @@ class DDPM:
 
         y = torch.full((len(rng), channels, height, width), 0.5, device=device)
         a, b, c = self._curves(1.0)
-        yield from self._walk(noise() * c + y * b + a * self.grey, y, 1.0, noise)
+        yield from self._sample(noise() * c + y * b + a * self.grey, y, 1.0, noise)
 
-    def _walk(
+    def _sample(
         self, x_t: Tensor, y: Tensor, start: float, noise: Callable[[], Tensor], rng: Generator | None = None
     ) -> Iterator[Tensor]:
         """Yield the clean estimates from a state `b c h w` at the time `start` down to 0."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
 import torch
 from forking import python
 from restoration_dip.networks.skip import SkipNet
@@ -14,6 +15,7 @@ SCRIPT = ROOT / "examples" / "noise-impedance" / "noise_impedance.py"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
+@pytest.mark.slow
 def test_a_picture_is_learned_before_one_with_noise_then_shuffled_pixels_and_noise_last(tmp_path: Path) -> None:
     how = ("--side", "64", "--sigma", "50", "--steps", "60", "--device", "cpu", "--out", "plot.svg")
     done = python(SCRIPT, *how, cwd=tmp_path)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
 from pathlib import Path
 from typing import cast
 
 import pytest
 import torch
+from forking import python
 from restoration_dip.perceptual import VGG, Features, Perceptual, laplacian_pyramid
 from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
@@ -194,11 +195,8 @@ def test_looking_for_weights_asks_no_network(tmp_path: Path) -> None:
         "try:\n    Perceptual(features='vgg19')\n"
         "except BadOption as error:\n    print(error)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env={"HF_HUB_CACHE": str(tmp_path), "PATH": "", "OMP_NUM_THREADS": "1"},
-    )
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    done = python(script, env=os.environ | {"HF_HUB_CACHE": str(tmp_path)})
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("features 'vgg19' need the weights")

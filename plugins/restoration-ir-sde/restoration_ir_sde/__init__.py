@@ -66,7 +66,7 @@ def register_schedules() -> Iterable[ScheduleCard]:
 
 @hookimpl
 def register_objectives() -> Iterable[ObjectiveCard]:
-    """Bring what a network on such a path can be trained to say."""
+    """Bring what a network on such a path can be trained to predict."""
     yield ObjectiveCard(
         name="clean-matching",
         factory="restoration_ir_sde.objectives:CleanMatching",
@@ -118,7 +118,7 @@ def register_objectives() -> Iterable[ObjectiveCard]:
 
 @hookimpl
 def register_restorers() -> Iterable[RestorerCard]:
-    """Bring the two methods."""
+    """Bring IR-SDE between pictures and between latents, and Denoising-SDE and -ODE."""
     yield RestorerCard(
         name="ir-sde",
         factory="restoration_ir_sde.restorers:IRSDE",

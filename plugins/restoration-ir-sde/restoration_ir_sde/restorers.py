@@ -46,9 +46,9 @@ class IRSDE:
         network, end = (self.network, y) if mean is None else (shown(self.network, y), mean)
         noise = drawing(y, rng)
         first = first_state(self.schedule, end, noise)
-        yield from self._walk(first, end, self.schedule.steps(self.steps), noise, network)
+        yield from self._sample(first, end, self.schedule.steps(self.steps), noise, network)
 
-    def _walk(
+    def _sample(
         self,
         x_t: Tensor,
         y: Tensor,
@@ -56,12 +56,14 @@ class IRSDE:
         noise: Callable[[], Tensor],
         network: Network,
     ) -> Iterator[Tensor]:
+        """Yield the clean estimates from a state `b c h w` at the first of the times down to the last."""
+
         def clean(x_t: Tensor, t: Tensor) -> Tensor:
             return self.objective.clean(network, self.schedule, x_t, y, t)
 
-        walk = self.sampler(clean, self.schedule, x_t, y, times, noise)
+        steps = self.sampler(clean, self.schedule, x_t, y, times, noise)
         del x_t  # the sampler has it; a second hold on it would keep a large picture in memory
-        for pair in walk:
+        for pair in steps:
             estimate = pair[1]
             del pair
             yield estimate
@@ -83,25 +85,25 @@ class Denoising(IRSDE):
         """Yield the clean estimate of every step, `b c h w`. Raises `ValueError` if known noise is too strong."""
         sigma, y = observation.sigma, observation.y
         if isinstance(sigma, torch.Tensor):
-            yield from self._sampled_by_map(y, sigma, rng)
+            yield from self._denoise_by_map(y, sigma, rng)
             return
         if sigma is None:
             strongest = float(self.schedule.at(torch.ones(1, dtype=torch.float64))[2])
             sigma = min(estimate_sigma(y), strongest)
-        yield from self._sampled(y, sigma, rng)
+        yield from self._denoise(y, sigma, rng)
 
-    def _sampled_by_map(self, y: Tensor, sigma: Tensor, rng: Generator) -> Iterator[Tensor]:
+    def _denoise_by_map(self, y: Tensor, sigma: Tensor, rng: Generator) -> Iterator[Tensor]:
         """Yield the estimate of `y` after each level of a map of noise, `1 1 h w`: `b c h w`."""
         quantiles = torch.linspace(0, 1, LEVELS, dtype=torch.float64)
         levels = sorted(set(torch.quantile(_thinned(sigma).double(), quantiles).tolist()))
         left, total = torch.ones_like(y), torch.zeros_like(y)
         for number, level in enumerate(levels):
-            *_, estimate = self._sampled(y, level, rng)
+            *_, estimate = self._denoise(y, level, rng)
             share = weights_of(sigma.to(y), levels, number)
             total, left = total + share * estimate, left - share
             yield total + left * estimate
 
-    def _sampled(self, y: Tensor, sigma: float, rng: Generator) -> Iterator[Tensor]:
+    def _denoise(self, y: Tensor, sigma: float, rng: Generator) -> Iterator[Tensor]:
         """Yield the clean estimates of a picture `b c h w` with noise of one strength."""
         noise = drawing(y, rng)
         grey = y.shape[1] == 3 and torch.equal(y, y[:, :1].expand_as(y))
@@ -111,7 +113,7 @@ class Denoising(IRSDE):
             y, start = coloured(y, sigma, noise), self.schedule.time_of(max(sigma, LEAST))
         steps = min(self.steps, round(start * self.schedule.T))
         times = start * torch.linspace(1, 0, steps + 1, dtype=torch.float64)
-        for estimate in self._walk(y, y, times, noise, self.network):
+        for estimate in self._sample(y, y, times, noise, self.network):
             yield estimate.mean(dim=1, keepdim=True).expand_as(estimate) if grey else estimate
 
 

@@ -1,4 +1,4 @@
-"""What networks are trained to say: against the published loss and gradient, and against closed forms."""
+"""What networks are trained to predict: against the published loss and gradient, and against closed forms."""
 
 from __future__ import annotations
 

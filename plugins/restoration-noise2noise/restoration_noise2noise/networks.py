@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -174,9 +175,9 @@ class TwoLayers(nn.Module):
 
 
 def from_tensorflow(variables: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the state of a `StackUNet` for variables of the authors' code: `enc_conv0/weight`, `h w in out`."""
+    """Return the state of a `StackUNet` for variables of the authors' code: `enc_conv0/weight`, `h w i o`."""
     return {
-        name.replace("/", "."): value.permute(3, 2, 0, 1).contiguous() if value.ndim == 4 else value
+        name.replace("/", "."): rearrange(value, "h w i o -> o i h w").contiguous() if value.ndim == 4 else value
         for name, value in variables.items()
     }
 

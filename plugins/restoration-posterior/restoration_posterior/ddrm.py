@@ -1,6 +1,6 @@
 """DDRM: Kawar et al., "Denoising Diffusion Restoration Models", NeurIPS 2022, arXiv:2201.11793.
 
-A walk from noise to a picture, in the directions of the operator's singular values: each of them is known as well as
+Sampling from noise to a picture, in the directions of the operator's singular values: each of them is known as well as
 it was measured, and the prior decides the rest.
 """
 
@@ -134,9 +134,10 @@ class DDRM:
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
         """Yield the clean estimate of every step, `1 c h w`. Raises `ValueError` where there are no singular values."""
-        return self.prior.walk(self._walk(observation, rng), observation.y.device)
+        return self.prior.in_full_precision(self._sample(observation, rng), observation.y.device)
 
-    def _walk(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
+    def _sample(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
+        """Yield the clean estimates along the singular directions of the operator, `1 c h w` (equations 7 and 8)."""
         problem = pose(observation, self.task, self.noise)
         spectrum, read = reading(problem)
         times = problem.times(self.prior, self.steps)

@@ -55,9 +55,10 @@ class DiffPIR:
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
         """Yield the estimate of every step, `1 c h w`."""
-        return self.prior.walk(self._walk(observation, rng), observation.y.device)
+        return self.prior.in_full_precision(self._sample(observation, rng), observation.y.device)
 
-    def _walk(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
+    def _sample(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
+        """Yield, after each evaluation, the image near its estimate that explains the measurement (algorithm 1)."""
         problem = pose(observation, self.task, self.noise)
         lambda_ = (10.0 if problem.noisy else 1.0) if self.weight is None else self.weight
         zeta = (0.0 if problem.noisy else 1.0) if self.zeta is None else self.zeta

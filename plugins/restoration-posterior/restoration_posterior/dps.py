@@ -59,9 +59,10 @@ class DPS:
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
         """Yield the clean estimate of every step, `1 c h w`."""
-        return self.prior.walk(self._walk(observation, rng), observation.y.device)
+        return self.prior.in_full_precision(self._sample(observation, rng), observation.y.device)
 
-    def _walk(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
+    def _sample(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
+        """Yield the clean estimates of a sampler that goes against the gradient after each step (algorithm 1)."""
         problem = pose(observation, self.task, self.noise)
         times = problem.times(self.prior, self.steps)
         sigmas, noise = self.prior.sigmas(times), drawing(problem.guess, rng)

@@ -65,8 +65,8 @@ class Prior:
         with torch.autocast(**self._autocast):
             return self.objective.clean(self.network, self.schedule, x_t, x_t, time.to(z)[None]).to(z.dtype)
 
-    def walk(self, guesses: Iterator[Tensor], device: torch.device) -> Iterator[Tensor]:
-        """Yield the guesses of a method that computes in full precision, and can compute gradients.
+    def in_full_precision(self, guesses: Iterator[Tensor], device: torch.device) -> Iterator[Tensor]:
+        """Yield the guesses of a method, which is run in full precision and can compute gradients.
 
         Only the network is evaluated in the precision of whoever asks for them.
         """

@@ -1,4 +1,4 @@
-"""What is to be solved: a measurement, the operator that made it, how noisy it is, and where a walk begins."""
+"""What is to be solved: a measurement, the operator that made it, how noisy it is, and where sampling begins."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 ROUNDING = 0.29 / 255
 """The standard deviation of the error of a picture that is rounded to 256 levels: no picture is measured better."""
 LAST = 2.0
-"""A walk goes down to this noise, as a multiple of that of the measurement: below it, details are made of noise."""
+"""Sampling goes down to this noise, as a multiple of that of the measurement: below it, details are made of noise."""
 LAST_OF_NOISY = 0.3
-"""The same for a picture that is damaged by noise alone, where a walk begins at that noise."""
+"""The same for a picture that is damaged by noise alone, where sampling begins at that noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +40,12 @@ class Problem:
     noisy: bool = False
 
     def times(self, prior: Prior, steps: int) -> Tensor:
-        """Return the times of a walk of `steps` steps from the strongest noise down, and 0."""
+        """Return the times of `steps` steps from the strongest noise down, and 0."""
         first, last = (self.sigma, LAST_OF_NOISY) if self.noisy else (prior.strongest, LAST)
         return prior.times(first, last * self.sigma, steps)
 
     def first(self, sigma: float, noise: Tensor) -> Tensor:
-        """Return the first state of a walk, with noise `sigma`: a noisy picture is one itself."""
+        """Return the first state, with noise `sigma`: a noisy picture is one itself."""
         return self.guess if self.noisy else self.guess + sigma * noise
 
 

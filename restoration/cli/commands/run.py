@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -13,18 +12,18 @@ import click
 
 from restoration.cli.asked import method_and_task as asked
 from restoration.cli.batch import Batch
+from restoration.cli.checks import check_format, check_report, check_streams, remark_quality
+from restoration.cli.dry_run import print_plan
 from restoration.cli.frames import output_options
 from restoration.cli.headings import RESULTS, under
-from restoration.cli.inputs import STREAM, file_key
 from restoration.cli.options import how_to_restore, method_and_task
 from restoration.cli.originals import files_of
 from restoration.cli.places import Places
-from restoration.cli.plan import Plan, plan
+from restoration.cli.plan import plan
 from restoration.cli.task_options import TaskCommand, files, folders
 from restoration.console import (
     debug_option,
     interruptible,
-    is_terminal,
     json_option,
     progress_wanted,
     quiet_option,
@@ -113,8 +112,7 @@ def run(
       cat rainy.jpg | restore run -m ir-sde -t derain - > clean.png
 
     Results are written beside the pictures as NAME.restored.EXT, and their paths are printed. Files that exist are only
-    overwritten with --overwrite. When the same command runs again, its results
-    are not restored again.
+    overwritten with --overwrite. When the same command runs again, its results are not restored again.
     """
     show_warnings(quiet)
     method, task = asked(method, task, how["weights"], offline=how["offline"])
@@ -122,14 +120,14 @@ def run(
     places = Places(output, method, task, suffix=suffix, samples=samples or 0)
     made = plan(images, places, files=read, folders=folders(task_options))
     made.settle(overwrite=overwrite, skip_existing=skip_existing)
-    _check_streams(made, places)
-    _check_format(places)
+    check_streams(made, places)
+    check_format(places)
     if jpeg_quality is not None and not quiet:
-        _remark_quality(made)
+        remark_quality(made)
     if report is not None and made.jobs:
-        _check_report(report, made, overwrite=overwrite, skip_existing=skip_existing)
+        check_report(report, made, overwrite=overwrite, skip_existing=skip_existing)
     if dry_run:
-        return _dry_run(made, method, task, how, as_json=as_json, quiet=quiet)
+        return print_plan(made, method, task, how, as_json=as_json, quiet=quiet)
     if task_options:
         from restoration.tasks import check_described, check_options
 
@@ -207,83 +205,6 @@ def _finish(batch: Batch, page: Report | None) -> None:
         with batch.watching():
             if page.finish():
                 batch.note(str(page.path))
-
-
-def _check_streams(made: Plan, places: Places) -> None:
-    """Refuse to write a picture to a terminal, or several samples to stdout."""
-    if places.samples and any(job.target is None for job in made.jobs):
-        raise click.UsageError("samples are several files, which cannot all go to stdout; give a folder: -o DIR/")
-    if is_terminal(sys.stdout) and any(job.target is None for job in made.jobs):
-        raise click.UsageError("the picture would go to the terminal; name a file with -o, or put > clean.png behind")
-
-
-def _check_format(places: Places) -> None:
-    """Refuse a name for the result that says another format than `--format`."""
-    said = Path(places.output or "").suffix.lower()
-    if places.is_file and places.suffix is not None and said != places.suffix:
-        raise click.UsageError(f"-o {places.output} says another format than --format {places.suffix[1:]}")
-
-
-def _remark_quality(made: Plan) -> None:
-    """Say that `--jpeg-quality` changes nothing, where no result is of a format that has one."""
-    from restoration.images.formats import by_suffix
-
-    forms = [by_suffix(Path(job.target).suffix.lower()) for job in made.jobs if job.target is not None]
-    if forms and all(form is not None and not form.lossy for form in forms):
-        say("note: --jpeg-quality changes nothing here: no result is a JPEG, WebP or AVIF")
-
-
-def _check_report(report: Path, made: Plan, *, overwrite: bool, skip_existing: bool) -> None:
-    """Refuse a page that would take the place of another file. Pages of ours may be gone on with."""
-    from restoration.scoring.report import is_report
-
-    found = made.originals.check(str(report))
-    if found.objection:
-        raise click.UsageError(f"--report {report} {found.objection}; choose another name")
-    if file_key(str(report)) in {file_key(path) for job in made.jobs for path in job.files}:
-        raise click.UsageError(f"--report {report} is the result of a picture; choose another name")
-    if found.there and not overwrite and not (skip_existing and is_report(report)):
-        raise click.UsageError(f"--report {report} is already there; use --overwrite, or choose another name")
-
-
-def _dry_run(made: Plan, method: str, task: str, how: dict[str, Any], *, as_json: bool, quiet: bool) -> int:
-    """Say what would be read, fetched and written, and with which weights."""
-    known = {"method": method, "task": task, **_weights(method, task, how)}
-    fetched = f", {known['to_fetch_mb']} MB to be fetched" if "to_fetch_mb" in known else ""
-    with Batch(made, as_json=as_json, quiet=quiet, word="to do") as batch:
-        for job in made.jobs:
-            source, target = job.source or STREAM, job.target or STREAM
-            with batch.trying(job):
-                if as_json:
-                    more = {"samples": job.others[:-1], "deviation": job.others[-1]} if job.others else {}
-                    batch.answer({"input": source, "output": target, **more, **known})
-                else:
-                    files = ", ".join([*job.others, target])
-                    batch.answer(f"{source} -> {files}  ({method}, {task}, weights {known['weights']}{fetched})")
-    return batch.code
-
-
-def _weights(method: str, task: str, how: dict[str, Any]) -> dict[str, Any]:
-    """Return what there is to say of the weights; those of the Hub that are not here are looked at, not fetched."""
-    from restoration.cli.commands.weights.found import is_on_hub
-    from restoration.hub import current_terms, look
-    from restoration.hub.header import license_of
-    from restoration.realism import choose
-
-    if how["weights"] and is_on_hub(how["weights"]):
-        name = current_terms().pinned(how["weights"])
-        found = look(name, offline=how["offline"])
-        if not found.fetched:
-            origin = f"{name.partition('@')[0]}@{found.commit}"
-            current_terms().check_license(origin, license_of(found.card))
-            return {"weights": origin, "to_fetch_mb": f"{(found.size or 0) / 1e6:.1f}"}
-    chosen = choose(method, task, weights=how["weights"], realism=how["realism"], offline=how["offline"])
-    known: dict[str, Any] = {"weights": chosen.folder.origin if chosen.folder else None}
-    if chosen.folder:
-        known["weights_mb"] = f"{chosen.folder.size() / 1e6:.1f}"
-    if chosen.realism is not None:
-        known |= {"realism": chosen.realism, "mean": chosen.mean and chosen.mean.origin}
-    return known
 
 
 def _bar(total: int, quiet: bool) -> AbstractContextManager[Callable[[str, Tensor | None], None]]:

@@ -47,13 +47,13 @@ class ResidualBlock(nn.Module):
         norm, act, conv = self.in_layers
         features, x = act(norm(x)), resample(x, self.resampling)
         features = conv(resample(features, self.resampling))
-        told = rearrange(self.emb_layers(time), "b c -> b c 1 1")
+        embedding = rearrange(self.emb_layers(time), "b c -> b c 1 1")
         norm, *rest = self.out_layers
         if self.scaled:
-            scale, shift = told.chunk(2, dim=1)
+            scale, shift = embedding.chunk(2, dim=1)
             features = norm(features) * (1 + scale) + shift
         else:
-            features = norm(features + told)
+            features = norm(features + embedding)
         for layer in rest:
             features = layer(features)
         answer: Tensor = self.skip_connection(x) + features
@@ -111,9 +111,9 @@ class Doubling(nn.Module):
 
 
 class Stage(nn.Sequential):
-    """Layers of which the residual blocks are told the time."""
+    """Layers one after the other, of which the residual blocks are given the embedding of the time."""
 
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:  # type: ignore[override]  # it is told the time, too
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:  # type: ignore[override]  # it is given the time, too
         """Map `b c h w` to `b d h w`; `time` is the embedding, `b t`, or `1 t` for all."""
         for layer in self:
             x = layer(x, time) if isinstance(layer, ResidualBlock) else layer(x)
@@ -134,7 +134,7 @@ class ADMUNet(UNet):
     * `resampling`: what changes the size: residual "blocks", "convolutions", or nothing that is learned, "plain".
     * `classes`, `label`: how many classes it knows, 0 for none, and of which one pictures are, counted from 0.
     * `steps`: the steps of its training.
-    * `rescaled`: whether it is told steps as if there were 1000 of them, however many there are.
+    * `rescaled`: whether it is given steps as if there were 1000 of them, however many there are.
     """
 
     def __init__(

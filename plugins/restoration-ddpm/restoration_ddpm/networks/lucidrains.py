@@ -60,7 +60,7 @@ class ResidualBlock(nn.Module):
 
 
 class Waves(nn.Module):
-    """Embeds numbers of steps, `b`, as `b channels`."""
+    """The sinusoidal embedding of the numbers of steps, `b`, as `b channels`."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -72,15 +72,15 @@ class Waves(nn.Module):
 
 
 class LearnedWaves(nn.Module):
-    """Embeds numbers as themselves, and sines and cosines of waves whose lengths are learned."""
+    """Fourier features of learned frequencies: the numbers themselves, and the sines and cosines of their multiples."""
 
     def __init__(self, waves: int) -> None:
         super().__init__()
         self.weights = nn.Parameter(torch.randn(waves))
 
-    def forward(self, told: Tensor) -> Tensor:
+    def forward(self, times: Tensor) -> Tensor:
         """Map `b` to `b c`."""
-        numbers = rearrange(told, "b -> b 1")
+        numbers = rearrange(times, "b -> b 1")
         angles = 2 * math.pi * numbers * self.weights
         return torch.cat([numbers, angles.sin(), angles.cos()], dim=1)
 
@@ -98,9 +98,9 @@ class LucidrainsUNet(UNet):
     * `norm`, `groups`: of the blocks: "rms", or "group" in that many groups.
     * `attention`: the norm of the attention: "rms", or "layer" in versions before 1.7.
     * `steps`: the steps of its training.
-    * `waves`: how many waves it has learned to be told the time by; 0 for waves of fixed lengths.
-    * `told`: what it is told: the number of the "step"; or, in continuous time, the logarithm of the ratio of signal to
-      noise of a schedule of this kind.
+    * `waves`: how many learned frequencies embed the time, see `LearnedWaves`; 0 for the sinusoidal embedding.
+    * `told`: what stands for the time: the number of the "step"; or, in continuous time, the logarithm of the ratio of
+      signal to noise of a schedule of this kind.
     """
 
     def __init__(

@@ -39,7 +39,7 @@ class UNet(nn.Module):
     """A U-Net that looks at the whole picture, in sizes that its levels can halve: windows would change its answer.
 
     * `levels`: how many sizes it works at.
-    * `steps`: the steps of its training. At the time `t` in [0, 1] it is told the step `t steps - 1`, counted from 0.
+    * `steps`: the steps of its training. At the time `t` in [0, 1] it is given the step `t steps - 1`, counted from 0.
     * `bytes_per_pixel`: about the memory of one evaluation.
     """
 
@@ -54,7 +54,7 @@ class UNet(nn.Module):
     def step(self, t: Tensor) -> Tensor:
         """Return the steps, counted from 0, of times `t`, `b` or a scalar: `b` or `1`, in float32.
 
-        Times in single precision are not quite those of steps, which a network was told as whole numbers.
+        Times in single precision are not quite those of steps, which a network was trained with as whole numbers.
         """
         steps = t.float().reshape(-1) * self.steps - 1
         return torch.where((steps - steps.round()).abs() < NEAR, steps.round(), steps)
