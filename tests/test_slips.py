@@ -49,7 +49,7 @@ def log() -> Iterator[logging.Logger]:
     before = (list(log.handlers), log.level)
     yield log
     log.handlers[:], log.level = before
-    HANDLER.setStream(sys.__stderr__)  # that of the test is closed after it
+    HANDLER.stream = sys.__stderr__  # that of the test is closed already
 
 
 MISTAKES: dict[tuple[str, ...], str] = {
