@@ -73,15 +73,16 @@ class Restoration:
         tile: int | str = "auto",
         offline: bool = False,
     ) -> None:
-        card = registry().card(RestorerCard, method)
-        if not registry().card(TaskCard, task).linear and consistent:
+        card, of_task = registry().card(RestorerCard, method), registry().card(TaskCard, task)
+        if not of_task.linear and consistent:
             raise BadOption(f"task {task!r} measures nothing that a result could agree with; leave --consistent out")
-        if card.tasks and task not in card.tasks:
-            raise BadOption(f"method {method!r} is made for {', '.join(card.tasks)}, not for {task}")
+        if not card.serves(of_task):
+            others = " and other tasks that know their operator" if "operator" in (card.uses or ()) else ""
+            raise BadOption(f"method {method!r} is made for {', '.join(card.tasks)}{others}, not for {task}")
         self.method, self.task, self.consistent = method, task, consistent
         tile, positions = parse_tile(tile), Ensemble.of(method, task) if ensemble else Ensemble()
-        own, of_task = split_task_options(options or {})
-        self.task_options = {**of_task, **(task_options or {})}
+        own, shaping = split_task_options(options or {})
+        self.task_options = {**shaping, **(task_options or {})}
         check_options(task, self.task_options)
         survive_forks()
         self.device = find_device(device)

@@ -176,6 +176,14 @@ def test_the_command_line_restores_scores_and_commands_with_them(
     assert facts["brightness"] == pytest.approx(float(noisy.mean()), abs=1e-2)
 
 
+def test_a_name_may_have_that_of_the_template_in_it(tmp_path: Path) -> None:
+    files = write_plugin("for-example-counter-example", tmp_path, "schedule")
+    package = files[0].parent / "restoration_for_example_counter_example"
+    assert {path.parent.name for path in files} >= {package.name, "tests"}
+    assert f'= "{package.name}"' in files[0].read_text()
+    assert f'factory="{package.name}.schedule:Straight"' in (package / "__init__.py").read_text()
+
+
 @pytest.mark.parametrize("name", ["", "Median", "my_filter", "2nd", "-a", "a-", "a--b", "a b", "../a", "é", "a\n"])
 def test_a_name_that_cannot_be_one_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(RestorationError, match="cannot name a plugin; use lower-case letters, digits and hyphens"):

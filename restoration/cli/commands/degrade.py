@@ -82,6 +82,7 @@ def degrade(
     """
     show_warnings(quiet)
     from restoration.degradation import Degradation, files_beside
+    from restoration.images import is_picture
     from restoration.images import read as read_picture
     from restoration.tasks import check_options, options_of
 
@@ -95,6 +96,10 @@ def degrade(
         raise click.UsageError("say how to damage the pictures: --task T, or --recipe FILE")
     if output == STREAM:
         raise click.UsageError("every picture gets files beside it, so -o is a folder, not stdout")
+    if is_picture(output) and not os.path.isdir(output):
+        raise click.UsageError(
+            f"every picture gets files beside it, so -o is a folder, and {output} would be a picture"
+        )
     check_options(task, chosen)
     folder = output if os.path.isdir(output) else output.replace("{", "{{").replace("}", "}}")
     places = Places(os.path.join(folder, ""), "degrade", task, lossless=True)
