@@ -231,6 +231,19 @@ def test_a_small_picture_is_left_out_of_a_metric_that_has_no_room_and_that_is_sa
     assert len(list(alone)) == 2 and math.isnan(summarise(alone).columns[0].means["hue"].mean)
 
 
+def test_a_metric_without_a_number_for_a_picture_is_named_with_the_picture(photos: Path, pairs: Path) -> None:
+    answers = iter([0.5, math.nan, 0.25, 0.75] * 2)
+    measures = [replace(choose(["psnr"])[0], name="odd", title="Odd", of=lambda image, clean: next(answers))]
+    scoring = Scoring({}, pairs, measures=measures)
+    number = len(list(scoring))
+    summary = summarise(scoring)
+    assert (
+        f"Odd: input has no number (NaN) for 1 of {number} pictures, the first 1.png; its mean is that of the others"
+        in (summary.notes)
+    )
+    assert not any("smaller than" in note for note in summary.notes)
+
+
 def test_what_does_not_fit_is_an_error_that_says_so(weights: Path, photos: Path, pairs: Path) -> None:
     with pytest.raises(BadOption, match="holds clean pictures alone; say with --task how to degrade them"):
         Scoring({}, photos)

@@ -177,7 +177,9 @@ class Registry:
         """Take the cards of a module; all of them or, if one is wrong, none."""
         self.plugins.append(plugin)
         if self.hooks.has_plugin(plugin.name):
-            plugin.error = f"another plugin is named {plugin.name!r}"
+            first = next(one for one in self.plugins if one.name == plugin.name)
+            of = f", of {first.distribution}," if first.distribution else ""
+            plugin.error = f"another plugin{of} is named {plugin.name!r}; rename one, or uninstall it"
             return
         cards: dict[tuple[type[Card], str], Card] = {}
         try:
@@ -186,7 +188,8 @@ class Registry:
                 for kind, card in self._brought(module):
                     if card.name in self._cards[kind]:
                         other = self.owner(self._cards[kind][card.name]).name
-                        raise BadPlugin(f"its {card.kind} {card.name!r} is already there from the plugin {other!r}")
+                        taken = f"its {card.kind} {card.name!r} is already there from the plugin {other!r}"
+                        raise BadPlugin(f"{taken}; rename one of them, or uninstall its plugin")
                     if (kind, card.name) in cards:
                         raise BadPlugin(f"it brings two of the {card.kind} {card.name!r}")
                     cards[kind, card.name] = card

@@ -44,9 +44,13 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """One picture and several methods: the scores of the degraded picture, and those of each method's result."""
+    """One picture and several methods: the scores of the degraded picture, and those of each method's result.
+
+    `side` is the shorter side of what is compared, in pixels.
+    """
 
     name: str
+    side: int
     input: dict[str, float]
     restored: dict[str, dict[str, float]]
     seconds: dict[str, float]
@@ -211,6 +215,7 @@ class Scoring:
         self._describe(CLEAN, clean)
         return Compared(
             name=pair.clean.name,
+            side=min(clean.shape[-2:]) - 2 * self.border,
             input=self._measure(INPUT, observation.y, clean),
             restored={label: self._measure(label, one.picture.pixels, clean) for label, one in results.items()},
             seconds={label: one.seconds for label, one in results.items()},

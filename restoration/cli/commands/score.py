@@ -206,8 +206,8 @@ def _restorations(
 
 
 def _variant(spec: str) -> tuple[str, dict[str, Any]]:
-    """Read NAME@STEPS,KEY=VALUE: the name of a method, and what is special about this one."""
-    name, at, rest = spec.partition("@")
+    """Read NAME@STEPS,KEY=VALUE or NAME,KEY=VALUE: the name of a method, and what is special about this one."""
+    name, at, rest = spec.partition("@") if "@" in spec.partition(",")[0] else spec.partition(",")
     if not at:
         return name, {}
     first, *others = rest.split(",")
