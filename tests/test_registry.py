@@ -272,6 +272,14 @@ def test_what_is_called_with_arguments_that_it_does_not_take_is_the_fault_of_its
     assert told.endswith("(a fault of the plugin plugin_unfit; --debug shows where)")
 
 
+def test_a_plugin_that_imports_what_is_heavy_is_remarked(install: Install, tmp_path: Path) -> None:
+    install("heavy", "import numpy\n" + card("heaviness"))
+    code = "from restoration.registry import Registry; print(Registry(only=['heavy']).plugins[1].remarks)"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert "imports numpy when it is loaded, which every command waits for; import it where it is used" in ran.stdout
+
+
 def test_looking_at_plugins_imports_nothing_heavy() -> None:
     code = "import sys; from restoration.registry import registry; registry(); print('torch' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -53,6 +53,8 @@ HOOKS: dict[type[Card], str] = {
 MOST = 50_000
 """The most cards that one hook may bring: one that never ends would stop everybody."""
 VARIABLE = "RESTORATION_PLUGINS"
+HEAVY = ("torch", "numpy")
+"""Packages that a plugin imports where it uses them: looking at cards needs none, and would wait for them."""
 C = TypeVar("C", bound=Card)
 
 
@@ -162,12 +164,17 @@ class Registry:
         return f"{kind.kind} {name!r}" + (f" of the plugin {brought}" if brought else "")
 
     def _load(self, plugin: Plugin) -> None:
+        absent = [name for name in HEAVY if name not in sys.modules]
         try:
             with guarded(plugin.remarks.append):
                 plugin.error = plugin.error or unmet_requirement(plugin.requires)
                 module = None if plugin.error else load(plugin.module)
         except BadPlugin as error:
             plugin.error, module = str(error), None
+        for name in [name for name in absent if name in sys.modules][:1]:
+            plugin.remarks.append(
+                f"imports {name} when it is loaded, which every command waits for; import it where it is used"
+            )
         if module is None:
             self.plugins.append(plugin)
         else:
