@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -144,7 +145,7 @@ class Restoration:
         `task_options` are those of this picture alone, where they differ from the others'; `observation` is what
         `describe` has returned for it, if that was called before.
         """
-        begin = time.perf_counter()
+        begin, seed = time.perf_counter(), _parse_seed(seed)
         told: dict[str, str] = {}
         shaped: Callable[[Picture], Any] = itself
         if isinstance(picture, Observation):
@@ -250,6 +251,17 @@ class Restoration:
 
         pixels, ended = self._walk(observation, seed, begin, see, told)
         return mix(_fitted(mean, pixels), pixels, strength), ended, [self._mean, self._walk]
+
+
+def _parse_seed(seed: Any) -> int:
+    """Return a seed as a whole number that a generator takes. Raises `BadOption` for anything else."""
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        number = -1
+    if isinstance(seed, bool) or not 0 <= number < 2**63:
+        raise BadOption(f"seed is a whole number from 0 on, not {seed!r}")
+    return number
 
 
 def _fitted(mean: Tensor, guess: Tensor) -> Tensor:

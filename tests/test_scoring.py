@@ -342,6 +342,7 @@ WRONG = {
     ("-t", "derain", "-m", "mix@blur"): "'blur' is not KEY=VALUE",
     ("-t", "derain", "-m", "mix", "-m", "mix"): "--method mix is there twice",
     ("-t", "derain", "-m", "mix@blr=1"): "no option 'blr'; did you mean 'blur'?",
+    ("-t", "derain", "-m", "mix,blr=1"): "no option 'blr'; did you mean 'blur'?",
     ("-t", "derain", "-m", "mixx"): "no method is named 'mixx'; did you mean 'mix'?",
     ("-t", "derain", "-m", "mix", "--weights", "nowhere"): "nowhere",
 }
