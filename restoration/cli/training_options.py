@@ -181,7 +181,12 @@ training_options = combine(
             type=click.Path(path_type=Path),
             help="Pictures or pairs for validation.  [default: some held out of the others]",
         ),
-        setting("Pictures", "--held-out", click.IntRange(0), "Number of pictures held out for validation."),
+        setting(
+            "Pictures",
+            "--held-out",
+            click.IntRange(0),
+            "Number of pictures held out for validation, at most half of all.",
+        ),
         setting("Pictures", "--patch", click.IntRange(8), "Side of a patch, in pixels."),
         setting("Pictures", "--shrink", SHARE, "Share of patches shown at half size: finer edges, no traces of JPEG."),
         setting("Pictures", "--recolour", SHARE, "Share of patches with channels permuted, other hue and saturation."),

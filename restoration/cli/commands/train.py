@@ -219,7 +219,10 @@ def _recipe(
         except OSError as error:
             raise BadOption(f"{file}: {error.strerror}") from error
         if (recipe.method.name, recipe.task.name) != (method, task):
-            raise BadOption(f"{file} is a recipe for {recipe.method.name} and {recipe.task.name}")
+            raise BadOption(
+                f"{file} is a recipe for {recipe.method.name} and {recipe.task.name}: train that method for that task, "
+                "or name another recipe"
+            )
     for key in (key for key in options if "." not in key):
         raise BadOption(
             f"--set {key}: say which part, as in network.{key}=...; parts are {', '.join(PARTS)}, task, method"
