@@ -348,6 +348,22 @@ WRONG = {
 }
 
 
+def test_the_two_sides_of_pairs_may_be_anywhere_and_called_anything(restore: Run, tmp_path: Path) -> None:
+    for name, folder, seed in (("a.png", "first", 0), ("ax4_new.png", "second", 1)):
+        (tmp_path / folder).mkdir()
+        write(picture(24, 28, seed), tmp_path / folder / name)
+    sides = ("--clean", "first", "--degraded", "second")
+    done = restore("score", *sides, "--degraded-name", "{name}x4_new", "--metrics", "psnr", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, second = (read(tmp_path / name).pixels for name in ("first/a.png", "second/ax4_new.png"))
+    mean = json.loads(done.stdout)["methods"]["input"]["metrics"]["psnr"]["mean"]
+    assert mean == pytest.approx(psnr(second, first), abs=1e-4)
+    for wrong in (("--clean", "first"), (), (*sides, "--data", ".")):
+        assert "--clean and --degraded" in restore("score", *wrong, cwd=tmp_path).stderr
+    refused = restore("score", *sides, "-o", "second/ax4_new.png", "--format", "csv", "--overwrite", cwd=tmp_path)
+    assert refused.returncode == 2 and "choose another name" in refused.stderr
+
+
 @pytest.mark.parametrize("arguments", WRONG, ids=lambda arguments: " ".join(arguments[-2:]))
 def test_wrong_usage_is_one_line_and_exit_code_2(
     restore: Run, plugin: Path, pairs: Path, tmp_path: Path, arguments: tuple[str, ...]

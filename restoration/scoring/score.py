@@ -94,6 +94,7 @@ class Scoring:
     * `border`: pixels left out at each edge.
     * `seed`: the seed of the methods; the damage of a picture is drawn with it plus the number of the picture, from 0.
     * `limit`: only the first so many pictures; 0 for all.
+    * `pairs`: the pictures of `data`, if they are found already.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Scoring:
         border: int = 0,
         seed: int = 0,
         limit: int = 0,
+        pairs: Sequence[Pair] | None = None,
     ) -> None:
         self.methods, self.data, self.border, self.seed = dict(methods), data, border, seed
         self.measures = list(measures) or choose(DEFAULT)
@@ -114,7 +116,7 @@ class Scoring:
         self.task, self.task_options = (first.task, first.task_options) if first else (task, dict(task_options or {}))
         if any(one.task != self.task for one in self.methods.values()):
             raise BadOption("methods for different tasks cannot be compared")
-        pairs = pairs_in(data)
+        pairs = pairs_in(data) if pairs is None else list(pairs)
         self.found, self.pairs = len(pairs), pairs[:limit] if limit else pairs
         if self.task is None and self.pairs[0].degraded is None:
             raise BadOption(f"{data} holds clean pictures alone; say with --task how to degrade them")

@@ -11,6 +11,7 @@ import click
 
 from restoration.cli.headings import HeadedCommand
 from restoration.cli.options import names
+from restoration.cli.pair_options import TOGETHER
 from restoration.cli.training_options import PARTS, training_options
 from restoration.console import debug_option, quiet_option, say, show_warnings
 from restoration.documents import read_document
@@ -161,7 +162,7 @@ def _pictures(
 ) -> tuple[Path, Path | None]:
     """The folder of the pictures, or the two folders of pairs."""
     if (clean is None) != (degraded is None):
-        raise BadOption("--clean and --degraded belong together: name the folders of both sides of the pairs")
+        raise BadOption(TOGETHER)
     named = [one for one in ((data, None), (clean, degraded), pairs, (noisy, None)) if one and one[0] is not None]
     if len(named) != 1:
         raise BadOption(
