@@ -360,7 +360,8 @@ def test_the_two_sides_of_pairs_may_be_anywhere_and_called_anything(restore: Run
     assert mean == pytest.approx(psnr(second, first), abs=1e-4)
     for wrong in (("--clean", "first"), (), (*sides, "--data", ".")):
         assert "--clean and --degraded" in restore("score", *wrong, cwd=tmp_path).stderr
-    refused = restore("score", *sides, "-o", "second/ax4_new.png", "--format", "csv", "--overwrite", cwd=tmp_path)
+    over = ("-o", "second/ax4_new.png", "--format", "csv", "--overwrite")
+    refused = restore("score", *sides, "--degraded-name", "{name}x4_new", *over, cwd=tmp_path)
     assert refused.returncode == 2 and "choose another name" in refused.stderr
 
 
