@@ -15,7 +15,15 @@ from restoration.cli.options import SEED, names
 from restoration.cli.places import Places
 from restoration.cli.plan import plan
 from restoration.cli.task_options import TaskCommand, files, folders
-from restoration.console import debug_option, interruptible, json_option, keywords, quiet_option, show_warnings
+from restoration.console import (
+    answers_apart,
+    debug_option,
+    interruptible,
+    json_option,
+    keywords,
+    quiet_option,
+    show_warnings,
+)
 from restoration.errors import BadOption
 from restoration.registry.cards import TaskCard
 
@@ -114,7 +122,8 @@ def degrade(
             source, target = Path(str(job.source)), Path(str(job.target))
             one = Degradation(task=task, options=options_of(task, chosen, source, job.place), seed=seed + job.place)
             with batch.trying(job):
-                written = one.write(read_picture(source), target, overwrite=overwrite, like=os.stat(source))
+                with answers_apart():
+                    written = one.write(read_picture(source), target, overwrite=overwrite, like=os.stat(source))
                 facts = {"input": job.name, "output": job.target, **one.facts(), "files": written}
                 batch.answer(facts if as_json else str(target))
             check()

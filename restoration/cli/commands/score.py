@@ -14,6 +14,7 @@ from restoration.cli.originals import Originals, files_of
 from restoration.cli.pair_options import PLACE, data_or_pairs, sides, templates
 from restoration.cli.task_options import TaskCommand, files, folders
 from restoration.console import (
+    answers_apart,
     debug_option,
     interruptible,
     json_option,
@@ -149,7 +150,8 @@ def score(
     if how["weights"] is not None and (not methods or task is None):
         method, task = asked(next(iter(methods), None), task, how["weights"], offline=how["offline"])
         methods = methods or (method,)
-    chosen = _restorations(methods, task, {**how, "task_options": task_options}, options)
+    with answers_apart():
+        chosen = _restorations(methods, task, {**how, "task_options": task_options}, options)
     scoring = Scoring(
         chosen,
         folder,
@@ -161,12 +163,13 @@ def score(
         limit=limit,
         pairs=pairs,
     )
-    with interruptible() as check:
+    with interruptible() as check, answers_apart():
         for one in scoring:
             if progress_wanted(quiet):
                 say(_progress(one, scoring))
             check()
-    text = tables.render(summarise(scoring), form, pictures=pictures)
+        summary = summarise(scoring)
+    text = tables.render(summary, form, pictures=pictures)
     if output is None:
         click.echo(text, nl=False)
     else:

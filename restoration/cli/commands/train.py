@@ -13,7 +13,7 @@ from restoration.cli.headings import HeadedCommand
 from restoration.cli.options import names
 from restoration.cli.pair_options import TOGETHER
 from restoration.cli.training_options import PARTS, training_options
-from restoration.console import debug_option, quiet_option, say, show_warnings
+from restoration.console import answers_apart, debug_option, quiet_option, say, show_warnings
 from restoration.documents import read_document
 from restoration.errors import BadOption, BadWeights, UnknownName
 from restoration.registry import registry
@@ -113,7 +113,7 @@ def train(
             _launch(processes, threads, settings.batch, arguments)
             return 0
         prepare(threads and max(1, threads // local_world_size()))
-        with training_progress(out, settings, quiet=quiet, watch=watch) as observe:
+        with training_progress(out, settings, quiet=quiet, watch=watch) as observe, answers_apart():
             folder = loop.train(
                 made,
                 pictures,
