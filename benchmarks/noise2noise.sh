@@ -6,13 +6,13 @@
 # PHOTOS are clean photographs, EVALUATION is the folder that benchmarks/noise2noise.py takes as --data. What was stopped goes on.
 # OUT/noisy is what `noise2noise/denoise` is: it has seen noisy pictures alone, and began with random weights.
 set -e
-photos=$1 out=$2 evaluation=$3 steps=${4:-22000}
+photos=$1 out=$2 evaluation=$3 steps=${4:-19000}
 
 learn() {
     method=$1 folder=$2
     shift 2
-    restore train "$method" -t denoise --data "$photos" --out "$out/$folder" --network unet-dense --set objective.norm=l2 \
-        --set 'task.sigma=[0,50]' --steps "$steps" --batch 12 --patch 80 --lr 1e-3 --recolour 0.5 --curves 0.1 \
+    restore train "$method" -t denoise --data "$photos" --out "$out/$folder" --network unet-dense --set objective.norm=psnr \
+        --set 'task.sigma=[2,50]' --steps "$steps" --batch 12 --patch 80 --lr 1e-3 --recolour 0.5 --curves 0.1 \
         --license mit "$@"
 }
 

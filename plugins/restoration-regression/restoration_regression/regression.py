@@ -19,10 +19,18 @@ if TYPE_CHECKING:
     from restoration import Network, NoiseSchedule, Objective, Observation, RowGenerators
 
 
-class DirectMatching:
-    """The network maps the degraded picture to the clean one; the loss is the mean absolute or squared error."""
+SMALL = 1e-8
+"""What is added to a mean squared error before its logarithm is taken, so that the slope at none is finite."""
 
-    def __init__(self, *, norm: Literal["l1", "l2"] = "l1") -> None:
+
+class DirectMatching:
+    """The network maps the degraded picture to the clean one.
+
+    * `norm`: "l1", the mean absolute error; "l2", the mean squared error; or "psnr", the negative PSNR of each row in
+      dB, to which pictures with little damage contribute as much as those with much.
+    """
+
+    def __init__(self, *, norm: Literal["l1", "l2", "psnr"] = "l1") -> None:
         self.norm = norm
 
     def loss(
@@ -34,7 +42,8 @@ class DirectMatching:
         """
         start = y if y.shape == x.shape else crop_to(enlarge(y, enlargement(x, y)), x)
         error = self.clean(network, schedule, start, y, x.new_ones(x.shape[0])) - x
-        return reduce(error.abs() if self.norm == "l1" else error.square(), "b c h w -> b", "mean")
+        cost = reduce(error.abs() if self.norm == "l1" else error.square(), "b c h w -> b", "mean")
+        return 10 * torch.log10(cost + SMALL) if self.norm == "psnr" else cost
 
     def clean(self, network: Network, schedule: NoiseSchedule | None, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """Return the answer of the network to the degraded picture, `b c h w`; to a small one, in the size of `x_t`."""

@@ -39,6 +39,8 @@ def test_the_loss_is_the_mean_error_of_each_picture() -> None:
     assert isinstance(objective, Objective)
     assert_close(objective.loss(network, None, y, y, rows(y)), torch.tensor([0.0, 0.1, 2.0]))
     assert_close(DirectMatching(norm="l2").loss(network, None, y, y, rows(y)), torch.tensor([0.0, 0.01, 4.0]))
+    decibels = DirectMatching(norm="psnr").loss(network, None, y, y, rows(y))
+    assert_close(decibels, torch.tensor([-80.0, -20.0, 6.0206]), atol=1e-3, rtol=0)
     error = (y + network.number - x).abs().mean(dim=(1, 2, 3))
     assert_close(objective.loss(network, None, x, y, rows(x)), error)
 

@@ -147,17 +147,18 @@ def _claim(out: Path, record: dict[str, Any]) -> None:
             raise BadOption(f"{out} is not empty, and holds no search; choose another --out") from None
         write_bytes(text.encode(), path)
         return
-    if before != text:
-        other = _difference(before, record)
-        raise BadOption(f"{out} holds another search{other}; choose another --out")
+    different = before != text and _different(before, json.loads(text))
+    if different:
+        raise BadOption(f"{out} holds another search, of another {' and '.join(different)}; choose another --out")
 
 
-def _difference(before: str, record: dict[str, Any]) -> str:
+def _different(before: str, record: dict[str, Any]) -> list[str]:
+    """Return the parts in which the record of a search is not that of another, such as a damaged one."""
+    from restoration import Training
+
     try:
         old = json.loads(before)
-        names = [
-            name for name in json.loads(json.dumps(record)) if old.get(name) != json.loads(json.dumps(record[name]))
-        ]
-    except (ValueError, AttributeError):
-        return ""
-    return f", of another {' and '.join(names)}" if names else ""
+        old["settings"] = Training.recorded(old["settings"]).record()  # an older version had fewer of them
+    except (ValueError, TypeError, KeyError, BadOption):
+        return ["record"]
+    return [name for name in record if old.get(name) != record[name]]
