@@ -20,7 +20,7 @@ from restoration.errors import RestorationError
 from restoration.testing import scene
 
 NAME = "grain-of-salt"
-NUMBER = 38
+NUMBER = 35
 """Tests of all templates: those of their contracts, and one or none of their own."""
 HOUSE = Path(__file__).parent.parent
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
