@@ -193,7 +193,7 @@ def test_a_training_starts_from_weights_of_the_same_network_only(tmp_path, pictu
     assert folder.recipe().training["start"] == "tiny"
     wider, other = Part("nafnet-compact", {**SMALL, "width": 4}), Part("dncnn", {"width": 4, "depth": 3})
     for network in (wider, other):
-        with pytest.raises(RestorationError, match="another network|has the network nafnet-compact, and this training dncnn"):
+        with pytest.raises(RestorationError, match=r"another network|and this training dncnn"):
             train(replace(small("regression"), network=network), pictures, tmp_path / "other", QUICK, start=start)
 
 
