@@ -27,7 +27,7 @@ from restoration.realism import choose, mix
 from restoration.recipe import split_task_options, with_options
 from restoration.registry import registry, tell
 from restoration.registry.cards import RestorerCard, SamplerCard, TaskCard
-from restoration.samples import Samples
+from restoration.samples import Samples, parse_seed
 from restoration.tasks import check_described, check_options, describe, make_task, told_by, with_scale
 
 
@@ -76,8 +76,8 @@ class Restoration:
         _check_task(method, task, consistent=consistent)
         self.method, self.task, self.consistent = method, task, consistent
         tile, positions = parse_tile(tile), Ensemble.of(method, task) if ensemble else Ensemble()
-        own, of_task = split_task_options(options or {})
-        self.task_options = {**of_task, **(task_options or {})}
+        own, shaping = split_task_options(options or {})
+        self.task_options = {**shaping, **(task_options or {})}
         check_options(task, self.task_options)
         survive_forks()
         self.device = find_device(device)
@@ -136,7 +136,7 @@ class Restoration:
         `task_options` are those of this picture alone, where they differ from the others'; `observation` is what
         `describe` has returned for it, if that was called before.
         """
-        begin = time.perf_counter()
+        begin, seed = time.perf_counter(), parse_seed(seed)
         told: dict[str, str] = {}
         shaped: Callable[[Picture], Any] = itself
         if isinstance(picture, Observation):
@@ -249,11 +249,12 @@ def _check_task(method: str, task: str, *, consistent: bool) -> None:
 
     Raises `UnknownName` for names that there are not.
     """
-    tasks = registry().card(RestorerCard, method).tasks
-    if not registry().card(TaskCard, task).linear and consistent:
+    card, of_task = registry().card(RestorerCard, method), registry().card(TaskCard, task)
+    if not of_task.linear and consistent:
         raise BadOption(f"task {task!r} measures nothing that a result could agree with; leave --consistent out")
-    if tasks and task not in tasks:
-        raise BadOption(f"method {method!r} is made for {', '.join(tasks)}, not for {task}")
+    if not card.serves(of_task):
+        others = " and other tasks that know their operator" if "operator" in (card.uses or ()) else ""
+        raise BadOption(f"method {method!r} is made for {', '.join(card.tasks)}{others}, not for {task}")
 
 
 def _check_idle(mean: str, options: Sequence[str]) -> None:

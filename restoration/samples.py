@@ -5,6 +5,7 @@ Only the mean and the squares of the differences are kept, not the pictures.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -81,3 +82,14 @@ class Samples(Gathered):
             result = self._draw(number)
             self.add(result)
             yield result
+
+
+def parse_seed(seed: object) -> int:
+    """Return a seed as a whole number that a generator takes. Raises `BadOption` for anything else."""
+    try:
+        number = operator.index(seed)  # type: ignore[arg-type]  # what is no number raises
+    except TypeError:
+        number = -1
+    if isinstance(seed, bool) or not 0 <= number < 2**63:
+        raise BadOption(f"seed is a whole number from 0 on, not {seed!r}")
+    return number

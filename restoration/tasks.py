@@ -120,9 +120,10 @@ def used_by(method: str, task: str, key: str, *, consistent: bool = False) -> bo
 
 def users(task: str, option: CommandOption) -> str:
     """Return which methods use an option of a task, in words."""
+    of_task = registry().card(TaskCard, task)
     found = [
         card.name
         for card in registry().cards(RestorerCard)
-        if card.uses is not None and option.tells in card.uses and (not card.tasks or task in card.tasks)
+        if card.uses is not None and option.tells in card.uses and card.serves(of_task)
     ]
     return f"{', '.join(found)} {'do' if len(found) > 1 else 'does'}" if found else "no method that is installed does"

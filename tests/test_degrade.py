@@ -284,6 +284,7 @@ BAD = {
     ("-t", "denoise", "-"): "degrade reads files and folders, not stdin",
     ("-t", "denoise", "empty"): "no pictures",
     ("-t", "denoise", "-o", "-"): "-o is a folder, not stdout",
+    ("-t", "denoise", "-o", "noisy.png"): "-o is a folder, and noisy.png would be a picture",
     ("-t", "deblur", "--kernel", "wide.png"): "wide.png is 300x3, too large for a kernel (at most 255)",
     ("-t", "denoise", "-o", "text"): "cannot make text: File exists",
 }

@@ -290,7 +290,10 @@ def test_what_belongs_to_the_toolbox_has_its_names_then_who_was_there_first(
     plugins = {plugin.name: plugin for plugin in Registry(only=["aaa", "bbb", "ccc", "own"]).plugins}
     assert list(plugins) == ["core", "own", "bbb", "ccc", "aaa"]
     assert plugins["own"].cards and not plugins["own"].error
-    assert plugins["aaa"].error == "its method 'evil' is already there from the plugin 'own'"
+    assert (
+        plugins["aaa"].error
+        == "its method 'evil' is already there from the plugin 'own'; rename one of them, or uninstall its plugin"
+    )
     (site / "fault_own-1.0.dist-info" / "entry_points.txt").unlink()
     assert [plugin.name for plugin in Registry(only=["aaa", "bbb", "ccc"]).plugins if plugin.cards] == ["core", "bbb"]
 
@@ -299,7 +302,10 @@ def test_no_command_takes_the_place_of_one_of_ours(install: Install) -> None:
     code = "from restoration import CommandCard, hookimpl\n@hookimpl\ndef register_commands():\n"
     install("evil", f"{code}    yield CommandCard(name='run', factory='a:b', summary='s')\n")
     install("good", HEAD + GOOD)
-    assert found().error == "its command 'run' is already there from the plugin 'core'"
+    assert (
+        found().error
+        == "its command 'run' is already there from the plugin 'core'; rename one of them, or uninstall its plugin"
+    )
 
 
 MARKED = f"""{HEAD}

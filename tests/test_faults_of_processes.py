@@ -108,3 +108,43 @@ def test_what_is_no_command_is_one_line_in_its_help_too(call: Call) -> None:
         assert done.stderr == "error: command 'mine': json:dumps is not a click.Command\n"
     assert re.search("  mine +Does it.", call(code, "--help").stdout)
     assert "json:dumps is not a click.Command" in call(code, "plugins", "--check").stdout
+
+
+METHOD = """
+@hookimpl
+def register_restorers():
+    yield RestorerCard(name="mine", factory="fault_process:Mine", summary="s", tasks=("denoise",), {})
+
+class Mine:
+    def __init__(self, *, network, width: {} = 8, sampler=None):
+        pass
+"""
+DEFAULTS = {
+    'defaults={"networc": {"name": "mine"}}': "its defaults name 'networc'; the parts of a recipe are network, ",
+    "": "its defaults name no network, which its factory asks for",
+    'defaults={"network": {"name": "mien"}}': "no network is named 'mien'; did you mean 'mine'?",
+    'defaults={"network": {"name": "mine", "options": {"wdith": 8}}}': "set network.wdith; 'mine' has no such option",
+    'defaults={"network": {"name": "mine", "options": {"width": "8"}}}': "set network.*: option 'width' does not fit",
+    'defaults={"network": {"name": "mine"}, "method": {"name": "mine", "options": {"width": 8}}}': "",
+}
+NETWORK = """
+from restoration import NetworkCard, RestorerCard
+
+@hookimpl
+def register_networks():
+    yield NetworkCard(name="mine", factory="fault_process:Mine", summary="s")
+"""
+
+
+@pytest.mark.parametrize("defaults", DEFAULTS)
+def test_the_check_finds_defaults_that_no_training_could_begin_with(defaults: str, call: Call) -> None:
+    done = call(NETWORK + METHOD.format(defaults, "int"), "plugins", "--check")
+    assert DEFAULTS[defaults] in done.stdout
+    assert done.returncode == (1 if DEFAULTS[defaults] else 0), done.stdout
+
+
+@pytest.mark.parametrize(("kind", "why"), [("str", "does not fit"), ("'Tensor'", "Tensor, is not there at run time")])
+def test_the_check_finds_options_of_a_wrong_type(kind: str, why: str, call: Call) -> None:
+    done = call(NETWORK + METHOD.format('defaults={"network": {"name": "mine"}}', kind), "plugins", "--check")
+    assert done.returncode == 1
+    assert why in done.stdout and "'mine'" in done.stdout

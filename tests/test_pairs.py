@@ -92,7 +92,10 @@ def test_other_folders_hold_clean_pictures(make: Make, names: list[str]) -> None
 
 
 WRONG = {
-    "neither is a name for clean; say which with --clean DIR --degraded DIR": ("first/{}.png", "second/{}.png"),
+    "neither is a name for clean; call them GT and LQ, or say which with --clean DIR": (
+        "first/{}.png",
+        "second/{}.png",
+    ),
     "both blur and blur_gamma are degraded": ("sharp/{}.png", "blur/{}.png", "blur_gamma/{}.png"),
     "both LR_bicubic/X2 and LR_bicubic/X4 are": ("HR/{}.png", "LR_bicubic/X2/{}x2.png", "LR_bicubic/X4/{}x4.png"),
     "both GT and target are clean": ("GT/{}.png", "target/{}.png", "input/{}.png"),

@@ -22,7 +22,7 @@ from restoration.errors import RestorationError
 from restoration.testing import scene
 
 NAME = "grain-of-salt"
-NUMBER = 25
+NUMBER = 35
 """Tests of all templates: those of their contracts, and one or none of their own."""
 HOUSE = Path(__file__).parent.parent
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
@@ -192,6 +192,14 @@ def test_the_command_line_restores_scores_and_commands_with_them(
     facts = json.loads(answers["command"])
     assert (facts["width"], facts["height"]) == (64, 48)
     assert facts["brightness"] == pytest.approx(float(noisy.mean()), abs=1e-2)
+
+
+def test_a_name_may_have_that_of_the_template_in_it(tmp_path: Path) -> None:
+    files = write_plugin("for-example-counter-example", tmp_path, "schedule")
+    package = files[0].parent / "restoration_for_example_counter_example"
+    assert {path.parent.name for path in files} >= {package.name, "tests"}
+    assert f'= "{package.name}"' in files[0].read_text()
+    assert f'factory="{package.name}.schedule:Straight"' in (package / "__init__.py").read_text()
 
 
 @pytest.mark.parametrize("name", ["", "Median", "my_filter", "2nd", "-a", "a-", "a--b", "a b", "../a", "é", "a\n"])

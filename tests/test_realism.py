@@ -284,6 +284,12 @@ def test_a_realism_that_is_no_share_is_refused(realism: Any, drawing: str) -> No
         made(drawing, realism)
 
 
+@pytest.mark.parametrize("seed", ["1", 1.5, -1, True, None, 2**63])
+def test_a_seed_that_is_no_whole_number_is_refused(seed: Any, drawing: str) -> None:
+    with pytest.raises(BadOption, match="seed is a whole number from 0 on, not "):
+        made(drawing, 0.0)(picture(), seed=seed)
+
+
 def test_a_method_that_does_not_draw_says_who_does() -> None:
     with pytest.raises(
         BadOption, match="method 'regression' has no --realism; denoising-ode, denoising-sde, ir-sde have"

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from restoration.cli.faults import explained
 from restoration.errors import BadPlugin, UnknownName
-from restoration.registry import Plugin, Registry
+from restoration.registry import Plugin, Registry, registry
 from restoration.registry.cards import NetworkCard, RestorerCard, SamplerCard
 
 CARD = """
@@ -143,7 +144,9 @@ def test_a_name_that_is_taken_is_refused_and_the_first_stays(install: Install) -
         card("shared", factory="collections:UserList") + card("other", kind="SamplerCard", hook="register_samplers"),
     )
     registry = Registry()
-    assert plugin(registry, "second").error == "its method 'shared' is already there from the plugin 'first'"
+    assert plugin(registry, "second").error == (
+        "its method 'shared' is already there from the plugin 'first'; rename one of them, or uninstall its plugin"
+    )
     assert registry.card(RestorerCard, "shared").factory == "collections:UserDict"
     assert "other" not in [one.name for one in registry.cards(SamplerCard)]
 
@@ -164,7 +167,10 @@ def test_the_same_name_may_serve_two_kinds(install: Install) -> None:
 def test_a_plugin_cannot_take_the_place_of_another_by_its_name(install: Install) -> None:
     install("impostor", card("mask"), entry="core")
     registry = Registry()
-    assert [one.error for one in registry.plugins if one.name == "core"] == ["", "another plugin is named 'core'"]
+    assert [one.error for one in registry.plugins if one.name == "core"] == [
+        "",
+        "another plugin, of restoration-toolbox, is named 'core'; rename one, or uninstall it",
+    ]
     assert registry.hooks.has_plugin("core")
     assert registry.card(SamplerCard, "ddim")
 
@@ -229,6 +235,49 @@ def test_a_file_that_is_no_plugin_is_one_clear_error(name: str, code: str | None
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
     assert before is None or sys.modules[file.stem] is before
+
+
+UNFIT = """
+import torch
+
+class Unfit(torch.nn.Module):
+    def forward(self):
+        return 1
+
+    def at(self, t, more):
+        return t
+
+class Closed:
+    def __init__(self, wanted):
+        pass
+
+def unfit(image):
+    return 1.0
+"""
+
+
+@pytest.mark.parametrize("what", ["network(1)", "network.at(1)", "function(1, 2)", "closed()"])
+def test_what_is_called_with_arguments_that_it_does_not_take_is_the_fault_of_its_plugin(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plugin_unfit.py").write_text(UNFIT + card("unfit"))
+    monkeypatch.delitem(sys.modules, "plugin_unfit", raising=False)
+    registry().add_file(tmp_path / "plugin_unfit.py")
+    code = sys.modules["plugin_unfit"]
+    called = {"network": code.Unfit(), "function": code.unfit, "closed": code.Closed}
+    with pytest.raises(TypeError) as caught:
+        exec(f"def call({', '.join(called)}): {what}\ncall(*made)", {"made": called.values()})
+    told = explained(caught.value)
+    registry.cache_clear()
+    assert told.endswith("(a fault of the plugin plugin_unfit; --debug shows where)")
+
+
+def test_a_plugin_that_imports_what_is_heavy_is_remarked(install: Install, tmp_path: Path) -> None:
+    install("heavy", "import numpy\n" + card("heaviness"))
+    code = "from restoration.registry import Registry; print(Registry(only=['heavy']).plugins[1].remarks)"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert "imports numpy when it is loaded, which every command waits for; import it where it is used" in ran.stdout
 
 
 def test_looking_at_plugins_imports_nothing_heavy() -> None:

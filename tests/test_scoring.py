@@ -231,6 +231,19 @@ def test_a_small_picture_is_left_out_of_a_metric_that_has_no_room_and_that_is_sa
     assert len(list(alone)) == 2 and math.isnan(summarise(alone).columns[0].means["hue"].mean)
 
 
+def test_a_metric_without_a_number_for_a_picture_is_named_with_the_picture(photos: Path, pairs: Path) -> None:
+    answers = iter([0.5, math.nan, 0.25, 0.75] * 2)
+    measures = [replace(choose(["psnr"])[0], name="odd", title="Odd", of=lambda image, clean: next(answers))]
+    scoring = Scoring({}, pairs, measures=measures)
+    number = len(list(scoring))
+    summary = summarise(scoring)
+    assert (
+        f"Odd: input has no number (NaN) for 1 of {number} pictures, the first 1.png; its mean is that of the others"
+        in (summary.notes)
+    )
+    assert not any("smaller than" in note for note in summary.notes)
+
+
 def test_what_does_not_fit_is_an_error_that_says_so(weights: Path, photos: Path, pairs: Path) -> None:
     with pytest.raises(BadOption, match="holds clean pictures alone; say with --task how to degrade them"):
         Scoring({}, photos)
@@ -329,9 +342,27 @@ WRONG = {
     ("-t", "derain", "-m", "mix@blur"): "'blur' is not KEY=VALUE",
     ("-t", "derain", "-m", "mix", "-m", "mix"): "--method mix is there twice",
     ("-t", "derain", "-m", "mix@blr=1"): "no option 'blr'; did you mean 'blur'?",
+    ("-t", "derain", "-m", "mix,blr=1"): "no option 'blr'; did you mean 'blur'?",
     ("-t", "derain", "-m", "mixx"): "no method is named 'mixx'; did you mean 'mix'?",
     ("-t", "derain", "-m", "mix", "--weights", "nowhere"): "nowhere",
 }
+
+
+def test_the_two_sides_of_pairs_may_be_anywhere_and_called_anything(restore: Run, tmp_path: Path) -> None:
+    for name, folder, seed in (("a.png", "first", 0), ("ax4_new.png", "second", 1)):
+        (tmp_path / folder).mkdir()
+        write(picture(24, 28, seed), tmp_path / folder / name)
+    sides = ("--clean", "first", "--degraded", "second")
+    done = restore("score", *sides, "--degraded-name", "{name}x4_new", "--metrics", "psnr", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, second = (read(tmp_path / name).pixels for name in ("first/a.png", "second/ax4_new.png"))
+    mean = json.loads(done.stdout)["methods"]["input"]["metrics"]["psnr"]["mean"]
+    assert mean == pytest.approx(psnr(second, first), abs=1e-4)
+    for wrong in (("--clean", "first"), (), (*sides, "--data", ".")):
+        assert "--clean and --degraded" in restore("score", *wrong, cwd=tmp_path).stderr
+    over = ("-o", "second/ax4_new.png", "--format", "csv", "--overwrite")
+    refused = restore("score", *sides, "--degraded-name", "{name}x4_new", *over, cwd=tmp_path)
+    assert refused.returncode == 2 and "choose another name" in refused.stderr
 
 
 @pytest.mark.parametrize("arguments", WRONG, ids=lambda arguments: " ".join(arguments[-2:]))

@@ -41,6 +41,7 @@ def summary() -> Summary:
     restored = {"a": {"psnr": 30.0, "gap": 0.5}, "b|<i>": {"psnr": math.inf, "gap": math.nan}}
     one = Compared(
         name='1 "x".png',
+        side=24,
         input={"psnr": 20.0, "gap": 0.9},
         restored=restored,
         seconds={"a": 0.5, "b|<i>": 2.0},

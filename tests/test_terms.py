@@ -170,20 +170,41 @@ def test_a_set_is_verified_against_its_recipe_its_cache_and_the_hub(restore, pro
     assert (broken.returncode, broken.stdout) == (1, "")
 
 
-@pytest.mark.parametrize("mean", ["regression/derain", "./mean"])
-def test_the_mean_that_a_recipe_names_must_be_in_the_lock_too(restore, project, mean):
+def without(path, name):
+    """Write a lock again without one of its sets."""
+    lock = Lock.read(path)
+    path.write_text(Lock(path=path, sets=tuple(one for one in lock.sets if one.name != name)).text())
+
+
+@pytest.mark.parametrize("mean", ["", "regression/derain", "./mean"])
+def test_the_mean_that_weights_go_with_is_locked_with_them(restore, project, mean):
     recipe = json.loads((project / "own" / "config.json").read_text()) | {"realism": 0.5, "mean": mean}
     (project / "own" / "config.json").write_text(json.dumps(recipe))
     if mean == "./mean":
         shutil.copytree(resolve("regression/derain", "", "").path, project / "own" / "mean")
-    assert restore("weights", "lock", "own", cwd=project).returncode == 0
+    where, lock = "own/mean" if mean == "./mean" else "regression/derain", project / "restoration.lock"
+    locked = restore("weights", "lock", "own", cwd=project)
+    assert [line.split("\t")[0] for line in locked.stdout.splitlines()] == ["own", where], locked.stderr
+    assert run(restore, project, "--weights", "own", "--locked").returncode == 0
+    verified = restore("weights", "verify", "--offline", cwd=project)
+    assert (verified.returncode, len(verified.stdout.splitlines())) == (0, 4), verified.stderr
+    without(lock, where)
+    (project / "small.restored.png").unlink()
     done = run(restore, project, "--weights", "own", "--locked")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-    where = mean if mean == "regression/derain" else "own/mean"
     assert f"weights {where} are not in restoration.lock" in done.stderr
+    assert f"weights {where} are not in" in restore("weights", "verify", "own", "--offline", cwd=project).stderr
     assert not (project / "small.restored.png").exists()
     assert restore("weights", "lock", where, cwd=project).returncode == 0
     assert run(restore, project, "--weights", "own", "--locked").returncode == 0
-    (project / "restoration.lock").unlink()
-    assert restore("weights", "lock", "regression/derain", cwd=project).returncode == 0
+    without(lock, "own")
     assert "weights own are not in restoration.lock" in run(restore, project, "--weights", "own", "--locked").stderr
+
+
+def test_a_mean_that_a_recipe_names_and_that_is_not_there_cannot_be_locked(restore, project):
+    recipe = json.loads((project / "own" / "config.json").read_text()) | {"realism": 0.5, "mean": "./mean"}
+    (project / "own" / "config.json").write_text(json.dumps(recipe))
+    done = restore("weights", "lock", "own", cwd=project)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "own/mean: there is no such folder, with the weights of the mean" in done.stderr
+    assert not (project / "restoration.lock").exists()

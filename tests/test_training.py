@@ -159,11 +159,24 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path, pictures):
     train(small(), pictures, tmp_path / "out", QUICK)
     with pytest.raises(BadOption, match=f"{CHECKPOINT} is of another training: it was begun with --batch 2, not 3"):
         train(small(), pictures, tmp_path / "out", replace(QUICK, batch=3))
-    with pytest.raises(BadOption, match=f"{CHECKPOINT} is of another training, with another recipe"):
+    with pytest.raises(
+        BadOption, match=f"{CHECKPOINT} is of another training, with another recipe: method.name is .* and"
+    ):
         train(small("regression"), pictures, tmp_path / "out", QUICK)
     checkpoint.write({"identity": "", "network": {}}, tmp_path / "out" / CHECKPOINT)
     with pytest.raises(BadOption, match=f"{CHECKPOINT} was written by another version of restoration"):
         train(small(), pictures, tmp_path / "out", QUICK)
+
+
+def test_the_first_difference_of_two_recipes_is_named():
+    before = {"network": {"name": "n", "options": {"width": 8}}, "channels": "RGB"}
+    other = {"network": {"name": "n", "options": {"width": 16}}, "channels": "RGB"}
+    assert checkpoint.first_difference(before, other) == "network.width is 8 there, and 16 here"
+    assert checkpoint.first_difference(before, before | {"schedule": {}}) == "schedule is null there, and {} here"
+    assert (
+        checkpoint.first_difference({"a": [1] * 99}, {"a": 2})
+        == "a is [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, ... there, and 2 here"
+    )
 
 
 def test_the_loss_falls_and_the_picture_gets_better(tmp_path, pictures):
@@ -180,7 +193,7 @@ def test_a_training_starts_from_weights_of_the_same_network_only(tmp_path, pictu
     assert folder.recipe().training["start"] == "tiny"
     wider, other = Part("nafnet-compact", {**SMALL, "width": 4}), Part("dncnn", {"width": 4, "depth": 3})
     for network in (wider, other):
-        with pytest.raises(RestorationError, match="another network"):
+        with pytest.raises(RestorationError, match=r"another network|and this training dncnn"):
             train(replace(small("regression"), network=network), pictures, tmp_path / "other", QUICK, start=start)
 
 

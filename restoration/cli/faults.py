@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import sys
 from contextlib import suppress
+from inspect import isclass
 from traceback import walk_tb
+from types import FrameType
 
 from restoration.errors import RestorationError, one_line, plain
 
@@ -37,9 +39,24 @@ def whose(error: BaseException) -> str:
     owners = {"restoration": TOOLBOX}
     with suppress(RestorationError):
         owners = {plugin.package: f"the plugin {plain(plugin.name)}" for plugin in registry().plugins} | owners
-    names = ["restoration", *(str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__))]
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    names = ["restoration", *(str(frame.f_globals.get("__name__")) for frame in frames), *_called(error, frames)]
     packages = [name.partition(".")[0] for name in names]
     return [owners[package] for package in packages if package in owners][-1]
+
+
+def _called(error: BaseException, frames: list[FrameType]) -> list[str]:
+    """Return the module of a function that was called with arguments that it does not take: it has no frame itself."""
+    if not isinstance(error, TypeError) or not frames:
+        return []
+    name, mark, _ = str(error).partition("() ")
+    last = name.rpartition(".")[2]
+    for value in frames[-1].f_locals.values() if mark else ():
+        for one in (value, getattr(value if isclass(value) else type(value), last, None)):
+            function = getattr(one, "__func__", one)
+            if getattr(function, "__qualname__", "") == name:
+                return [str(function.__module__)]
+    return []
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -81,7 +81,8 @@ def write_plugin(name: str, where: Path, kind: str = "method") -> list[Path]:
 
 def renamed(text: str, name: str) -> str:
     """Put a new name in the place of the template's: with underscores where that is a part of a Python name."""
-    return text.replace(f"_{TEMPLATE}", f"_{name.replace('-', '_')}").replace(TEMPLATE, name)
+    inside_python = f"_{name.replace('-', '_')}"
+    return re.sub(f"_?{TEMPLATE}", lambda found: inside_python if found[0].startswith("_") else name, text)
 
 
 def filled(text: str, kind: Kind) -> str:

@@ -10,13 +10,13 @@ import click
 
 from restoration.cli.headings import under
 from restoration.cli.options import SEED, combine, names
+from restoration.cli.pair_options import PLACE, sides, templates
 from restoration.console import keywords
 from restoration.permissions import license_option, locked_option
 from restoration.registry.cards import NetworkCard, ObjectiveCard, SamplerCard, ScheduleCard, TaskCard
 from restoration.training.settings import KEEPS, OPTIMIZERS, TURNS, Training
 
 PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": ObjectiveCard, "sampler": SamplerCard}
-PLACE = click.Path(path_type=Path)
 SHARE = click.FloatRange(0, 1)
 LONGEST_LICENSE = 100
 """Characters that the name of a licence has at most."""
@@ -147,8 +147,7 @@ training_options = combine(
             help="Clean pictures, which the task degrades anew for each step; or pairs, in two sub-folders. "
             "A folder, shards of webdataset, 'shards/{000..099}.tar', or IDX files as those of MNIST.",
         ),
-        pictures("--clean", metavar="DIR", type=PLACE, help="The clean pictures of pairs, in place of --data."),
-        pictures("--degraded", metavar="DIR", type=PLACE, help="The degraded pictures that belong to --clean."),
+        *sides(pictures),
         pictures(
             "--pairs",
             type=PLACE,
@@ -163,25 +162,19 @@ training_options = combine(
             help="Noisy pictures alone: a folder for each scene with all pictures of it, for noise2noise; or any, for "
             "neighbor2neighbor.",
         ),
-        pictures(
-            "--clean-name",
-            metavar="TEMPLATE",
-            default="",
-            help="How clean files are named, as 'norain-{name}'; * is anything.  [default: found out]",
-        ),
-        pictures(
-            "--degraded-name",
-            metavar="TEMPLATE",
-            default="",
-            help="How degraded files are named, as '{name}x4' or '{name}_*'.  [default: found out]",
-        ),
+        *templates(pictures),
         pictures(
             "--validation",
             metavar="DIR",
             type=click.Path(path_type=Path),
             help="Pictures or pairs for validation.  [default: some held out of the others]",
         ),
-        setting("Pictures", "--held-out", click.IntRange(0), "Number of pictures held out for validation."),
+        setting(
+            "Pictures",
+            "--held-out",
+            click.IntRange(0),
+            "Number of pictures held out for validation, at most half of all.",
+        ),
         setting("Pictures", "--patch", click.IntRange(8), "Side of a patch, in pixels."),
         setting("Pictures", "--shrink", SHARE, "Share of patches shown at half size: finer edges, no traces of JPEG."),
         setting("Pictures", "--recolour", SHARE, "Share of patches with channels permuted, other hue and saturation."),

@@ -86,9 +86,9 @@ class Work:
         """Restore one picture of a job, for a file that must be able to hold the result."""
         source = None if job.source is None else Path(job.source)
         options = options_of(self.restoration.task, self.restoration.task_options, source, job.place)
-        observation = self.restoration.describe(picture, options)
-        check_size(target, *observation.y.shape[-2:])
         with answers_apart():
+            observation = self.restoration.describe(picture, options)
+            check_size(target, *observation.y.shape[-2:])
             result = self.restoration(picture, seed=self.seed, observation=observation, observe=see)
         return examined(observation, result)
 

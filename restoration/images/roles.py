@@ -54,7 +54,8 @@ def _by_folders(data: Path, named: dict[str, S]) -> tuple[dict[str, S], dict[str
     if len(roles) < 2 and len(tops) == 2 and tops[0]:  # of two folders it is enough that one says what it is
         unknown = [top for top in tops if not role_of_folder(top)]
         if len(unknown) == 2 and _look_alike(named, tops):
-            raise BadPicture(f"{data} looks like pairs, but neither {tops[0]} nor {tops[1]} is a name for clean; {ASK}")
+            neither = f"neither {tops[0]} nor {tops[1]} is a name for clean"
+            raise BadPicture(f"{data} looks like pairs, but {neither}; call them GT and LQ, or {ASK}")
         if len(roles) == len(unknown) == 1:
             opposite = OPPOSITE[min(roles)]
             inside = [path for path in named if path.startswith(f"{unknown[0]}/")]

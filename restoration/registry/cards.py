@@ -189,8 +189,9 @@ class RestorerCard(Card):
     """A method. Its factory takes any of `network`, `schedule`, `objective` and `sampler` as keywords, and its options.
 
     Instead of a `network` it may take `make_network`, which makes new ones to be fitted to each picture, see
-    `NetworkMaker`; and `task`, the name of the task. `tasks` are those it is made for, () for any; `defaults` the parts
-    and options that training starts from, by the names of a recipe:
+    `NetworkMaker`; and `task`, the name of the task. `tasks` are those it is made for, () for any; with "operator" in
+    `uses` it serves all others that are linear too. `defaults` are the parts and options that training starts from, by
+    the names of a recipe:
     `{"network": {"name": "nafnet-compact", "options": {"width": 16}}}`. `asks` is what the command line offers;
     `anytime` says that every guess is an answer, so that a run that is interrupted has one. `uses` are the fields of
     `Observation` that it looks at beside `y`: what tells others, such as `--sigma`, is refused before any work. If it
@@ -222,6 +223,10 @@ class RestorerCard(Card):
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     whole: bool = False
+
+    def serves(self, task: TaskCard) -> bool:
+        """Return whether the method is made for a task: it is named, or it knows an operator that the method uses."""
+        return not self.tasks or task.name in self.tasks or (task.linear and "operator" in (self.uses or ()))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ def converted(factory: Any, options: Mapping[str, Any], owner: str) -> dict[str,
 
     result = {}
     for name, value in options.items():
-        hint = _hint(factory, name)
+        hint = _hint(factory, name, owner)
         others = [one for one in typing.get_args(hint) if one is not Any]
         if Any in typing.get_args(hint):
             if value is not None and not isinstance(value, (*PLAIN, list, tuple, dict)):
@@ -47,7 +47,7 @@ def _choices(hint: Any) -> list[str]:
     return _choices(inner[0]) if len(inner) == 1 and typing.get_origin(hint) in (typing.Union, types.UnionType) else []
 
 
-def _hint(factory: Any, name: str) -> Any:
+def _hint(factory: Any, name: str, owner: str) -> Any:
     """Return the type of one option. The others are not looked at: those of parts need not exist at run time."""
     function = factory.__init__ if inspect.isclass(factory) else factory
     hint = getattr(function, "__annotations__", {}).get(name, Any)
@@ -56,5 +56,7 @@ def _hint(factory: Any, name: str) -> Any:
         try:
             return typing.get_type_hints(only, function.__globals__)[name]
         except NameError as error:
-            raise BadPlugin(f"the type of option {name!r}, {hint}, is not there at run time: {error}") from error
+            raise BadPlugin(
+                f"{owner}: the type of its option {name!r}, {hint}, is not there at run time: {error}"
+            ) from error
     return hint

@@ -53,6 +53,8 @@ HOOKS: dict[type[Card], str] = {
 MOST = 50_000
 """The most cards that one hook may bring: one that never ends would stop everybody."""
 VARIABLE = "RESTORATION_PLUGINS"
+HEAVY = ("torch", "numpy")
+"""Packages that a plugin imports where it uses them: looking at cards needs none, and would wait for them."""
 C = TypeVar("C", bound=Card)
 
 
@@ -162,12 +164,17 @@ class Registry:
         return f"{kind.kind} {name!r}" + (f" of the plugin {brought}" if brought else "")
 
     def _load(self, plugin: Plugin) -> None:
+        absent = [name for name in HEAVY if name not in sys.modules]
         try:
             with guarded(plugin.remarks.append):
                 plugin.error = plugin.error or unmet_requirement(plugin.requires)
                 module = None if plugin.error else load(plugin.module)
         except BadPlugin as error:
             plugin.error, module = str(error), None
+        for name in [name for name in absent if name in sys.modules][:1]:
+            plugin.remarks.append(
+                f"imports {name} when it is loaded, which every command waits for; import it where it is used"
+            )
         if module is None:
             self.plugins.append(plugin)
         else:
@@ -177,7 +184,9 @@ class Registry:
         """Take the cards of a module; all of them or, if one is wrong, none."""
         self.plugins.append(plugin)
         if self.hooks.has_plugin(plugin.name):
-            plugin.error = f"another plugin is named {plugin.name!r}"
+            first = next(one for one in self.plugins if one.name == plugin.name)
+            of = f", of {first.distribution}," if first.distribution else ""
+            plugin.error = f"another plugin{of} is named {plugin.name!r}; rename one, or uninstall it"
             return
         cards: dict[tuple[type[Card], str], Card] = {}
         try:
@@ -186,7 +195,8 @@ class Registry:
                 for kind, card in self._brought(module):
                     if card.name in self._cards[kind]:
                         other = self.owner(self._cards[kind][card.name]).name
-                        raise BadPlugin(f"its {card.kind} {card.name!r} is already there from the plugin {other!r}")
+                        taken = f"its {card.kind} {card.name!r} is already there from the plugin {other!r}"
+                        raise BadPlugin(f"{taken}; rename one of them, or uninstall its plugin")
                     if (kind, card.name) in cards:
                         raise BadPlugin(f"it brings two of the {card.kind} {card.name!r}")
                     cards[kind, card.name] = card

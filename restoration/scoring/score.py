@@ -44,9 +44,13 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """One picture and several methods: the scores of the degraded picture, and those of each method's result."""
+    """One picture and several methods: the scores of the degraded picture, and those of each method's result.
+
+    `side` is the shorter side of what is compared, in pixels.
+    """
 
     name: str
+    side: int
     input: dict[str, float]
     restored: dict[str, dict[str, float]]
     seconds: dict[str, float]
@@ -90,6 +94,7 @@ class Scoring:
     * `border`: pixels left out at each edge.
     * `seed`: the seed of the methods; the damage of a picture is drawn with it plus the number of the picture, from 0.
     * `limit`: only the first so many pictures; 0 for all.
+    * `pairs`: the pictures of `data`, if they are found already.
     """
 
     def __init__(
@@ -103,6 +108,7 @@ class Scoring:
         border: int = 0,
         seed: int = 0,
         limit: int = 0,
+        pairs: Sequence[Pair] | None = None,
     ) -> None:
         self.methods, self.data, self.border, self.seed = dict(methods), data, border, seed
         self.measures = list(measures) or choose(DEFAULT)
@@ -110,7 +116,7 @@ class Scoring:
         self.task, self.task_options = (first.task, first.task_options) if first else (task, dict(task_options or {}))
         if any(one.task != self.task for one in self.methods.values()):
             raise BadOption("methods for different tasks cannot be compared")
-        pairs = pairs_in(data)
+        pairs = pairs_in(data) if pairs is None else list(pairs)
         self.found, self.pairs = len(pairs), pairs[:limit] if limit else pairs
         if self.task is None and self.pairs[0].degraded is None:
             raise BadOption(f"{data} holds clean pictures alone; say with --task how to degrade them")
@@ -211,6 +217,7 @@ class Scoring:
         self._describe(CLEAN, clean)
         return Compared(
             name=pair.clean.name,
+            side=min(clean.shape[-2:]) - 2 * self.border,
             input=self._measure(INPUT, observation.y, clean),
             restored={label: self._measure(label, one.picture.pixels, clean) for label, one in results.items()},
             seconds={label: one.seconds for label, one in results.items()},

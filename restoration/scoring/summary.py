@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,7 +127,11 @@ def summarise(scoring: Scoring) -> Summary:
         columns=[_make_column(scoring, label, values, distances[label]) for label in distances],
         differences=differences,
         pictures=scoring.done,
-        notes=[*_note_small_pictures(scoring), *_note_statistics(len(scoring.done), scoring.seed, bool(differences))],
+        notes=[
+            *_note_small_pictures(scoring),
+            *_note_no_numbers(scoring),
+            *_note_statistics(len(scoring.done), scoring.seed, bool(differences)),
+        ],
     )
 
 
@@ -166,12 +171,25 @@ def _note_small_pictures(scoring: Scoring) -> list[str]:
         small = (
             len(scoring.done) - scoring.measured(one)
             if one.of is None
-            else sum(math.isnan(picture.input[one.name]) for picture in scoring.done)
+            else sum(picture.side < one.smallest for picture in scoring.done)
         )
         if small:
             notes.append(
                 f"{one.title}: {small} of {len(scoring.done)} pictures are smaller than {one.smallest} pixels "
                 "a side, and left out"
+            )
+    return notes
+
+
+def _note_no_numbers(scoring: Scoring) -> list[str]:
+    """Return notes about metrics that answered with no number for pictures that they have room for."""
+    notes = []
+    for one, label in product((one for one in scoring.measures if one.of is not None), (INPUT, *scoring.methods)):
+        fit = [picture for picture in scoring.done if picture.side >= one.smallest]
+        if none := [picture for picture in fit if math.isnan(_get_value(picture, label, one.name))]:
+            notes.append(
+                f"{one.title}: {label} has no number (NaN) for {len(none)} of {len(scoring.done)} pictures, the first "
+                f"{none[0].name}; its mean is that of the others"
             )
     return notes
 

@@ -12,12 +12,13 @@ from torch import Tensor
 
 from restoration.interfaces import SetMetric
 from restoration.registry import cards
-from restoration.testing.contract import Contract, no_side_effects, picture, scene
+from restoration.testing.contract import BuiltContract, Contract, no_side_effects, picture, scene
 
 
-class MetricContract(Contract):
+class MetricContract(BuiltContract):
     """What every metric promises. `compares` is False for one that looks at the restored picture alone."""
 
+    kind = cards.MetricCard
     compares: ClassVar[bool] = True
 
     def value(self, image: Tensor, clean: Tensor, metric: Any = None) -> float:
@@ -25,7 +26,10 @@ class MetricContract(Contract):
         metric = metric or self.made(cards.MetricCard)
         with no_side_effects(image, clean):
             if not isinstance(metric, SetMetric):
-                return float(metric(image, clean))
+                found = metric(image, clean)
+                one = isinstance(found, int | float) or (isinstance(found, Tensor) and found.ndim == 0)
+                assert one, f"it returned a {type(found).__name__}, {found}, not a number"
+                return float(found)
             mirrored = [[one, one.flip(-1), one.flip(-2)] for one in (image, clean)]
             first, second = (torch.stack([metric.features(one) for one in ones]) for ones in mirrored)
             assert first.ndim == 2, f"the features of one picture are a list of numbers, not {tuple(first.shape[1:])}"

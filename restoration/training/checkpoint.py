@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import pickle
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +68,16 @@ def parts_of(recipe: Recipe) -> dict[str, Any]:
     return {name: plain.get(name) for name in ("method", "task", *recipe.trained())}
 
 
+def first_difference(before: Any, now: Any, name: str = "") -> str:
+    """Return the first value that differs between two trees of plain data, in words."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted(before.keys() | now.keys()):
+            if before.get(key) != now.get(key):
+                return first_difference(before.get(key), now.get(key), f"{name}.{key}".lstrip("."))
+    short = [textwrap.shorten(json.dumps(value), 60, placeholder=" ...") for value in (before, now)]
+    return f"{name.replace('.options.', '.')} is {short[0]} there, and {short[1]} here"
+
+
 def check(state: dict[str, Any], now: dict[str, Any], settings: Training, path: Path) -> None:
     """Raise `BadOption` if a checkpoint is of another training than `now`, a header; log what else has changed.
 
@@ -76,7 +88,8 @@ def check(state: dict[str, Any], now: dict[str, Any], settings: Training, path: 
             f"{path} was written by another version of restoration, or by another program; choose another --out"
         )
     if state["recipe"] != now["recipe"]:
-        raise BadOption(f"{path} is of another training, with another recipe; choose another --out")
+        what = first_difference(state["recipe"], now["recipe"])
+        raise BadOption(f"{path} is of another training, with another recipe: {what}; choose another --out")
     try:
         changed = settings.changes_from(state["settings"])
     except BadOption as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from restoration.errors import BadOption, BadWeights
 from restoration.images import make_folder
 from restoration.images.locks import locked
-from restoration.training.checkpoint import parts_of
+from restoration.training.checkpoint import first_difference, parts_of
 from restoration.training.records import CHECKPOINT, CURVES, LOG, PREVIEW
 from restoration.weights import CARD, CONFIG, MODEL, Folder
 
@@ -73,7 +73,8 @@ def _check_weights(out: Path, recipe: Recipe, settings: Training) -> None:
     if "unfinished" not in there.training:
         raise BadOption(f"{out} holds weights already, and no checkpoint to go on from; choose another --out")
     if parts_of(there) != parts_of(recipe):
-        raise BadOption(f"{out} holds weights of another training, with another recipe; choose another --out")
+        what = first_difference(parts_of(there), parts_of(recipe))
+        raise BadOption(f"{out} holds weights of another training, with another recipe: {what}; choose another --out")
     try:
         settings.changes_from(there.training)
     except BadOption as error:

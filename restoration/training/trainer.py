@@ -152,7 +152,8 @@ class Trainer:
         origin, network = start.recipe(), self.recipe.network
         if origin.network is None or network is None or origin.network.name != network.name:
             raise BadOption(
-                f"{start.origin} has another network than this training; start from weights of the same one"
+                f"{start.origin} has the network {origin.network and origin.network.name}, and this training "
+                f"{network and network.name}; start from weights of the same one, or name it with --network"
             )
         weights.load(start, self.average.network, origin, whole=origin.network == network)
         self.network.load_state_dict(self.average.state_dict())

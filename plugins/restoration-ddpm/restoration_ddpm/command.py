@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from restoration.console import common_options, echo_json, keywords, prepare, progress, threads_option
+from restoration.console import answers_apart, common_options, echo_json, keywords, prepare, progress, threads_option
 from restoration.permissions import license_option, locked_option
 
 
@@ -142,7 +142,7 @@ def sample(
         offline=offline,
     )
     begin = time.perf_counter()
-    with progress("drawing", quiet=quiet) as observe:
+    with progress("drawing", quiet=quiet) as observe, answers_apart():
         for pictures in generation.batches(number, seed=seed, batch=batch, observe=observe):
             target.add(pictures)
     paths = target.finish()

@@ -124,7 +124,7 @@ WRONG = {
     ("-t", "denoise", "--weights", "dip/denoise", "--offline"): "dip/denoise",
     ("-t", "denoise", "--network", "skp"): "no network is named 'skp'; did you mean 'skip'?",
     ("-t", "denoise", "--flash", "missing.png"): "missing.png",
-    ("-t", "derain"): "method 'dip' is made for denoise, inpaint, sr, jpeg, deblur, not for derain",
+    ("-t", "derain"): "jpeg, deblur and other tasks that know their operator, not for derain",
     ("-t", "inpaint"): "where are the holes? Give --mask FILE",
     ("-t", "inpaint", "--mask", "mask.png"): "the mask mask.png is 8x4, the picture 24x20; make them one size",
     ("-t", "sr", "--scale", "99"): "scale must be from 2 to 16, not 99",

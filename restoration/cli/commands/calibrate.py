@@ -14,6 +14,7 @@ from restoration.cli.headings import under
 from restoration.cli.options import how_to_restore, method_and_task
 from restoration.cli.task_options import TaskCommand
 from restoration.console import (
+    answers_apart,
     debug_option,
     echo_json,
     interruptible,
@@ -78,8 +79,9 @@ def calibrate(
     from restoration.scoring.calibrated import EXPLAINED, calibrated
 
     prepare(threads)
-    restoration = Restoration(method, task, task_options=task_options, options=options, **how)
-    with interruptible() as check:
+    with answers_apart():
+        restoration = Restoration(method, task, task_options=task_options, options=options, **how)
+    with interruptible() as check, answers_apart():
 
         def observe(done: int, total: int) -> None:
             if progress_wanted(quiet):

@@ -15,7 +15,15 @@ from restoration.cli.options import SEED, names
 from restoration.cli.places import Places
 from restoration.cli.plan import plan
 from restoration.cli.task_options import TaskCommand, files, folders
-from restoration.console import debug_option, interruptible, json_option, keywords, quiet_option, show_warnings
+from restoration.console import (
+    answers_apart,
+    debug_option,
+    interruptible,
+    json_option,
+    keywords,
+    quiet_option,
+    show_warnings,
+)
 from restoration.errors import BadOption
 from restoration.registry.cards import TaskCard
 
@@ -82,6 +90,7 @@ def degrade(
     """
     show_warnings(quiet)
     from restoration.degradation import Degradation, files_beside
+    from restoration.images import is_picture
     from restoration.images import read as read_picture
     from restoration.tasks import check_options, options_of
 
@@ -95,6 +104,10 @@ def degrade(
         raise click.UsageError("say how to damage the pictures: --task T, or --recipe FILE")
     if output == STREAM:
         raise click.UsageError("every picture gets files beside it, so -o is a folder, not stdout")
+    if is_picture(output) and not os.path.isdir(output):
+        raise click.UsageError(
+            f"every picture gets files beside it, so -o is a folder, and {output} would be a picture"
+        )
     check_options(task, chosen)
     folder = output if os.path.isdir(output) else output.replace("{", "{{").replace("}", "}}")
     places = Places(os.path.join(folder, ""), "degrade", task, lossless=True)
@@ -109,7 +122,8 @@ def degrade(
             source, target = Path(str(job.source)), Path(str(job.target))
             one = Degradation(task=task, options=options_of(task, chosen, source, job.place), seed=seed + job.place)
             with batch.trying(job):
-                written = one.write(read_picture(source), target, overwrite=overwrite, like=os.stat(source))
+                with answers_apart():
+                    written = one.write(read_picture(source), target, overwrite=overwrite, like=os.stat(source))
                 facts = {"input": job.name, "output": job.target, **one.facts(), "files": written}
                 batch.answer(facts if as_json else str(target))
             check()

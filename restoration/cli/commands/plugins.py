@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shlex
 from pathlib import Path
@@ -15,7 +16,7 @@ from restoration.cli.commands.run import run
 from restoration.cli.lazy import command_of
 from restoration.cli.new_plugin import KINDS, write_plugin
 from restoration.console import debug_option, echo_json, json_option, print_table, say
-from restoration.errors import BadPlugin, plain
+from restoration.errors import BadPlugin, did_you_mean, plain
 from restoration.registry import Plugin, registry
 from restoration.registry.cards import (
     Card,
@@ -29,6 +30,7 @@ from restoration.registry.cards import (
     WeightsCard,
 )
 from restoration.registry.guard import guarded
+from restoration.registry.options import converted
 
 PARTS: dict[str, type[Card]] = {
     "network": NetworkCard,
@@ -122,7 +124,7 @@ def _try(card: Card) -> None:
     elif isinstance(card, CommandCard):
         command_of(card)
     else:
-        card.options()
+        _try_options(card)
     if isinstance(card, RestorerCard):
         _try_defaults(card)
     if isinstance(card, RestorerCard | TaskCard):
@@ -131,11 +133,30 @@ def _try(card: Card) -> None:
                 raise BadPlugin(f"{card.kind} {card.name!r} asks for --{option.name}, which `restore` has itself")
 
 
+def _try_options(card: Card) -> None:
+    """Raise an exception if the default of an option is not of its type, or the type is not there at run time."""
+    for name, option in card.options().items():
+        if name not in PARTS and option.default is not option.empty:
+            converted(card.load(), {name: option.default}, f"{card.kind} {card.name!r}")
+
+
 def _try_defaults(card: RestorerCard) -> None:
+    """Raise an exception if the defaults of a method are not parts with options that they have, or lack one."""
     import msgspec
 
     from restoration.recipe import Part
 
-    for name, part in msgspec.convert(dict(card.defaults), dict[str, Part]).items():
-        if name in PARTS:
-            registry().card(PARTS[name], part.name)
+    parts = msgspec.convert(dict(card.defaults), dict[str, Part])
+    what = f"{card.kind} {card.name!r}: its defaults"
+    for name, part in parts.items():
+        if name not in (*PARTS, "method"):
+            raise BadPlugin(f"{what} name {name!r}; the parts of a recipe are {', '.join(PARTS)} and method")
+        found = card if name == "method" else registry().card(PARTS[name], part.name)
+        for key in part.options.keys() - found.options().keys():
+            raise BadPlugin(
+                f"{what} set {name}.{key}; {part.name!r} has no such option{did_you_mean(key, found.options())}"
+            )
+        converted(found.load(), part.options, f"{what} set {name}.*")
+    lacking = [name for name in PARTS if name in card.options() and name not in parts]
+    if lacking and card.options()[lacking[0]].default is inspect.Parameter.empty:
+        raise BadPlugin(f"{what} name no {lacking[0]}, which its factory asks for")

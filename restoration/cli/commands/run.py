@@ -22,6 +22,7 @@ from restoration.cli.places import Places
 from restoration.cli.plan import plan
 from restoration.cli.task_options import TaskCommand, files, folders
 from restoration.console import (
+    answers_apart,
     debug_option,
     interruptible,
     json_option,
@@ -143,7 +144,8 @@ def run(
     from restoration.scoring.report import Report
 
     prepare(threads)
-    restoration = Restoration(method, task, task_options=task_options, options=options, **how)
+    with answers_apart():
+        restoration = Restoration(method, task, task_options=task_options, options=options, **how)
     if samples:
         restoration.check_draws()
     work = Work(

@@ -9,10 +9,12 @@ import click
 
 from restoration.cli.asked import method_and_task as asked
 from restoration.cli.headings import under
-from restoration.cli.options import how_to_restore, names, several
+from restoration.cli.options import combine, how_to_restore, names, several
 from restoration.cli.originals import Originals, files_of
+from restoration.cli.pair_options import PLACE, data_or_pairs, sides, templates
 from restoration.cli.task_options import TaskCommand, files, folders
 from restoration.console import (
+    answers_apart,
     debug_option,
     interruptible,
     json_option,
@@ -25,6 +27,7 @@ from restoration.console import (
 from restoration.registry.cards import MetricCard, RestorerCard, TaskCard
 
 if TYPE_CHECKING:
+    from restoration.images import Pair
     from restoration.runtime import Restoration
     from restoration.scoring.score import Compared, Scoring
 
@@ -52,11 +55,11 @@ method, pictures, table = under("Method"), under("Pictures"), under("Table")
 )
 @pictures(
     "--data",
-    required=True,
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=PLACE,
     help="Pictures to score on: a folder of pairs, in two sub-folders, or of clean pictures, which the task degrades.",
 )
+@combine([*sides(pictures), *templates(pictures)])
 @table(
     "--metrics",
     default="psnr_y,psnr,ssim_y,ssim",
@@ -97,7 +100,11 @@ method, pictures, table = under("Method"), under("Pictures"), under("Table")
 def score(
     methods: tuple[str, ...],
     task: str | None,
-    data: Path,
+    data: Path | None,
+    clean: Path | None,
+    degraded: Path | None,
+    clean_name: str,
+    degraded_name: str,
     metrics: str,
     border: int,
     limit: int,
@@ -121,13 +128,18 @@ def score(
       restore score -m regression -m ir-sde@1 -m ir-sde@100 -t derain --data Rain100H/ -o table.html
       restore score -m regression -t denoise --sigma 25 --data CBSD68/ --metrics psnr,lpips --format markdown
       restore score --data pairs/
+      restore score --clean originals/ --degraded results/ --degraded-name '{name}_x4'
 
     All methods are given the same degraded pictures. Without a method, the degraded pictures themselves are scored.
     """
     show_warnings(quiet)
     form = _format(form, as_json, output, overwrite)
+    folder, degraded = data_or_pairs(data, clean, degraded)
+    from restoration.images import pairs_in
+
+    pairs = pairs_in(folder, degraded, clean_name=clean_name, degraded_name=degraded_name)
     if output is not None and output.exists():
-        _check_output(output, data, [*files(task_options), *files_of(how["weights"])], folders(task_options))
+        _check_output(output, pairs, [*files(task_options), *files_of(how["weights"])], folders(task_options))
     from restoration.engine.hardware import prepare
     from restoration.scoring import tables
     from restoration.scoring.measures import choose
@@ -139,16 +151,26 @@ def score(
     if how["weights"] is not None and (not methods or task is None):
         method, task = asked(next(iter(methods), None), task, how["weights"], offline=how["offline"])
         methods = methods or (method,)
-    chosen = _restorations(methods, task, {**how, "task_options": task_options}, options)
+    with answers_apart():
+        chosen = _restorations(methods, task, {**how, "task_options": task_options}, options)
     scoring = Scoring(
-        chosen, data, task=task, task_options=task_options, measures=measures, border=border, seed=seed, limit=limit
+        chosen,
+        folder,
+        task=task,
+        task_options=task_options,
+        measures=measures,
+        border=border,
+        seed=seed,
+        limit=limit,
+        pairs=pairs,
     )
-    with interruptible() as check:
+    with interruptible() as check, answers_apart():
         for one in scoring:
             if progress_wanted(quiet):
                 say(_progress(one, scoring))
             check()
-    text = tables.render(summarise(scoring), form, pictures=pictures)
+        summary = summarise(scoring)
+    text = tables.render(summary, form, pictures=pictures)
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -178,11 +200,9 @@ def _format(form: str | None, as_json: bool, output: Path | None, overwrite: boo
     return form
 
 
-def _check_output(output: Path, data: Path, read: list[str], masks: list[str]) -> None:
+def _check_output(output: Path, pairs: list[Pair], read: list[str], masks: list[str]) -> None:
     """Refuse to write over what is read: the pictures, what is known about them, the weights."""
-    from restoration.images import pairs_in
-
-    pictures = [str(path) for pair in pairs_in(data) for path in (pair.clean, pair.degraded) if path is not None]
+    pictures = [str(path) for pair in pairs for path in (pair.clean, pair.degraded) if path is not None]
     objection = Originals([*pictures, *read], masks).check(str(output)).objection
     if objection:
         raise click.UsageError(f"-o {output} {objection}; choose another name")
@@ -207,8 +227,8 @@ def _restorations(
 
 
 def _variant(spec: str) -> tuple[str, dict[str, Any]]:
-    """Read NAME@STEPS,KEY=VALUE: the name of a method, and what is special about this one."""
-    name, at, rest = spec.partition("@")
+    """Read NAME@STEPS,KEY=VALUE or NAME,KEY=VALUE: the name of a method, and what is special about this one."""
+    name, at, rest = spec.partition("@") if "@" in spec.partition(",")[0] else spec.partition(",")
     if not at:
         return name, {}
     first, *others = rest.split(",")

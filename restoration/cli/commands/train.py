@@ -11,8 +11,9 @@ import click
 
 from restoration.cli.headings import HeadedCommand
 from restoration.cli.options import names
+from restoration.cli.pair_options import TOGETHER
 from restoration.cli.training_options import PARTS, training_options
-from restoration.console import debug_option, quiet_option, say, show_warnings
+from restoration.console import answers_apart, debug_option, quiet_option, say, show_warnings
 from restoration.documents import read_document
 from restoration.errors import BadOption, BadWeights, UnknownName
 from restoration.registry import registry
@@ -112,7 +113,7 @@ def train(
             _launch(processes, threads, settings.batch, arguments)
             return 0
         prepare(threads and max(1, threads // local_world_size()))
-        with training_progress(out, settings, quiet=quiet, watch=watch) as observe:
+        with training_progress(out, settings, quiet=quiet, watch=watch) as observe, answers_apart():
             folder = loop.train(
                 made,
                 pictures,
@@ -161,7 +162,7 @@ def _pictures(
 ) -> tuple[Path, Path | None]:
     """The folder of the pictures, or the two folders of pairs."""
     if (clean is None) != (degraded is None):
-        raise BadOption("--clean and --degraded belong together: name the folders of both sides of the pairs")
+        raise BadOption(TOGETHER)
     named = [one for one in ((data, None), (clean, degraded), pairs, (noisy, None)) if one and one[0] is not None]
     if len(named) != 1:
         raise BadOption(
@@ -219,7 +220,10 @@ def _recipe(
         except OSError as error:
             raise BadOption(f"{file}: {error.strerror}") from error
         if (recipe.method.name, recipe.task.name) != (method, task):
-            raise BadOption(f"{file} is a recipe for {recipe.method.name} and {recipe.task.name}")
+            raise BadOption(
+                f"{file} is a recipe for {recipe.method.name} and {recipe.task.name}: train that method for that task, "
+                "or name another recipe"
+            )
     for key in (key for key in options if "." not in key):
         raise BadOption(
             f"--set {key}: say which part, as in network.{key}=...; parts are {', '.join(PARTS)}, task, method"

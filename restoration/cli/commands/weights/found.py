@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from restoration.errors import BadWeights
 from restoration.hub import is_repository
 from restoration.registry import registry
-from restoration.registry.cards import WeightsCard
+from restoration.registry.cards import RestorerCard, WeightsCard
 from restoration.weights import SUFFIXES, Folder, resolve
 
 offline_option = click.option(
@@ -34,3 +35,23 @@ def folder_of(name: str, *, offline: bool = True) -> Folder:
     if folder is None:
         raise registry().unknown(WeightsCard, name)
     return folder
+
+
+def named_mean(folder: Folder, *, offline: bool = True) -> list[tuple[str, Folder]]:
+    """Return the weights of the mean that those of a folder go with, by their name; none if they do not draw.
+
+    Raises `UnknownName`, or `BadWeights` if the mean that the recipe names is not there.
+    """
+    from restoration.realism import mean_of
+
+    recipe = folder.recipe()
+    method = registry().card(RestorerCard, recipe.method.name)
+    if not method.mean or recipe.realism is None:
+        return []
+    try:
+        mean = mean_of(folder, recipe, recipe.task.name, offline=offline)
+    except BadWeights:
+        if recipe.mean:
+            raise
+        return []  # no default came for this task, and it serves at realism 1 without
+    return [(recipe.mean if is_on_hub(recipe.mean) else mean.origin, mean)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from restoration.cli.commands.weights.found import folder_of, is_on_hub, offline_option
+from restoration.cli.commands.weights.found import folder_of, is_on_hub, named_mean, offline_option
 from restoration.cli.options import names as names_of
 from restoration.console import debug_option, echo_json, json_option, quiet_option
 from restoration.hub.lock import LOCK, Lock, Locked, hashes
@@ -36,8 +36,9 @@ lock_file_option = click.option(
 def lock(names: tuple[str, ...], lock_file: Path, offline: bool, as_json: bool, quiet: bool) -> None:
     """Write down the commit and the SHA-256 of weights in restoration.lock, for --locked.
 
-    NAME is what --weights takes: owner/name[@revision], a name from `restore weights list`, or a folder. Weights that
-    are in the lock stay; those of the same name are replaced.
+    NAME is what --weights takes: owner/name[@revision], a name from `restore weights list`, or a folder. The mean that
+    weights that draw go with is written down too. Weights that are in the lock stay; those of the same name are
+    replaced.
 
     \b
     Examples:
@@ -47,7 +48,9 @@ def lock(names: tuple[str, ...], lock_file: Path, offline: bool, as_json: bool, 
     from restoration.images import write_bytes
 
     before = Lock.read(lock_file) if lock_file.exists() else Lock(path=lock_file)
-    sets = [_locked(name, folder_of(name, offline=offline)) for name in dict.fromkeys(names)]
+    folders = {name: folder_of(name, offline=offline) for name in names}
+    means = {name: mean for folder in folders.values() for name, mean in named_mean(folder, offline=offline)}
+    sets = [_locked(name, folder) for name, folder in (folders | means).items()]
     write_bytes(before.with_sets(*sets).text().encode(), lock_file)
     for one in sets:
         facts = {"name": one.name, "revision": one.revision, "sha256": dict(one.sha256)}

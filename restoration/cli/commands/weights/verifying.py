@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from restoration.cli.commands.weights.found import folder_of, is_on_hub, offline_option
+from restoration.cli.commands.weights.found import folder_of, is_on_hub, named_mean, offline_option
 from restoration.cli.commands.weights.locking import lock_file_option
 from restoration.cli.options import names as names_of
 from restoration.console import debug_option, echo_json, json_option, quiet_option, say
@@ -72,6 +72,8 @@ def _verified(name: str, lock: Lock | None, *, named: bool, offline: bool) -> di
             checked.append("and the Hub")
     if locked is not None and lock is not None:
         lock.check(locked.origin, folder.files())
+        for _, mean in named_mean(folder, offline=offline):
+            lock.check(mean.origin, mean.files())
         checked.append(f"as in {lock.path}")
     return {"name": name, "origin": folder.origin, "sha256": hashes(folder.files()), "checked": checked}
 
