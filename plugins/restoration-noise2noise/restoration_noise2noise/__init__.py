@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from restoration import CommandOption, LayoutCard, Limits, NetworkCard, ObjectiveCard, RestorerCard, TaskCard, hookimpl
+from restoration import (
+    CommandOption,
+    LayoutCard,
+    Limits,
+    NetworkCard,
+    ObjectiveCard,
+    RestorerCard,
+    TaskCard,
+    WeightsCard,
+    hookimpl,
+)
 
 PAPER = "Lehtinen et al. 2018, arXiv:1803.04189"
 
@@ -126,4 +136,17 @@ def register_tasks() -> Iterable[TaskCard]:
             CommandOption(name="impulse", help="share of pixels of a random colour, drawn from 0 to 0.7 by default"),
             CommandOption(name="text", help="share of pixels under words, drawn from 0 to 0.3 by default"),
         ),
+    )
+
+
+@hookimpl
+def register_weights() -> Iterable[WeightsCard]:
+    """Bring the weights that we trained."""
+    yield WeightsCard(
+        name="noise2noise/denoise",
+        factory="restoration_noise2noise:weights/denoise",
+        summary="dense U-Net, trained on pairs of noisy pictures alone, Gaussian noise of sigma 2 to 50; one evaluation",
+        method="noise2noise",
+        task="denoise",
+        license="MIT",
     )
