@@ -145,7 +145,7 @@ def register_weights() -> Iterable[WeightsCard]:
     yield WeightsCard(
         name="noise2noise/denoise",
         factory="restoration_noise2noise:weights/denoise",
-        summary="dense U-Net, trained on pairs of noisy pictures alone, Gaussian noise of sigma 2 to 50; one evaluation",
+        summary="dense U-Net, trained on noisy pictures alone, Gaussian noise of sigma 2 to 50; one evaluation",
         method="noise2noise",
         task="denoise",
         license="MIT",
