@@ -131,26 +131,28 @@ def test_directories_without_end_and_tags_that_share_their_values_take_neither_t
 
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><rect width="9" height="9"/></svg>'
+UNKNOWN = r"is not a picture that can be read \(PNG, JPEG, TIFF, WebP"
 OTHERS = {
-    "svg": SVG,
-    "svg with a declaration": b'<?xml version="1.0"?>' + SVG,
-    "svgz": gzip.compress(SVG),
-    "pdf": b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF",
-    "html": b"<html><body><img src=x></body></html>",
-    "csv": b"1,2,3\n4,5,6\n",
-    "matrix": b"3 3\n1 2 3\n4 5 6\n7 8 9\n",
-    "fits": b"SIMPLE  =                    T".ljust(2880),
-    "elf": b"\x7fELF" + bytes(1000),
-    "nothing": bytes(4096),
+    "svg": (SVG, r"a drawing \(SVG\) or another XML"),
+    "svg with a declaration": (b'<?xml version="1.0"?>' + SVG, r"a drawing \(SVG\) or another XML"),
+    "svgz": (gzip.compress(SVG), "an archive; unpack it"),
+    "pdf": (b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF", "a PDF; save its pages"),
+    "html": (b"<html><body><img src=x></body></html>", "a web page"),
+    "csv": (b"1,2,3\n4,5,6\n", UNKNOWN),
+    "matrix": (b"3 3\n1 2 3\n4 5 6\n7 8 9\n", UNKNOWN),
+    "fits": (b"SIMPLE  =                    T".ljust(2880), UNKNOWN),
+    "elf": (b"\x7fELF" + bytes(1000), UNKNOWN),
+    "nothing": (bytes(4096), "all zeros at its beginning"),
 }
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_is_none_of_our_formats_is_not_decoded_whatever_it_is_called(name, tmp_path):
+    content, message = OTHERS[name]
     for suffix in (".png", ".tif", ".svg", ""):
         path = tmp_path / f"file{suffix}"
-        path.write_bytes(OTHERS[name])
-        with pytest.raises(BadPicture, match=r"is not a picture that can be read \(PNG, JPEG, TIFF, WebP"):
+        path.write_bytes(content)
+        with pytest.raises(BadPicture, match=message):
             read(path)
 
 
@@ -203,7 +205,7 @@ def test_pipes_devices_and_endless_files_are_refused(tmp_path):
     os.truncate(sparse, 1 << 40)
     with pytest.raises(BadPicture, match="GB, too long for a picture"):
         read(sparse)
-    with open("/dev/zero", "rb") as endless, pytest.raises(BadPicture, match="stdin is not a picture"):
+    with open("/dev/zero", "rb") as endless, pytest.raises(BadPicture, match="stdin is no picture: it has all zeros"):
         read_stream(endless, "stdin")
 
 

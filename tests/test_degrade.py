@@ -286,7 +286,7 @@ BAD = {
     ("-t", "denoise", "-o", "-"): "-o is a folder, not stdout",
     ("-t", "denoise", "-o", "noisy.png"): "-o is a folder, and noisy.png would be a picture",
     ("-t", "deblur", "--kernel", "wide.png"): "wide.png is 300x3, too large for a kernel (at most 255)",
-    ("-t", "denoise", "-o", "text"): "cannot make text: File exists",
+    ("-t", "denoise", "-o", "text"): "cannot make the folder text: text is there, and is no folder",
 }
 
 
@@ -339,7 +339,8 @@ def test_a_folder_for_masks_that_cannot_be_made_is_one_line_and_nothing_is_writt
     (tmp_path / "out" / "masks").write_text("a file where a folder should be")
     done = quick("degrade", "-t", "inpaint", photo, "-o", tmp_path / "out")
     assert done.returncode == 1
-    assert f"cannot make {tmp_path}/out/masks: File exists" in one_line(done.stderr)
+    masks = f"{tmp_path}/out/masks"
+    assert f"cannot make the folder {masks}: {masks} is there, and is no folder" in one_line(done.stderr)
     assert list(tree(tmp_path / "out")) == ["masks"]
 
 

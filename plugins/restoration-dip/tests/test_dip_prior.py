@@ -264,7 +264,11 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "misspelt": ("denoise", {"network.dwon": [4]}, "network 'skip' has no option 'dwon'; did you mean 'down'?"),
     "no kernel": ("deblur", {}, "it must know the kernel: --kernel FILE"),
     "no small picture": ("denoise", {"downsampling": "lanczos2"}, "what was measured must be smaller"),
-    "a task it is not for": ("derain", {}, "made for denoise, inpaint, sr, jpeg, deblur, not for derain"),
+    "a task it is not for": (
+        "derain",
+        {},
+        "made for .*, deblur and other tasks that know their operator, not for derain",
+    ),
 }
 
 

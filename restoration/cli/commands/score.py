@@ -135,12 +135,8 @@ def score(
     show_warnings(quiet)
     form = _format(form, as_json, output, overwrite)
     folder, degraded = data_or_pairs(data, clean, degraded)
-    from restoration.images import pairs_in
-
-    pairs = pairs_in(folder, degraded, clean_name=clean_name, degraded_name=degraded_name)
-    if output is not None and output.exists():
-        _check_output(output, pairs, [*files(task_options), *files_of(how["weights"])], folders(task_options))
     from restoration.engine.hardware import prepare
+    from restoration.images import pairs_in
     from restoration.scoring import tables
     from restoration.scoring.measures import choose
     from restoration.scoring.score import Scoring
@@ -153,6 +149,9 @@ def score(
         methods = methods or (method,)
     with answers_apart():
         chosen = _restorations(methods, task, {**how, "task_options": task_options}, options)
+    pairs = pairs_in(folder, degraded, clean_name=clean_name, degraded_name=degraded_name)
+    if output is not None and output.exists():
+        _check_output(output, pairs, [*files(task_options), *files_of(how["weights"])], folders(task_options))
     scoring = Scoring(
         chosen,
         folder,
