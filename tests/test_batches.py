@@ -214,7 +214,8 @@ def test_a_task_of_one_file_works_in_workers_and_its_errors_are_one_line(
     assert not list(tmp_path.glob("restoration-cache-*"))
 
 
-@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_worker_outlives_its_training(start: Callable[..., Process], tmp_path: Path, number: signal.Signals) -> None:
     process = start("--workers", "2", "--steps", "100000", "--out", str(tmp_path / "out"))
     until = time.monotonic() + 200

@@ -55,6 +55,7 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
 """
 
 
+@pytest.mark.slow
 def test_a_fork_after_a_first_picture_reads_restores_and_writes_as_its_parent_does(tmp_path: Path) -> None:
     write(picture(96, 80), tmp_path / "one.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "one.png").read_bytes()[:-4000])

@@ -106,6 +106,8 @@ def test_a_branch_and_a_private_repository(restore, one, own, tmp_path):
     assert restore("weights", "pull", name, env=one.env(tmp_path / "you")).returncode == 2
 
 
+SLOW = {True: [pytest.mark.slow], False: []}
+"""One who waits for a server that is silent waits for seconds."""
 REFUSED = {
     "nobody": "the Hub does not know who you are; `hf auth login`",
     "other": "the Hub does not let you write there",
@@ -123,7 +125,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("why", REFUSED)
+@pytest.mark.parametrize("why", [pytest.param(why, marks=SLOW[why == "silent"]) for why in REFUSED])
 def test_what_cannot_be_pushed_is_refused_in_one_line_and_nothing_is_sent(restore, own, tmp_path, why):
     token = {"nobody": None, "other": "hf_other"}.get(why, TOKEN)
     more = ("--license", "mit") if why == "license" else ()

@@ -227,7 +227,7 @@ def test_the_recipe_beside_shipped_weights_says_all_that_a_training_asks_for(car
 def test_a_recipe_is_followed_from_the_weights_that_it_began_with(restore, tmp_path, pictures):
     card = next(card for card in registry().cards(WeightsCard) if card.name == "ir-sde/inpaint")
     recipe = bundled(card).path / CONFIG
-    quick = ("--steps", 1, "--batch", 1, "--patch", 16, "--lr", 1e-12, "--device", "cpu")
+    quick = ("--steps", 1, "--batch", 1, "--patch", 16, "--lr", 1e-12, "--held-out", 0, "--device", "cpu")
     command = ("train", "ir-sde", "--task", "inpaint", "--data", pictures, "--recipe")
     done = restore(*command, recipe, *quick, "--out", tmp_path / "again")
     assert done.returncode == 0, done.stderr

@@ -225,7 +225,12 @@ class Download:
             return session.send(request, stream=True, follow_redirects=True)
 
         try:
-            return within(deadline, ask)
+            try:
+                return within(deadline, ask)
+            except Exception as error:
+                if "RemoteProtocolError" not in kinds_of(error):
+                    raise
+                return within(deadline, ask)  # on a new connection: the server had closed the one that was kept
         except RestorationError:
             raise
         except Exception as error:

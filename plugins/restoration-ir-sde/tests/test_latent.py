@@ -199,6 +199,7 @@ def hazy(x: Tensor, seed: int) -> Tensor:
     return x * (1 - thickness) + 0.9 * thickness
 
 
+@pytest.mark.slow
 def test_a_training_of_both_takes_haze_out_of_pictures_it_has_not_seen() -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
