@@ -29,10 +29,10 @@ MEMORY = 3 * 2**30
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return how many processes `-n auto` is: as many as there are processors for this one, if memory suffices."""
+    """Return how many processes `-n auto` is: one more than processors, for tests wait too, if memory suffices."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(MOST_WORKERS, processors, memory // MEMORY))
+    return max(1, min(MOST_WORKERS, processors + 1, memory // MEMORY))
 
 
 @pytest.fixture(autouse=True)
