@@ -173,6 +173,9 @@ class Answer(http.server.BaseHTTPRequestHandler):
         if how == "page":
             self.tell(200, b"<html>Please log in</html>")
             return
+        if how == "gone" and large and self.command == "GET":
+            self.hub.how, self.close_connection = "", True  # as one that closes connections which were kept for long
+            return
         if how == "circle":
             self.tell(302, headers={"Location": self.path})
             return

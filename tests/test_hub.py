@@ -83,6 +83,14 @@ def test_a_server_that_sends_a_byte_now_and_then_is_left(restore, served, tmp_pa
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_connection_that_the_server_has_closed_meanwhile_is_opened_again(restore, served, tmp_path):
+    hub, _commit = served
+    hub.how = "gone"
+    done = restore("weights", "pull", NAME, env=hub.env(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert [line.partition(" ")[0] for line in hub.requests("model.safetensors")] == ["HEAD", "GET", "GET"]
+
+
 def test_a_download_that_was_cut_goes_on_where_it_was(restore, served, weights, tmp_path):
     hub, commit = served
     hub.how = "cut once"
