@@ -23,6 +23,13 @@ SMALLEST_MS_SSIM = (WINDOW - 1) * 2 ** (len(SCALES) - 1) + 1
 
 LARGEST = 16.0
 """What is larger is a level of 255, and not a value in [0, 1] with noise."""
+SMALL = 1e-8
+"""What is added to mean squares before their logarithm is taken, so that its slope at none is finite: 80 dB."""
+
+
+def decibels(squares: Tensor) -> Tensor:
+    """Return mean squared errors of any shape in dB: the negative PSNR, as a loss, with a finite slope at none."""
+    return 10 * torch.log10(squares + SMALL)
 
 
 def luma(image: Tensor) -> Tensor:

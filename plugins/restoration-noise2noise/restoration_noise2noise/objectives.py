@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from einops import rearrange, reduce
 
+from restoration.metrics import decibels
 from restoration.picture import round_to_levels
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 Norm = Literal["l2", "l1", "l0", "psnr"]
 
 SMALL = 1e-8
-"""What is added to errors before a power or a logarithm is taken, so that the slope at none is finite."""
+"""What is added to errors before they are raised to a power, so that the slope at none is finite."""
 NEIGHBOURS = torch.tensor([(0, 1), (0, 2), (1, 0), (1, 3), (2, 0), (2, 3), (3, 1), (3, 2)])
 """The pairs of pixels of a cell of 2x2, counted row by row, that lie beside or above each other."""
 
@@ -72,7 +73,7 @@ class PairMatching:
         seen = torch.where(clipped < self.clipped, round_to_levels(y), y)
         error = self.clean(network, schedule, seen, seen, y.new_ones(y.shape[0])) - x
         cost = reduce(self._cost(error), "b c h w -> b", "mean")
-        return 10 * torch.log10(cost + SMALL) if self.norm == "psnr" else cost
+        return decibels(cost) if self.norm == "psnr" else cost
 
     def clean(self, network: Network, schedule: NoiseSchedule | None, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """Return the answer of the network to the degraded picture, `b c h w`."""

@@ -9,6 +9,7 @@ from einops import reduce
 
 from restoration import EnlargingNetwork
 from restoration.framing import crop_to, enlargement
+from restoration.metrics import decibels
 from restoration.operators import enlarge
 
 if TYPE_CHECKING:
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from restoration import Network, NoiseSchedule, Objective, Observation, RowGenerators
-
-
-SMALL = 1e-8
-"""What is added to a mean squared error before its logarithm is taken, so that the slope at none is finite."""
 
 
 class DirectMatching:
@@ -43,7 +40,7 @@ class DirectMatching:
         start = y if y.shape == x.shape else crop_to(enlarge(y, enlargement(x, y)), x)
         error = self.clean(network, schedule, start, y, x.new_ones(x.shape[0])) - x
         cost = reduce(error.abs() if self.norm == "l1" else error.square(), "b c h w -> b", "mean")
-        return 10 * torch.log10(cost + SMALL) if self.norm == "psnr" else cost
+        return decibels(cost) if self.norm == "psnr" else cost
 
     def clean(self, network: Network, schedule: NoiseSchedule | None, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """Return the answer of the network to the degraded picture, `b c h w`; to a small one, in the size of `x_t`."""
