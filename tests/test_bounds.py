@@ -142,7 +142,7 @@ OTHERS = {
     "matrix": (b"3 3\n1 2 3\n4 5 6\n7 8 9\n", UNKNOWN),
     "fits": (b"SIMPLE  =                    T".ljust(2880), UNKNOWN),
     "elf": (b"\x7fELF" + bytes(1000), UNKNOWN),
-    "nothing": (bytes(4096), "all zeros at its beginning"),
+    "nothing": (bytes(4096), "is no picture but zeros at its beginning"),
 }
 
 
@@ -205,7 +205,7 @@ def test_pipes_devices_and_endless_files_are_refused(tmp_path):
     os.truncate(sparse, 1 << 40)
     with pytest.raises(BadPicture, match="GB, too long for a picture"):
         read(sparse)
-    with open("/dev/zero", "rb") as endless, pytest.raises(BadPicture, match="stdin is no picture: it has all zeros"):
+    with open("/dev/zero", "rb") as endless, pytest.raises(BadPicture, match="stdin is no picture but zeros"):
         read_stream(endless, "stdin")
 
 

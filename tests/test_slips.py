@@ -123,7 +123,7 @@ STRANGERS = {
     b"\0\0\0\x18ftypcrx \0\0": "raw data of a camera; develop it first",
     b"\0\0\0\x18ftypisom\0\0": "a film; save its frames",
     b"PK\3\4": "an archive; unpack it first",
-    bytes(100): "all zeros at its beginning, as a copy that failed leaves it",
+    bytes(100): "zeros at its beginning, as a copy that failed leaves it",
     b"BM" + bytes(12) + b"\x28\0\0\0": "is BMP, which cannot be read here; save it as PNG first",
     b"hello": r"is not a picture that can be read \(PNG, JPEG",
 }

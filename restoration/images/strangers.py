@@ -19,7 +19,7 @@ KINDS = (
     (rb"\x1a\x45\xdf\xa3|RIFF....AVI |OggS|\x00\x00\x01\xba", "a film; save its frames as pictures first"),
     (rb"PK\x03\x04|Rar!|7z\xbc\xaf|\x1f\x8b", "an archive; unpack it first"),
     (rb"\x00\x05\x16\x07", "a note of macOS on another file; the picture is the one without ._"),
-    (rb"\x00{64}", "all zeros at its beginning, as a copy that failed leaves it; copy the picture again"),
+    (rb"\x00{64}", "zeros at its beginning, as a copy that failed leaves it; copy the picture again"),
 )
 """How the files begin that people take for pictures, and what they are."""
 
@@ -27,8 +27,6 @@ KINDS = (
 def stranger(data: bytes) -> str:
     """Say in words after a name what a file of no known format is."""
     found = next((what for sign, what in KINDS if re.match(sign, data[:64], re.DOTALL | re.IGNORECASE)), "")
-    if found.startswith("all zeros"):
-        return f"is no picture: it has {found}"
     return f"is no picture but {found}" if found else f"is not a picture that can be read ({_names()})"
 
 
