@@ -4,7 +4,7 @@
 #     sh benchmarks/noise2noise.sh PHOTOS OUT EVALUATION [STEPS]
 #
 # PHOTOS are clean photographs, EVALUATION is the folder that benchmarks/noise2noise.py takes as --data. What was stopped goes on.
-# OUT/noisy is what `noise2noise/denoise` is: it has seen noisy pictures alone, and began with random weights.
+# OUT/noisy has seen noisy pictures alone, as `noise2noise/denoise` has, whose card names its own commands.
 set -e
 photos=$1 out=$2 evaluation=$3 steps=${4:-19000}
 

@@ -13,7 +13,7 @@ learn() {
     restore train noise2noise -t denoise --recipe "$(dirname "$0")/recipe.json" --data "$photos" --out "$out/$name" --quiet \
         --set "network.activation=$activation" --set "network.batch_norm=$norm" --lr "$rate" --momentum "$momentum" \
         --steps 400 --batch 32 --patch 32 --optimizer sgd --warmup 20 --clip 100 --ema 0.99 --shrink 1 --held-out 8 \
-        --validate-every 200 --seed 0 --threads 1 --device cpu
+        --validate-every 200 --seed 0 --threads 1 --device cpu > /dev/null
     printf '%s: ' "$name"
     tail -n 1 "$out/$name/log.jsonl"
 }

@@ -36,7 +36,7 @@ def settings(commands: Iterable[str]) -> dict[str, Any]:
             return {}
         raise RestorationError(f"{VARIABLE} names {path}, which is not there") from error
     except (PermissionError, NotADirectoryError) as error:
-        if not named:  # the home of another user, or none, as services have it
+        if not named and not os.path.lexists(path):  # the home of another user, or none, as services have it
             return {}
         raise RestorationError(f"the configuration {path} cannot be read: {error.strerror}") from error
     except RecursionError as error:

@@ -126,5 +126,5 @@ def _since(distribution: Distribution, name: str, number: str) -> float:
     folder = f"{canonical(name).replace('-', '_')}-{number}.dist-info"
     try:
         return os.stat(str(distribution.locate_file(folder))).st_mtime
-    except (OSError, ValueError, NotImplementedError):
+    except (OSError, ValueError, NotImplementedError):  # the last where a distribution of a stranger has no files
         return UNKNOWN
