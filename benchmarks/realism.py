@@ -149,11 +149,11 @@ def draw(row: Row, data: Path, chosen: argparse.Namespace, weights: str | None) 
         assert folder is not None
         recipe = folder.recipe()
         method, realism = recipe.method.name, None if recipe.realism is None else 1.0  # what says nothing is not mixed
-    walk = {"steps": chosen.steps, "sampler": chosen.sampler}
+    sampling = {"steps": chosen.steps, "sampler": chosen.sampler}
     made = [
         Restoration("regression", row.task),
         Restoration("ir-sde", row.task, realism=0.0),
-        Restoration(method, row.task, weights=weights, realism=realism, **walk),
+        Restoration(method, row.task, weights=weights, realism=realism, **sampling),
     ]
     timed = [Timed(one, pictures[0][1]) for one in made]
     drawn = []

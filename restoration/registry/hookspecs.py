@@ -52,7 +52,7 @@ def register_objectives() -> Iterable[ObjectiveCard]:
 
 @hookspec
 def register_samplers() -> Iterable[SamplerCard]:
-    """Bring samplers: walks along a schedule."""
+    """Bring samplers: from noise to a picture, along any schedule."""
     return ()
 
 

@@ -110,7 +110,7 @@ def _results(record: dict[str, Any]) -> str:
     kept = f"the best weights of all validations, those after step {validation['step']}."
     if record.get("keep") == "last":
         kept = (
-            f"the last weights, those after step {validation['step']}; a walk that looks less real has a better PSNR."
+            f"the last weights, those after step {validation['step']}; samples that look less real have a better PSNR."
         )
     return (
         f"PSNR {validation['psnr_rgb']} dB (RGB, border 0): mean of {validation['pictures']} pictures "

@@ -79,8 +79,8 @@ class Generation:
         rng = RowGenerators.keyed("sample", seed, rows=range(first, first + number))
         pictures = torch.empty(0)
         with torch.inference_mode(), torch.autocast(device.type, DTYPES[precision], enabled=precision != "fp32"):
-            walk = self.method.sample(rng, self.channels, self.height, self.width, device)
-            for done, estimate in enumerate(walk, 1):
+            estimates = self.method.sample(rng, self.channels, self.height, self.width, device)
+            for done, estimate in enumerate(estimates, 1):
                 pictures = estimate
                 observe(done, self.method.steps)
         if not bool(torch.isfinite(pictures.sum())):
