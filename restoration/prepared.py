@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from restoration import weights as folders
-from restoration.engine.answers import Own, guesses_of, label, told_of
+from restoration.engine.answers import PerThread, guesses_of, label, told_of
 from restoration.engine.ensemble import Ensemble
 from restoration.engine.hardware import MMAP_MAX, MMAP_THRESHOLD, precision, precision_name, tune_allocator
 from restoration.engine.observed import at_working_size, placed
@@ -68,7 +68,7 @@ class Prepared:
     def __init__(self, recipe: Recipe, folder: Folder | None, conditions: Conditions, trained: Recipe) -> None:
         self.recipe, self.folder, self.conditions, self.method = recipe, folder, conditions, recipe.method.name
         self.card = registry().card(RestorerCard, self.method)
-        with DrawingFrom(torch.Generator().manual_seed(0)):  # the program's own generator is none of our business
+        with DrawingFrom(torch.Generator().manual_seed(0)):  # the global generator stays as it is
             parts = build_parts(recipe)
         self.precision = precision_name(conditions.precision, conditions.device, fits=parts.make_network is not None)
         self.network = parts.network
@@ -82,12 +82,12 @@ class Prepared:
             self.tiled = Tiled(parts.network, 0, reach, inner.multiple if isinstance(inner, MeasuredNetwork) else 1)
             self.tiled.register_forward_hook(self._count)
             parts = Parts(**{**vars(parts), "network": self.tiled})
-        self._parts, self._own = parts, Own()
-        self._own.restorer = build_restorer(recipe, parts)  # which shows here what does not fit
+        self._parts, self._own = parts, PerThread()
+        self._own.restorer = build_restorer(recipe, parts)  # now, so that what does not fit is an error here
 
     @property
     def restorer(self) -> Restorer:
-        """The method itself. Each thread has its own, which share the network: it may tell about another picture."""
+        """The method itself. Each thread has its own, since `told` is about one picture; they share the network."""
         if self._own.restorer is None:
             self._own.restorer = build_restorer(self.recipe, self._parts)
         return self._own.restorer

@@ -111,7 +111,7 @@ class Restoration:
 
     @property
     def restorer(self) -> Restorer:
-        """The method itself. Each thread has its own, which share the network: it may tell about another picture."""
+        """The method itself. Each thread has its own, since `told` is about one picture; they share the network."""
         return self._method.restorer
 
     @restorer.setter

@@ -58,7 +58,7 @@ def register_samplers() -> Iterable[SamplerCard]:
 
 @hookspec
 def register_restorers() -> Iterable[RestorerCard]:
-    """Bring methods: from what was observed to guesses at the clean image."""
+    """Bring methods: from what was observed to estimates of the clean image."""
     return ()
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from restoration.recipe import Part, Recipe
 
 PRIVATE = ("license", "validation", "validation_data", "data", "pictures", "start", "changes", "unfinished")
-"""Entries of the record that are told in sentences, not in the table of settings."""
+"""Entries of the record that stand in sentences, not in the table of settings."""
 
 
 def model_card(recipe: Recipe) -> str:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from restoration.framing import pad_to_multiple, to_picture
-from restoration_networks.nafnet import gate
+from restoration_networks.nafnet import apply_blocks, gate
 from restoration_networks.norm import layer_norm
 from restoration_networks.time import SinusoidalEmbedding, modulate
 
@@ -60,7 +60,7 @@ class Surroundings(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """Map `b c h w` to `b c h w`; `time` is the embedding, `b t`, or `1 t` for all."""
-        around: Tensor = self.spread(_apply_blocks(self.blocks, self.gather(x), time))
+        around: Tensor = self.spread(apply_blocks(self.blocks, self.gather(x), time))
         return x + around
 
 
@@ -124,21 +124,15 @@ class CompactNAFNet(nn.Module):
         features = self.intro(features.contiguous(memory_format=torch.channels_last))
         skips = []
         for blocks, down in zip(self.encoders, self.downs, strict=True):
-            features = _apply_blocks(blocks, features, time)
+            features = apply_blocks(blocks, features, time)
             skips.append(features)
             features = down(features)
-        features = _apply_blocks(self.middle, features, time)
+        features = apply_blocks(self.middle, features, time)
         for up, blocks in zip(self.ups, self.decoders, strict=True):
             features = up(features) + skips.pop()
-            features = _apply_blocks(blocks, features, time)
+            features = apply_blocks(blocks, features, time)
         change = to_picture(self.ending, features, x)
         return y + change if self.residual else change
-
-
-def _apply_blocks(blocks: nn.Module, features: Tensor, time: Tensor) -> Tensor:
-    for block in blocks.children():
-        features = block(features, time)
-    return features
 
 
 def _make_blocks(number: int, channels: int, time_channels: int) -> nn.ModuleList:

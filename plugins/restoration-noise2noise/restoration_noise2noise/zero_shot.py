@@ -147,10 +147,23 @@ class Fit:
         with torch.inference_mode(False), torch.enable_grad():
             loss = symmetric_loss(self._called, y)
             gradients = torch.autograd.grad(loss, self.parameters)
-        settings: dict[str, Any] = {"lr": self.rate(), "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
-        settings |= {"fused": True, "amsgrad": False, "maximize": False}
         with torch.no_grad():
-            adam(self.parameters, [*gradients], self.means, self.squares, [], self.counts, **settings)
+            adam(
+                self.parameters,
+                [*gradients],
+                self.means,
+                self.squares,
+                [],
+                self.counts,
+                fused=True,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.999,
+                lr=self.rate(),
+                weight_decay=0.0,
+                eps=1e-8,
+                maximize=False,
+            )
             self.steps += 1
             torch._foreach_lerp_(self.average, self.parameters, max(1 - DECAY, 1 / (1 + self.steps / 5)))
         torch.clear_autocast_cache()  # it holds the weights from before this step
