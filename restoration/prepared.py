@@ -13,7 +13,7 @@ import torch
 from restoration import weights as folders
 from restoration.engine.answers import PerThread, guesses_of, label, told_of
 from restoration.engine.ensemble import Ensemble
-from restoration.engine.hardware import MMAP_MAX, MMAP_THRESHOLD, precision, precision_name, tune_allocator
+from restoration.engine.hardware import precision, precision_name
 from restoration.engine.observed import at_working_size, placed
 from restoration.engine.shrinking import carry_over
 from restoration.engine.tiling import Tiled, auto_tile
@@ -21,7 +21,7 @@ from restoration.engine.watched import Watched
 from restoration.errors import BadOption, BadPlugin, RestorationError
 from restoration.interfaces import BoundedNetwork
 from restoration.layouts import MeasuredNetwork
-from restoration.memory import is_out_of_memory
+from restoration.memory import MMAP_MAX, MMAP_THRESHOLD, is_out_of_memory, tune_allocator
 from restoration.randomness import DrawingFrom
 from restoration.recipe import Parts, build_parts, build_restorer
 from restoration.registry import registry
