@@ -82,7 +82,7 @@ def official(path: Path, size: int, steps: int) -> Iterator[Line]:
 def ours(path: Path, size: int, steps: int, name: str) -> Iterator[Line]:
     """Run ours as `restore run` does."""
     import restoration
-    from restoration.engine.hardware import prepare
+    from restoration.console import prepare
 
     prepare()
     x, y = noisy(path, size)

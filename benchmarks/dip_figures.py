@@ -24,7 +24,7 @@ from PIL import Image
 from torch import Tensor
 
 import restoration
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from restoration import Observation, Restoration, psnr, read
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 from restoration.images.folders import pairs_in
 from restoration.picture import round_to_levels
 from restoration.recipe import Recipe

@@ -30,7 +30,7 @@ from speed import machine
 from table import ROWS, Row, prepared, thinned
 
 from restoration import Observation, Restoration, Result, resolve
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 from restoration.scoring.measures import choose
 from restoration.scoring.score import Scoring
 

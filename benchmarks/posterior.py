@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from restoration import Observation, Picture, Restoration, psnr, read, write
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 from restoration.images.folders import pictures_in
 from restoration.picture import round_to_levels
 from restoration.plausibility import find_faults

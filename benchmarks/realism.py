@@ -30,7 +30,7 @@ from torch import Tensor
 from restoration import Observation, Picture, Restoration, psnr, read, write
 from restoration import weights as folders
 from restoration.calibration import calibrate
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 from restoration.errors import RestorationError
 from restoration.images import pairs_in
 from restoration.operators import agreeing

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from restoration import Restoration, read, write
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 from restoration.images.folders import pairs_in, pictures_in
 from restoration.operators import Resampling
 from restoration.picture import with_channels

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from restoration import Observation, Restoration, psnr, read
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 from restoration.images import pictures_in
 from restoration.picture import round_to_levels
 from restoration.tasks import make_task, observe

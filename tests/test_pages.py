@@ -76,7 +76,7 @@ def test_every_name_that_a_docstring_holds_is_there() -> None:
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=name_of)
-def test_what_a_script_imports_from_the_house_is_there(path: Path) -> None:
+def test_what_a_script_imports_from_the_toolbox_is_there(path: Path) -> None:
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     pairs = ((node.module, node.names) for node in nodes if isinstance(node, ast.ImportFrom))
@@ -84,7 +84,7 @@ def test_what_a_script_imports_from_the_house_is_there(path: Path) -> None:
     assert [name for name in names if name.startswith("restoration") and not is_there(name)] == []
 
 
-def test_the_map_has_every_room_of_the_house() -> None:
+def test_the_map_has_every_module_and_package() -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     lines = page.partition("## The map")[2].split("```")[1].strip().splitlines()
     assert len(lines) == 11

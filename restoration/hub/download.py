@@ -1,6 +1,6 @@
 """The bytes of one file of a repository: received in a few tries, counted, and compared with the name of the contents.
 
-A server is a stranger: what comes too slowly, too long, or is not what it was called, leaves nothing behind.
+Servers are not trusted: what comes too slowly, too long, or is not what it was called, leaves nothing behind.
 """
 
 from __future__ import annotations

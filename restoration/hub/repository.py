@@ -1,7 +1,7 @@
 """Repositories of weights on the Hugging Face Hub, in its cache on this machine: names, questions, files.
 
-The Hub's own library finds the server, the token and the cache. Fetching is done here: a server is a stranger, whose
-answers must neither choose where a file is written nor keep anybody waiting.
+The Hub's own library finds the server, the token and the cache. Fetching is done here, since servers are
+not trusted: their answers must neither choose where a file is written nor keep the command waiting.
 """
 
 from __future__ import annotations
