@@ -76,7 +76,7 @@ class Prepared:
             if folder:
                 folders.load(folder, parts.network.network, trained)
             parts.network.eval().requires_grad_(False)
-            parts.network.to(conditions.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            parts.network.to(conditions.device).to(memory_format=torch.channels_last)
             inner = parts.network.network
             reach = inner.reach if isinstance(inner, BoundedNetwork) else self._network_card().reach
             self.tiled = Tiled(parts.network, 0, reach, inner.multiple if isinstance(inner, MeasuredNetwork) else 1)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from restoration.framing import pad_to_multiple, to_picture
+from restoration_networks.initial import zero_module
 from restoration_networks.nafnet import apply_blocks, gate
 from restoration_networks.norm import layer_norm
 from restoration_networks.time import SinusoidalEmbedding, modulate
@@ -32,9 +33,9 @@ class Block(nn.Module):
         self.project = nn.Conv2d(channels, channels, 1)
         self.widen = nn.Conv2d(channels, 2 * channels, 1)
         self.narrow = nn.Conv2d(channels, channels, 1)
-        for last in (self.project, self.narrow, self.time):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        zero_module(self.project)
+        zero_module(self.narrow)
+        zero_module(self.time)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """Map `b c h w` to `b c h w`; `time` is the embedding, `b t`, or `1 t` for all."""
@@ -54,9 +55,7 @@ class Surroundings(nn.Module):
         super().__init__()
         self.gather = nn.Conv2d(channels, channels // 4, 1)
         self.blocks = nn.ModuleList(Block(channels // 4, time_channels, FAR) for _ in range(number))
-        self.spread = nn.Conv2d(channels // 4, channels, 1)
-        nn.init.zeros_(self.spread.weight)
-        nn.init.zeros_(self.spread.bias)  # type: ignore[arg-type]
+        self.spread = zero_module(nn.Conv2d(channels // 4, channels, 1))
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """Map `b c h w` to `b c h w`; `time` is the embedding, `b t`, or `1 t` for all."""
@@ -113,9 +112,7 @@ class CompactNAFNet(nn.Module):
         self.decoders = nn.ModuleList(
             _make_blocks(n, c, time_channels) for n, c in zip(decoder, reversed(widths[:-1]), strict=True)
         )
-        self.ending = nn.Conv2d(width, channels, 3, padding=1)
-        nn.init.zeros_(self.ending.weight)
-        nn.init.zeros_(self.ending.bias)  # type: ignore[arg-type]
+        self.ending = zero_module(nn.Conv2d(width, channels, 3, padding=1))
 
     def forward(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """Predict from the state `x` and the degraded image `y`, both `b c h w` in [0, 1], at times `t`, `b` or `1`."""

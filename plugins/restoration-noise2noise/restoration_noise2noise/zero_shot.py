@@ -92,7 +92,7 @@ class ZeroShot:
         with torch.inference_mode(False):
             y = y.clone()
             with DrawingFrom(torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=rng)))):
-                network = self.make_network().to(y.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+                network = self.make_network().to(y.device).to(memory_format=torch.channels_last)
             fit = Fit(network, plan, falls=self.falls)
         inner, card = network.network, self.make_network.card
         reach = inner.reach if isinstance(inner, BoundedNetwork) else card.reach
