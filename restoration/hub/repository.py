@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from restoration.documents import MOST
 from restoration.errors import BadWeights, RestorationError, plain
 from restoration.hub.download import COUNTED, Download, Facts, is_whole
-from restoration.hub.trouble import Unreachable, address, refusal, silence, trouble, within
+from restoration.hub.trouble import Unreachable, address, read_timeout, refusal, trouble, within
 
 T = TypeVar("T")
 
@@ -130,7 +130,7 @@ class Repository:
         url, about = hf_hub_url(self.name, file, revision=self.revision), identity(self.about)
 
         def ask() -> Any:
-            return get_hf_file_metadata(url, timeout=silence(), headers={**COUNTED}, **about)
+            return get_hf_file_metadata(url, timeout=read_timeout(), headers={**COUNTED}, **about)
 
         found = answered(self.name, deadline, ask, file, self.revision)
         commit, etag = found.commit_hash or "", found.etag or ""
