@@ -1,7 +1,7 @@
 """The experiments of Deep Image Prior's published notebooks, by `dip` with its own settings and stopping.
 
-    python benchmarks/dip_figures.py --data ../shared/data/eval/dip --out figures/
-    python benchmarks/dip_figures.py --data ../shared/data/eval/dip --only zebra f16 --quality paper
+    python benchmarks/dip_figures.py --data DATA/dip --out figures/
+    python benchmarks/dip_figures.py --data DATA/dip --only zebra f16 --quality paper
 
 DIR holds the pictures of the published repository, in its folders; some are for research only and are not in this one.
 Prints PSNR (RGB, or grey where the picture is; border 0, in float) against what is published, and how the fit ended;

@@ -1,6 +1,6 @@
 """Our weights beside published networks of their size: the same pictures, the same noise, one thread, one run.
 
-    python benchmarks/peers.py --data ../shared/data/eval --checkpoints ../shared/data/checkpoints
+    python benchmarks/peers.py --data DATA --checkpoints CHECKPOINTS
     python benchmarks/peers.py --data ... --checkpoints ... --every 5 --only denoise --precision fp32
 
 `published.FILES` says which files of checkpoints are looked for, in the folders of `--checkpoints`, which may be

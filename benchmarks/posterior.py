@@ -1,7 +1,7 @@
 """One prior for every damage against networks trained for each: `ddrm`, `diffpir`, `dps`, `ir-sde` and `regression`.
 
-    python benchmarks/posterior.py --data ../shared/data/eval/denoise/CBSD68     # 7 crops: some minutes
-    python benchmarks/posterior.py --data ../shared/data/eval/denoise/CBSD68 --every 1 --only sr --out pictures/
+    python benchmarks/posterior.py --data DATA/denoise/CBSD68     # 7 crops: some minutes
+    python benchmarks/posterior.py --data DATA/denoise/CBSD68 --every 1 --only sr --out pictures/
 
 Crops of 256x256 from the middle of pictures. Damage is drawn with the number of the picture as the seed. `damaged` is
 what a user sees, for a small picture its bicubic enlargement; `adjoint` the transpose of the operator, applied to what

@@ -1,7 +1,7 @@
 """Every method on every task, on the field's test sets: one table, in Markdown or another format.
 
-    python benchmarks/table.py --data ../shared/data/eval
-    python benchmarks/table.py --data ../shared/data/eval --limit 10 --steps 1 10 --only denoise
+    python benchmarks/table.py --data DATA
+    python benchmarks/table.py --data DATA --limit 10 --steps 1 10 --only denoise
 
 The pictures are for research only and are not in this repository; what lies where stands in `ROWS`. Synthetic damage is
 drawn with the seed 0 + the place of the picture. PSNR of pictures rounded to 8 bits, means over pictures.

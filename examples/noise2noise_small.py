@@ -6,7 +6,7 @@
 
 Cuts the pictures out of photographs, anywhere, at half their size. Each gets two different noises, once for all; 500
 others, out of other photographs, serve validation, against the clean ones. Published (6,250 pictures of ImageNet at
-32x32, noise of a strength that is not told, SGD with momentum): an MSE of 0.00375, and 25.51 dB in the end. Prints a
+32x32, noise of a strength that is not stated, SGD with momentum): an MSE of 0.00375, and 25.51 dB in the end. Prints a
 line an epoch, and draws the curves to `noise2noise.svg`.
 """
 
@@ -103,7 +103,7 @@ def main() -> None:
 
     torch.manual_seed(chosen.seed)
     network = StackUNet(width=chosen.width, activation=chosen.activation, batch_norm=chosen.batch_norm)
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(device).to(memory_format=torch.channels_last)
     lr = chosen.lr or {"sgd": 0.0552, "adam": 0.001}[chosen.optimiser]
     optimiser: torch.optim.Optimizer = torch.optim.Adam(network.parameters(), lr=lr)
     if chosen.optimiser == "sgd":
