@@ -1,4 +1,4 @@
-"""A file of tensors made a folder of weights: its recipe, its tensors as safetensors, and a card that says where it comes from."""
+"""A file of tensors made a folder of weights: its recipe, its tensors as safetensors, and a card with its source."""
 
 from __future__ import annotations
 

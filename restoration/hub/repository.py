@@ -81,7 +81,7 @@ def identity(about: Mapping[str, str]) -> dict[str, Any]:
 
 @dataclass(kw_only=True)
 class Repository:
-    """A repository on the Hub at a `revision`, a branch, tag or commit; `about` is told to the Hub as user agent.
+    """A repository on the Hub at a `revision`, a branch, tag or commit; `about` is sent as user agent.
 
     Raises `BadWeights` for what cannot be a name or a revision.
     """

@@ -130,7 +130,7 @@ class Scoring:
         self._features: dict[tuple[str, str], list[Tensor]] = {}
 
     def _check_described(self) -> None:
-        """Raise `BadOption` for what is told about the degraded pictures of pairs and no method uses."""
+        """Raise `BadOption` for options about the degraded pictures of pairs that no method uses."""
         assert self.task is not None
         check_described(self.task, self.task_options)
         for key in self.task_options:
