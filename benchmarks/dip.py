@@ -9,7 +9,7 @@ With --keep DIR, each way that is done is kept there, and not run again when the
 The picture is cut from its middle and made noisy as the published experiment has it: sigma 25, seed 0 of NumPy's
 RandomState, clipped. Each way is a process of its own, and has one thing more than the way before it. Its steps a
 second are the most of three rounds of a few steps, one way after the other in each, and its seconds are steps over
-that: a machine that is not ours alone slows down for minutes at a time. PSNR is on RGB, border 0, of answers not
+that: a machine that is not ours alone slows down for minutes at a time. PSNR is on RGB, border 0, of results not
 rounded. "Best" of the published code is the better of its answer and of its running average at any step; ours is what
 it would return at that step. Memory is the largest of the process until its last step.
 """

@@ -3,7 +3,7 @@
     python benchmarks/dip_figures.py --data DATA/dip --out figures/
     python benchmarks/dip_figures.py --data DATA/dip --only zebra f16 --quality paper
 
-DIR holds the pictures of the published repository, in its folders; some are for research only and are not in this one.
+DATA/dip holds the pictures of the published repository, in its folders; some are for research only and not in this one.
 Prints PSNR (RGB, or grey where the picture is; border 0, in float) against what is published, and how the fit ended;
 writes what was given to `dip` and what it made of it, to look at where no clean picture exists.
 """

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [
     *ROOT.glob("*.md"),
     *ROOT.glob("docs/*.md"),
+    *ROOT.glob("benchmarks/*.md"),
     *ROOT.glob("examples/**/*.md"),
     *ROOT.glob("plugins/*/README.md"),
     *ROOT.glob("plugins/*/restoration_*/weights/*/README.md"),
@@ -94,6 +95,12 @@ def test_the_map_has_every_module_and_package() -> None:
     ]
     beside = {"plugins", "tests", "benchmarks", "examples", "docs"}
     assert shown == {path.stem for path in core if not path.stem.startswith("__")} | beside
+
+
+def test_every_benchmark_stands_on_their_page() -> None:
+    page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    scripts = [path.name for path in (ROOT / "benchmarks").iterdir() if path.suffix in (".py", ".sh")]
+    assert sorted(name for name in scripts if f"]({name})" not in page) == []
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
