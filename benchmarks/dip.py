@@ -75,8 +75,8 @@ def official(path: Path, size: int, steps: int) -> Iterator[Line]:
     x, y = noisy(path, size)
     average = RunningAverage()
     for step, seconds, clean, smooth, answer in denoise(x, y, steps):
-        ours = float(-10 * (average.update(answer) - x).square().mean().log10())
-        yield {"step": step, "seconds": seconds, "psnr": max(clean, smooth), "averaged": ours}
+        averaged = float(-10 * (average.update(answer) - x).square().mean().log10())
+        yield {"step": step, "seconds": seconds, "psnr": max(clean, smooth), "averaged": averaged}
 
 
 def ours(path: Path, size: int, steps: int, name: str) -> Iterator[Line]:
@@ -124,8 +124,8 @@ def rates(names: Iterable[str], chosen: argparse.Namespace) -> tuple[dict[str, f
     for _ in range(ROUNDS):
         for name in speeds:
             lines, memory = run(name, chosen, FEW)
-            crop_middle = len(lines) // 2
-            speed = (len(lines) - crop_middle) / (lines[-1]["seconds"] - lines[crop_middle - 1]["seconds"])
+            half = len(lines) // 2
+            speed = (len(lines) - half) / (lines[-1]["seconds"] - lines[half - 1]["seconds"])
             speeds[name], memories[name] = max(speeds[name], speed), max(memories[name], memory)
     return speeds, memories
 
