@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,21 +38,53 @@ def describe(task: Task, picture: Picture) -> Observation:
     return task.describe(picture) if isinstance(task, KnowingTask) else Observation(y=picture.pixels)
 
 
+class OwnFiles:
+    """The files of a folder that go with the pictures of a run. The folder is listed once, when the first is asked."""
+
+    def __init__(self, folder: Path, *, remark: bool = True) -> None:
+        self._folder, self._remark = folder, remark
+
+    @cached_property
+    def _files(self) -> list[Path]:
+        return pictures_in(self._folder, remark=self._remark)
+
+    @cached_property
+    def _named(self) -> dict[str, Path]:
+        return {path.stem: path for path in reversed(self._files)}  # the first of those with one name
+
+    def of(self, source: Source | None, index: int) -> Path:
+        """Return the file with the name of a picture or, if there is none, the one at its `index`, again and again."""
+        named = None if source is None else self._named.get(source.stem)
+        return named or self._files[index % len(self._files)]
+
+
+class OwnOptions:
+    """The options of a task for each picture of a run, with a file of its own instead of a folder of files.
+
+    A folder is listed once: files that are added later are not seen. With `remark` it is logged what else is in it.
+    """
+
+    def __init__(self, name: str, options: Mapping[str, Any], *, remark: bool = True) -> None:
+        files = {option.name for option in registry().card(TaskCard, name).asks if option.values in ("file", "map")}
+        paths = {
+            key: Path(options[key]) for key in options if key in files and isinstance(options[key], str | PathLike)
+        }
+        self._options = dict(options)
+        self._folders = {key: OwnFiles(path, remark=remark) for key, path in paths.items() if path.is_dir()}
+
+    def of(self, source: Source | None, index: int) -> dict[str, Any]:
+        """Return the options for the picture at `index` of all; `source` is its file. Raises `BadPicture`."""
+        return {**self._options, **{key: str(files.of(source, index)) for key, files in self._folders.items()}}
+
+
 def options_of(name: str, options: Mapping[str, Any], source: Source | None, index: int) -> dict[str, Any]:
     """Return the options of a task for one picture of several, with a file of its own instead of a folder of files.
 
     The file is the one with the name of the picture or, if there is none, the one at the same `index` of the folder,
-    which is repeated if it has fewer files than there are pictures.
+    which is repeated if it has fewer files than there are pictures. Those of many pictures are found faster by one
+    `OwnOptions`.
     """
-    files = {option.name for option in registry().card(TaskCard, name).asks if option.values in ("file", "map")}
-    result = dict(options)
-    for key in files & options.keys():
-        folder = Path(options[key]) if isinstance(options[key], str | PathLike) else None
-        if folder is not None and folder.is_dir():
-            found = pictures_in(folder)
-            same = [path for path in found if source is not None and path.stem == source.stem]
-            result[key] = str((same or [found[index % len(found)]])[0])
-    return result
+    return OwnOptions(name, options).of(source, index)
 
 
 def check_options(name: str, options: Mapping[str, Any]) -> None:
@@ -62,7 +95,7 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
             others = [c.name for c in registry().cards(TaskCard) if any(o.name == key for o in c.asks)]
             hint = f"it belongs to {', '.join(others)}" if others else did_you_mean(key, card.options()).lstrip("; ")
             raise BadOption(f"task {name!r} has no option {key!r}{hint and f'; {hint}'}")
-    make_task(name, options_of(name, options, None, 0))
+    make_task(name, OwnOptions(name, options, remark=False).of(None, 0))
 
 
 def with_scale(name: str, options: Mapping[str, Any], trained: Mapping[str, Any], origin: str) -> dict[str, Any]:

@@ -367,6 +367,25 @@ def test_a_file_stays_and_a_folder_becomes_the_file_of_its_picture(tmp_path):
     assert options == {"mask": str(folder), "holes": "white"}
 
 
+@pytest.mark.parametrize("command", ["run", "degrade", "score"])
+def test_a_folder_of_masks_is_listed_once_for_all_pictures(quick, plugin, tmp_path, command):
+    for name in ("a.png", "b.png", "c.png"):
+        a_mask(tmp_path, f"masks/{name}")
+        (tmp_path / "in").mkdir(exist_ok=True)
+        write(picture(21, 30), tmp_path / "in" / name)
+    (tmp_path / "masks/notes.txt").touch()
+    how = ("-t", "inpaint", "--mask", "masks")
+    rest = {
+        "run": ("in", "-m", "loud", "-o", "out/", "--accept"),
+        "degrade": ("in", "-o", "out/"),
+        "score": ("-m", "loud", "--data", "in", "--metrics", "psnr"),
+    }
+    done = quick("--plugin", plugin, command, *how, *rest[command], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    notes = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
+    assert notes == ["note: masks holds 1 files that are no pictures of a known format: .txt (1)"]
+
+
 def test_a_finished_picture_keeps_what_was_known_whatever_the_method_says():
     before = Picture(pixels=picture().pixels, alpha=torch.full((1, 1, 24, 32), 0.5))
     mask = (torch.rand(1, 1, 24, 32, generator=torch.Generator().manual_seed(0)) > 0.5).float()

@@ -19,7 +19,6 @@ from restoration.errors import BadPicture, RestorationError
 from restoration.images import make_folder, read_all, read_stream, write_bytes
 from restoration.images.limits import check_size
 from restoration.images.parts import AlreadyThere
-from restoration.tasks import options_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from restoration.interfaces import Result
     from restoration.picture import Picture
     from restoration.runtime import Restoration
+    from restoration.tasks import OwnOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +41,14 @@ class Taken:
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What is done to every picture: `restoration`, and how its result is written.
+    """What is done to every picture: `restoration` with `task_options`, and how its result is written.
 
     `quality` is that of JPEG and the like, `suffix` that of results which go to stdout, None for the picture's own.
     `accept` takes results that are not plausible.
     """
 
     restoration: Restoration
+    task_options: OwnOptions
     seed: int
     overwrite: bool
     keep_time: bool
@@ -85,9 +86,8 @@ class Work:
     def restore(self, job: Job, target: Path, see: Callable[[Tensor], None], picture: Picture) -> Result:
         """Restore one picture of a job, for a file that must be able to hold the result."""
         source = None if job.source is None else Path(job.source)
-        options = options_of(self.restoration.task, self.restoration.task_options, source, job.place)
         with answers_apart():
-            observation = self.restoration.describe(picture, options)
+            observation = self.restoration.describe(picture, self.task_options.of(source, job.place))
             check_size(target, *observation.y.shape[-2:])
             result = self.restoration(picture, seed=self.seed, observation=observation, observe=see)
         return examined(observation, result)

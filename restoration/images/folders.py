@@ -35,10 +35,10 @@ class Pair:
     degraded: Source | None = None
 
 
-def pictures_in(folder: Path, *, without: Path | None = None) -> list[Path]:
+def pictures_in(folder: Path, *, without: Path | None = None, remark: bool = True) -> list[Path]:
     """Return the pictures of a folder and its sub-folders, sorted; those in the folder `without` are none of them.
 
-    How many other files there are is logged. Raises `BadPicture` if there are no pictures.
+    With `remark` it is logged how many other files there are. Raises `BadPicture` if there are no pictures.
     """
     if not folder.is_dir():
         raise BadPicture(f"{folder} is not a folder")
@@ -51,7 +51,7 @@ def pictures_in(folder: Path, *, without: Path | None = None) -> list[Path]:
         found += [os.path.join(place, name) for name in pictures]
         if len(pictures) < len(names):
             others.update(os.path.splitext(name)[1].lower() or name for name in {*names}.difference(pictures))
-    if others:
+    if others and remark:
         kinds = ", ".join(f"{plain(kind)} ({number})" for kind, number in others.most_common(SHOWN))
         log.info("%s holds %d files that are no pictures of a known format: %s", folder, others.total(), kinds)
     if not found:

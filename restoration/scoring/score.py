@@ -16,7 +16,7 @@ from restoration.interfaces import Observation
 from restoration.picture import round_to_levels, with_channels
 from restoration.scoring.measures import DEFAULT, Measure, choose
 from restoration.scoring.non_blind import non_blind, warn_of_non_blind
-from restoration.tasks import check_described, describe, make_task, observe, options_of, used_by
+from restoration.tasks import OwnOptions, check_described, describe, make_task, observe, used_by
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -126,6 +126,7 @@ class Scoring:
         self.channels = max((len(one.recipe.channels) for one in self.methods.values()), default=3)
         self.done: list[Compared] = []
         self.results: dict[str, Result] = {}
+        self._own = OwnOptions(self.task, self.task_options) if self.task else None
         self.informed: set[str] = set()
         self._features: dict[tuple[str, str], list[Tensor]] = {}
 
@@ -227,7 +228,7 @@ class Scoring:
     def _degrade(self, index: int, pair: Pair, clean: Tensor) -> Observation:
         """Return what all methods are given: the degraded picture of a pair, or what the task makes of a clean one."""
         source = pair.degraded or pair.clean
-        options = options_of(self.task, self.task_options, source, index) if self.task else {}
+        options = self._own.of(source, index) if self._own else {}
         if pair.degraded is None:
             assert self.task is not None
             made = observe(make_task(self.task, options), clean, torch.Generator().manual_seed(self.seed + index))

@@ -92,7 +92,7 @@ def degrade(
     from restoration.degradation import Degradation, files_beside
     from restoration.images import is_picture
     from restoration.images import read as read_picture
-    from restoration.tasks import check_options, options_of
+    from restoration.tasks import OwnOptions, check_options
 
     chosen = {**options, **task_options}
     if recipe is not None:
@@ -117,10 +117,11 @@ def degrade(
         raise BadOption("degrade reads files and folders, not stdin")
     made.settle(overwrite=overwrite, hint="use --overwrite, or another -o")
     made.clear_leftovers()
+    own = OwnOptions(task, chosen)
     with Batch(made, as_json=as_json, quiet=quiet) as batch, interruptible() as check:
         for job in made.jobs:
             source, target = Path(str(job.source)), Path(str(job.target))
-            one = Degradation(task=task, options=options_of(task, chosen, source, job.place), seed=seed + job.place)
+            one = Degradation(task=task, options=own.of(source, job.place), seed=seed + job.place)
             with batch.trying(job):
                 with answers_apart():
                     written = one.write(read_picture(source), target, overwrite=overwrite, like=os.stat(source))

@@ -142,6 +142,7 @@ def run(
     from restoration.engine.hardware import prepare
     from restoration.runtime import Restoration
     from restoration.scoring.report import Report
+    from restoration.tasks import OwnOptions
 
     prepare(threads)
     with answers_apart():
@@ -150,6 +151,7 @@ def run(
         restoration.check_draws()
     work = Work(
         restoration=restoration,
+        task_options=OwnOptions(task, restoration.task_options),
         seed=seed,
         overwrite=overwrite,
         keep_time=keep_time,
