@@ -28,7 +28,8 @@ test: EDITABLE =
 test: .venv/installed .venv/developing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(SOURCES)
+	$(BIN)/mypy $(SOURCES) examples
+	$(BIN)/mypy benchmarks
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/pytest $(TESTS) -m "not slow" -n auto --dist worksteal
 
@@ -36,7 +37,8 @@ test: .venv/installed .venv/developing
 check: $(if $(wildcard .venv/installed)$(EDITABLE),,.venv/installed) .venv/developing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(SOURCES)
+	$(BIN)/mypy $(SOURCES) examples
+	MYPYPATH=$(HERE) $(BIN)/mypy benchmarks
 	PYTHONPATH=$(HERE) $(BIN)/lint-imports
 	PYTHONPATH=$(HERE) OMP_NUM_THREADS=1 $(BIN)/pytest $(HOUSE)
 

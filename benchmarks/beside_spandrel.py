@@ -47,7 +47,8 @@ def by_spandrel(file: str) -> Callable[[torch.Tensor], torch.Tensor]:
 
     found = ModelLoader().load_from_file(file)
     assert isinstance(found, ImageModelDescriptor)
-    return found
+    network: Callable[[torch.Tensor], torch.Tensor] = found
+    return network
 
 
 def by_the_toolbox(file: str, tile: int) -> Callable[[torch.Tensor], torch.Tensor]:

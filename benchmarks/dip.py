@@ -24,7 +24,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +34,7 @@ ROUNDS, FEW = 3, 12
 OFFICIAL, AVERAGE = "published code", "+ our average"
 SAME, NARROW, MUON, MASKED = "+ our arithmetic", "+ narrow network", "+ Muon", "+ masked input"
 PLAIN = {"stop": "none", "start": "noise", "network.skip": [4, 4, 4, 4, 4]}
-OURS = {
+OURS: dict[str, dict[str, Any]] = {
     SAME: {"quality": "paper", "stop": "none"},
     NARROW: {**PLAIN, "jitter": 1 / 30, "optimiser": "adam", "steps": 3000},
     MUON: {**PLAIN, "jitter": 0.02, "steps": 800},
@@ -142,9 +142,8 @@ def main() -> None:
     parser.add_argument("--only", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.only:
-        way = official if chosen.only == OFFICIAL else ours
-        extra = () if chosen.only == OFFICIAL else (chosen.only,)
-        for line in way(chosen.picture, chosen.size, chosen.steps, *extra):  # type: ignore[operator]
+        how = (chosen.picture, chosen.size, chosen.steps)
+        for line in official(*how) if chosen.only == OFFICIAL else ours(*how, chosen.only):
             print(json.dumps(line), flush=True)
         print(peak_memory() / 1e6)  # torch takes 130 MB more to end
         return

@@ -71,7 +71,7 @@ def read_set(data: Path, name: str) -> tuple[Tensor, Tensor]:
 def trained_classifier(cache: Path, images: Tensor, labels: Tensor, epochs: int) -> Classifier:
     """Return the classifier in the cache, or train one."""
     torch.manual_seed(0)
-    classifier = Classifier().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    classifier = Classifier().to(memory_format=torch.channels_last)
     if cache.exists():
         classifier.load_state_dict(torch.load(cache, weights_only=True))
         return classifier.eval()

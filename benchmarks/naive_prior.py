@@ -50,7 +50,7 @@ def decoded(y: Tensor, width: int, steps: int, rng: torch.Generator) -> Tensor:
             if side != state.shape[-1]:
                 state = functional.interpolate(state, (side, side), mode="bilinear", align_corners=False)
             state = functional.instance_norm(state.relu())
-        flat = weights[-1].mT @ rearrange(state, "n c h w -> n c (h w)")
+        flat: Tensor = weights[-1].mT @ rearrange(state, "n c h w -> n c (h w)")
         return rearrange(flat, "n c (h w) -> n c h w", h=SIZES[-1])
 
     for _ in range(steps):

@@ -57,7 +57,8 @@ def main() -> None:
     if chosen.out:
         save_file({"mean": mean.float(), "covariance": covariance.float()}, chosen.out)
     if chosen.try_on:
-        metric, sums = Niqe(), {}
+        metric = Niqe()
+        sums: dict[str, float] = {}
         metric.mean, metric.covariance = mean, covariance
         paths = pictures_in(chosen.try_on)[:: chosen.every]
         for seed, path in enumerate(paths):

@@ -79,7 +79,7 @@ def denoise(x: Tensor, y: Tensor, steps: int, seed: int = 0) -> Iterator[tuple[i
         answer = network(saved + noise.normal_() / 30)
         average = answer.detach() if average is None else average * 0.99 + answer.detach() * 0.01
         loss = nn.functional.mse_loss(answer, y)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         noisy, clean, smooth = (_psnr(a.detach(), b) for a, b in ((answer, y), (answer, x), (average, x)))
         if noisy - last < -5 and kept:
             for parameter, value in zip(network.parameters(), kept, strict=True):

@@ -143,7 +143,8 @@ class Timed:
 def draw(row: Row, data: Path, chosen: argparse.Namespace, weights: str | None) -> tuple[list[Drawn], list[Timed]]:
     """Restore the pictures of a row in every way; return them and what was used: mean, today's, samples."""
     pictures = observed(row, data, chosen.every)
-    method, realism = row.draws, 1.0
+    method = row.draws
+    realism: float | None = 1.0
     if weights is not None:
         folder = folders.resolve(weights, method, row.task, offline=True)
         assert folder is not None
@@ -172,10 +173,11 @@ def measure(row: Row, drawn: Sequence[Drawn], timed: Sequence[Timed], measures: 
         if one.features is not None
     }
     mean, today, sample = (one.cost() for one in timed)
+    settings: list[tuple[str, float | None, tuple[int, float]]]
     settings = [("regression", None, mean), ("ir-sde today", None, today)]
-    for realism in REALISM:
-        both = (sample[0] + mean[0], sample[1] + mean[1]) if realism < 1 else sample
-        settings.append((f"realism {realism:g}", realism, both))
+    for share in REALISM:
+        both = (sample[0] + mean[0], sample[1] + mean[1]) if share < 1 else sample
+        settings.append((f"realism {share:g}", share, both))
     found = []
     for label, realism, (evaluations, seconds) in settings:
         answers = [

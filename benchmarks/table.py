@@ -123,8 +123,8 @@ def methods(row: Row, steps: list[int]) -> dict[str, Restoration]:
     made = {"regression": Restoration("regression", row.task, task_options=row.options)}
     for method, realism in (("ir-sde", 0), ("denoising-ode", 1)):
         for number in steps if f"{method}/{row.task}" in there else []:
-            how = {"task_options": row.options, "steps": number, "realism": realism}
-            made[f"{method}, {number}"] = Restoration(method, row.task, **how)
+            one = Restoration(method, row.task, task_options=row.options, steps=number, realism=realism)
+            made[f"{method}, {number}"] = one
     return made
 
 

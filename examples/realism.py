@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -22,7 +23,11 @@ SIDE = 192
 CLEAN = Path(__file__).parent / "derain" / "clean"
 CROPS = {"hopper": ((30, 170), (310, 60)), "bridge": ((250, 290), (150, 420))}
 """The corners of crops, top and left, by the names of pictures; the second is of what realism does badly."""
-TASKS = {"sr": {"scale": 4}, "inpaint": {"kind": "text"}, "deblur": {"kind": "shake", "extent": 15.0}}
+TASKS: dict[str, dict[str, Any]] = {
+    "sr": {"scale": 4},
+    "inpaint": {"kind": "text"},
+    "deblur": {"kind": "shake", "extent": 15.0},
+}
 
 
 def row(task: str, clean: torch.Tensor, seed: int) -> torch.Tensor:

@@ -122,3 +122,12 @@ def test_a_name_that_is_not_there_is_seen() -> None:
         True,
         False,
     ]
+
+
+def test_the_readme_checks_what_make_test_checks() -> None:
+    rule = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\ntest: .venv/installed")[2].partition("\n\n")[0]
+    made = rule.replace("$(BIN)", ".venv/bin").replace("$(SOURCES)", "restoration plugins/*/restoration_*")
+    checks = [line.strip() for line in made.splitlines() if "bin/pytest" not in line][1:]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert ".venv/bin/mypy benchmarks" in checks
+    assert [one for one in checks if not re.search(rf"(^|&& ){re.escape(one)}( &&|$)", readme, re.MULTILINE)] == []

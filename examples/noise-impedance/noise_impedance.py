@@ -16,6 +16,7 @@ import torch
 from restoration_dip.fit.fitting import Fitting
 from restoration_dip.fit.inputs import draw_noise
 from restoration_dip.networks.skip import SkipNet
+from torch import Generator, Tensor
 
 from restoration import read
 from restoration.engine.adapter import Adapted
@@ -29,7 +30,7 @@ REFERENCE = {"picture": 0.11, "picture + noise": 0.18, "shuffled pixels": 0.80, 
 """After 100 iterations of the network of the published code, on its picture `snail` of 384x256."""
 
 
-def targets(x, sigma, rng):
+def targets(x: Tensor, sigma: float, rng: Generator) -> dict[str, Tensor]:
     """Return the four targets, `1 3 h w`, for a picture; `sigma` of the noise in levels of 255."""
     order = torch.randperm(x[0, 0].numel(), generator=rng)
     return {
@@ -40,10 +41,11 @@ def targets(x, sigma, rng):
     }
 
 
-def curve(target, steps, device, seed=0):
+def curve(target: Tensor, steps: int, device: torch.device, seed: int = 0) -> list[float]:
     """Fit a new network to a target; return the mean squared error at each iteration, over the target's variance."""
-    rng, target = torch.Generator().manual_seed(seed), target.to(device)
-    z = draw_noise(3, *target.shape[-2:], rng).to(device)
+    rng, target = Generator().manual_seed(seed), target.to(device)
+    height, width = target.shape[-2:]
+    z = draw_noise(3, height, width, rng).to(device)
     torch.manual_seed(seed)
     network = Adapted(SkipNet(in_channels=3, down=CHANNELS, up=CHANNELS, skip=SKIPS), (), path=False).to(device)
     fit = Fitting(network, lambda: z, lambda answer: (answer - target).square().mean(), lr=0.01)
@@ -51,7 +53,7 @@ def curve(target, steps, device, seed=0):
     return [fit.step()[1] / variance for _ in range(steps)]
 
 
-def shown(steps):
+def shown(steps: int) -> list[int]:
     """Return the iterations of the table: 25, twice that and so on, and the last."""
     return sorted({25 * 2**power for power in range(12) if 25 * 2**power < steps} | {steps})
 
@@ -76,16 +78,16 @@ def main() -> None:
     print(f"MSE / variance, {chosen.picture.name} {size[1]}x{size[0]}, lr 0.01, no jitter, seed 0")
     print(f"{'iteration':17}" + "".join(f"{step:7}" for step in table) + "   reference at 100", flush=True)
     lines = {}
-    for name, target in targets(x, chosen.sigma, torch.Generator().manual_seed(0)).items():
+    for name, target in targets(x, chosen.sigma, Generator().manual_seed(0)).items():
         errors = curve(target, chosen.steps, device)
         lines[name] = list(enumerate(errors, start=1))
         print(
             f"{name:17}" + "".join(f"{errors[step - 1]:7.3f}" for step in table) + f"{REFERENCE[name]:19.2f}",
             flush=True,
         )
-    labels = {"x_label": "iteration", "y_label": "MSE / variance"}
     title = f"Noise impedance, {chosen.picture.name} {size[1]}x{size[0]}"
-    chosen.out.write_text(line_plot(lines, title=title, log_x=True, **labels), encoding="utf-8")
+    plot = line_plot(lines, title=title, x_label="iteration", y_label="MSE / variance", log_x=True)
+    chosen.out.write_text(plot, encoding="utf-8")
     print(chosen.out)
 
 

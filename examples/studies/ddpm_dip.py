@@ -91,7 +91,7 @@ def clean_pictures(data: Path, limit: int, size: int | None, channels: int) -> l
     """Return grey pictures, `1 channels h w`, or their middle, spread evenly over a folder or an IDX file."""
     pairs = pairs_in(data)
     chosen = pairs[:: max(1, len(pairs) // limit)][:limit]
-    grey = [with_channels(read(pair.clean).pixels, 1) for pair in chosen]  # type: ignore[arg-type]
+    grey = [with_channels(read(pair.clean).pixels, 1) for pair in chosen]
     return [with_channels(x if size is None else crop_middle(x, size, size), channels) for x in grey]
 
 

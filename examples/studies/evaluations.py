@@ -42,7 +42,7 @@ def main() -> None:
     noise = "" if chosen.sigma is None else f" sigma {chosen.sigma:g}"
     print(f"PSNR (RGB, border 0) of {len(pairs)} pictures, {chosen.method}, {chosen.task}{noise}, seed 0")
     print(f"{'steps':14}" + "".join(f"{steps:8}" for steps in chosen.steps))
-    lines = {}
+    lines: dict[str, list[tuple[int, float]]] = {}
     for sampler in SAMPLERS:
         lines[sampler] = []
         for steps in chosen.steps:

@@ -9,13 +9,17 @@ Prints a table and writes `reverse_process.svg`.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from restoration_ir_sde.restorers import IRSDE
+from torch import Tensor
 
 import restoration
 from restoration.engine.hardware import precision, prepare
-from restoration.images.folders import pairs_in
+from restoration.images.folders import Pair, pairs_in
+from restoration.interfaces import Task
 from restoration.sampling import drawing, first_state
 from restoration.tasks import describe, make_task, observe
 from restoration.training.plot import line_plot
@@ -23,7 +27,7 @@ from restoration.training.plot import line_plot
 PAIRS = Path(__file__).parents[1] / "derain"
 
 
-def observation(pair, task, seed):
+def observation(pair: Pair, task: Task, seed: int) -> tuple[Tensor, restoration.Observation]:
     """Return what is observed of a pair: its degraded picture, or what the task makes of the clean one."""
     clean = restoration.read(pair.clean).pixels
     if pair.degraded is not None:
@@ -31,11 +35,11 @@ def observation(pair, task, seed):
     return clean, observe(task, clean, torch.Generator().manual_seed(seed))
 
 
-def trajectory(restorer, y, times, seed):
+def trajectory(restorer: IRSDE, y: Tensor, times: Tensor, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the state and the clean estimate after each step."""
     noise = drawing(y, torch.Generator().manual_seed(seed))
 
-    def clean(x_t, t):
+    def clean(x_t: Tensor, t: Tensor) -> Tensor:
         return restorer.objective.clean(restorer.network, restorer.schedule, x_t, y, t)
 
     start = first_state(restorer.schedule, y, noise)
@@ -56,6 +60,7 @@ def main() -> None:
     prepare()
     made = restoration.Restoration("ir-sde", chosen.task, sampler=chosen.sampler)
     restorer, task = made.restorer, make_task(chosen.task)
+    assert isinstance(restorer, IRSDE)
     times = restorer.schedule.steps(chosen.steps)
     sums = torch.zeros(chosen.steps + 1, 2)
     pairs = pairs_in(chosen.data)[: chosen.limit]

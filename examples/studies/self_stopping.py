@@ -15,6 +15,7 @@ import argparse
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from restoration_dip.fast.padding import crop_middle
@@ -31,12 +32,14 @@ from restoration.registry import registry
 from restoration.tasks import make_task, observe
 from restoration.training.plot import line_plot
 
-NOISES = {
+NOISES: dict[str, dict[str, Any]] = {
     "gaussian 25": {"sigma": 25.0},
     "gaussian 50": {"sigma": 50.0},
     "poisson 30": {"kind": "poisson-gaussian", "gain": 1 / 30, "sigma": 0.0},
     "impulse 0.1": {"kind": "impulse", "impulse": 0.1},
 }
+Variance = Literal["moving-variance"]
+"""The rule of the fit, where it is not that of the method itself."""
 ENOUGH = 0.5
 """Decibels below the best step that are not seen."""
 
@@ -60,7 +63,7 @@ class Watched:
 
 
 def follow(
-    y: torch.Tensor, clean: torch.Tensor, stop: str | None, rules: list[Stopping], chosen: argparse.Namespace
+    y: torch.Tensor, clean: torch.Tensor, stop: Variance | None, rules: list[Stopping], chosen: argparse.Namespace
 ) -> tuple[list[tuple[float, float]], list[Watched]]:
     """Fit to the last step; return the PSNR of the average at each step, and what each rule chose."""
     device, rng = find_device("auto"), torch.Generator().manual_seed(chosen.seed)
@@ -71,7 +74,8 @@ def follow(
     plan = dip.plan(seen)
     problem, fit = dip.begin(seen, plan, rng)
     followed = [Watched(rule) for rule in rules or [dip.rule(problem, plan)]]
-    average, curve = RunningAverage(), []
+    average = RunningAverage()
+    curve: list[tuple[float, float]] = []
     with precision("auto", device):
         for step in range(1, chosen.steps + 1):
             answer, _ = fit.step()
@@ -106,7 +110,7 @@ def main() -> None:
         x = crop_middle(x, *(min(side, chosen.size) for side in x.shape[-2:]))
         for name in chosen.noises:
             y = observe(make_task("denoise", NOISES[name]), x, torch.Generator().manual_seed(place)).y
-            fits: list[tuple[str | None, list[Stopping]]] = [(None, [])]  # its own
+            fits: list[tuple[Variance | None, list[Stopping]]] = [(None, [])]  # its own
             if chosen.rules:
                 fits.append(("moving-variance", [MovingVariance(), AveragedVariance()]))
             for stop, rules in fits:

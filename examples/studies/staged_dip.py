@@ -20,7 +20,9 @@ import itertools
 import json
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from msgspec.structs import replace
@@ -30,7 +32,7 @@ from restoration_dip.fit.plans import PYRAMID
 from reverse_process import PAIRS
 
 import restoration
-from restoration import Part
+from restoration import Part, Restorer
 from restoration.engine.hardware import find_device, precision, prepare
 from restoration.images.folders import pictures_in
 from restoration.recipe import build_parts, build_restorer, default_recipe
@@ -130,7 +132,7 @@ def grid(path: Path, chosen: argparse.Namespace) -> None:
 
 def one_run(
     number: int,
-    settings: dict[str, object],
+    settings: dict[str, Any],
     clean: torch.Tensor,
     observed: restoration.Observation,
     chosen: argparse.Namespace,
@@ -168,7 +170,7 @@ def one_run(
     }
 
 
-def means(table: list[dict[str, object]]) -> None:
+def means(table: list[dict[str, Any]]) -> None:
     """Print the mean of the runs with each value of each factor, ours and the report's."""
     print(f"\n{'mean of runs with':32} |  noisy  clean | the report's")
     for (factor, value), published in PUBLISHED.items():
@@ -207,10 +209,11 @@ def compare(paths: list[Path], chosen: argparse.Namespace) -> None:
     print(f"gain of stages over {len(gains)} pictures: mean {statistics.fmean(gains):+.2f} dB, deviation {spread:.2f}")
 
 
-def made(method: str, network: str, options: dict[str, object], schedule: dict[str, object] | None = None):
-    """Return the method with this network and its options, those that are None left out."""
+def made(method: str, network: str, options: dict[str, Any], schedule: dict[str, Any] | None = None) -> Any:
+    """Return the method of `restoration-dip` with this network and its options, those that are None left out."""
     recipe = default_recipe(method, "denoise")
     options = {**recipe.method.options, **{name: value for name, value in options.items() if value is not None}}
+    assert recipe.network is not None
     own = recipe.network.options | PYRAMID if network == recipe.network.name else {}
     recipe = replace(recipe, method=Part(method, options), network=Part(network, own))
     if schedule is not None:
@@ -218,7 +221,12 @@ def made(method: str, network: str, options: dict[str, object], schedule: dict[s
     return build_restorer(recipe, build_parts(recipe))
 
 
-def fit(restorer, observed: restoration.Observation, seed: int, look=lambda guess: None) -> torch.Tensor:
+def fit(
+    restorer: Restorer,
+    observed: restoration.Observation,
+    seed: int,
+    look: Callable[[torch.Tensor], None] = lambda guess: None,
+) -> torch.Tensor:
     """Return the last guess on the CPU; `look` sees every one."""
     device = find_device("auto")
     observed = dataclasses.replace(observed, y=observed.y.to(device))

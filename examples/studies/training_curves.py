@@ -13,6 +13,7 @@ import argparse
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -23,7 +24,7 @@ from restoration.training.plot import line_plot
 
 CLEAN = Path(__file__).parents[1] / "derain" / "clean"
 NOISE = {"name": "noise-matching"}
-STUDIES = {
+STUDIES: dict[str, dict[str, dict[str, Any]]] = {
     "objectives": {
         "maximum likelihood": {"objective": {"name": "posterior-mean"}},
         "noise matching": {"objective": NOISE},
@@ -71,10 +72,10 @@ def main() -> None:
         lines[name] = [(entry["step"], entry["psnr_rgb"]) for entry in log if entry.get("psnr_rgb") is not None]
         print(f"{name}: " + ", ".join(f"{step}: {psnr:.2f}" for step, psnr in lines[name]), flush=True)
     print(f"PSNR (RGB, border 0) of pictures held out, {chosen.task}, {chosen.evaluations} posterior steps, seed 0")
-    out = chosen.out or Path(f"{chosen.study}.svg")
+    file = chosen.out or Path(f"{chosen.study}.svg")
     title = f"{chosen.task}: {chosen.study}"
-    out.write_text(line_plot(lines, title=title, x_label="training step", y_label="PSNR, dB"), encoding="utf-8")
-    print(out)
+    file.write_text(line_plot(lines, title=title, x_label="training step", y_label="PSNR, dB"), encoding="utf-8")
+    print(file)
 
 
 if __name__ == "__main__":

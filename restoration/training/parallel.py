@@ -82,7 +82,7 @@ class Processes:
         for norm in norms:
             if type(norm) not in BATCH_NORMS:
                 raise BadOption(f"the network has a {type(norm).__name__}, which processes cannot share; train in one")
-        converted: Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        converted: Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)
         return converted
 
     def distributed(self, module: nn.Module) -> nn.Module:

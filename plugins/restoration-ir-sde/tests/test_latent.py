@@ -215,7 +215,7 @@ def test_a_training_of_both_takes_haze_out_of_pictures_it_has_not_seen() -> None
         x = seen[torch.randint(len(seen), (8,), generator=rng)]
         loss = objective.loss(network, path, x, hazy(x, step), rows(x, 1000 + step)).mean()
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         losses.append(float(loss.detach()))
     torch.set_num_threads(threads)

@@ -109,7 +109,7 @@ class Fitting:
             z = self.make_input()
             output = self.network(z, z, torch.ones(1, device=z.device)).float()
             loss = self.loss(output)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             value = float(loss.detach())
             if value > self.last_loss * 10 ** (LARGEST_RISE / 10) and self.backup:
                 with torch.no_grad():
