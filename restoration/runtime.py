@@ -85,8 +85,9 @@ class Restoration:
         self.folder, self.realism, self._draws = chosen.folder, chosen.realism, chosen.draws
         if self.folder:
             folders.check(self.folder, chosen.recipe)
-            trained = chosen.recipe.task.options
-            self.task_options = with_scale(task, self.task_options, trained, self.folder.origin)
+            if not registry().card(RestorerCard, method).prior:  # a prior knows no scale
+                trained = chosen.recipe.task.options
+                self.task_options = with_scale(task, self.task_options, trained, self.folder.origin)
         walk = {} if steps is None else {"steps": steps}
         if chosen.mean is not None and not self.realism:
             _check_idle(chosen.mean.origin, [*walk, *own, *([sampler] if sampler else [])])

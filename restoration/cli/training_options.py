@@ -11,7 +11,7 @@ import click
 from restoration.cli.headings import under
 from restoration.cli.options import SEED, combine, names
 from restoration.cli.pair_options import PLACE, sides, templates
-from restoration.console import keywords
+from restoration.console import COUNT_OF_THREADS, keywords
 from restoration.permissions import license_option, locked_option
 from restoration.registry.cards import NetworkCard, ObjectiveCard, SamplerCard, ScheduleCard, TaskCard
 from restoration.training.settings import KEEPS, OPTIMIZERS, TURNS, Training
@@ -243,7 +243,7 @@ training_options = combine(
             show_default=True,
             help="Device to compute on: auto, cpu, cuda, cuda:1 or mps.",
         ),
-        machine("--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads.  [default: all]"),
+        machine("--threads", type=COUNT_OF_THREADS, metavar="N", help="Number of CPU threads.  [default: all]"),
         machine(
             "--processes",
             type=click.IntRange(1),
