@@ -73,6 +73,11 @@ def _spread(pixels: Tensor, alpha: Tensor) -> Tensor:
     return functional.interpolate(small, pixels.shape[-2:], mode="bilinear").where(hidden, pixels)
 
 
+def is_grey(pixels: Tensor) -> bool:
+    """Say whether `b c h w` is without colours: the same in all channels, or with one alone."""
+    return all(bool((pixels[:, :1] == one).all()) for one in pixels[:, 1:].split(1, dim=1))
+
+
 def with_channels(pixels: Tensor, channels: int) -> Tensor:
     """Return `b c h w` with 1 or 3 `channels`: grey is repeated, or red, green and blue are averaged."""
     if pixels.shape[1] == channels:

@@ -20,7 +20,7 @@ from restoration.errors import BadOption
 from restoration.images.given import itself, picture_of
 from restoration.interfaces import Observation, Restorer, Result
 from restoration.operators import agreeing
-from restoration.picture import Picture, filled, with_channels
+from restoration.picture import Picture, filled, is_grey, with_channels
 from restoration.prepared import Conditions, Prepared
 from restoration.processor import survive_forks
 from restoration.realism import choose, mix
@@ -154,8 +154,11 @@ class Restoration:
         pixels, ended, used = self._mixed(observation, seed, begin, observe, told)
         if self.consistent:
             pixels = agreeing(pixels, placed(observation, self.device, pixels.shape[1]))
+        card = registry().card(TaskCard, self.task)
+        if is_grey(observation.y) and not card.colours:  # a network tints what it saw in colours all its life
+            pixels = with_channels(pixels, 1)
         pixels = with_channels(pixels.cpu().clamp(0, 1), picture.pixels.shape[1])
-        if registry().card(TaskCard, self.task).lossy:
+        if card.lossy:
             picture = dataclasses.replace(picture, compression=None)
         restored = finished(picture, observation, pixels)
         result = Result(
