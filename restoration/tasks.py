@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from glob import escape
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restoration.errors import BadOption, did_you_mean
 from restoration.images.folders import pictures_in
+from restoration.images.formats import is_picture
 from restoration.interfaces import EnlargingTask, KnowingTask, Observation
 from restoration.registry import registry
 from restoration.registry.cards import CommandOption, RestorerCard, TaskCard
@@ -41,17 +43,29 @@ def options_of(name: str, options: Mapping[str, Any], source: Source | None, ind
     """Return the options of a task for one picture of several, with a file of its own instead of a folder of files.
 
     The file is the one with the name of the picture or, if there is none, the one at the same `index` of the folder,
-    which is repeated if it has fewer files than there are pictures.
+    which is repeated if it has fewer files than there are pictures. Raises `BadOption` for a name that is empty, and
+    where the file at that place is called as another picture beside this one is: it belongs to that.
     """
     files = {option.name for option in registry().card(TaskCard, name).asks if option.values in ("file", "map")}
     result = dict(options)
     for key in files & options.keys():
+        if options[key] == "":
+            raise BadOption(f"--{key} is empty, as by a variable that is not set; name a file")
         folder = Path(options[key]) if isinstance(options[key], str | PathLike) else None
         if folder is not None and folder.is_dir():
-            found = pictures_in(folder)
-            same = [path for path in found if source is not None and path.stem == source.stem]
-            result[key] = str((same or [found[index % len(found)]])[0])
+            result[key] = str(_own_file(key, pictures_in(folder), source, index))
     return result
+
+
+def _own_file(key: str, files: list[Path], source: Source | None, index: int) -> Path:
+    """Return the file of a folder that goes with a picture, see `options_of`."""
+    named = next((path for path in files if source is not None and path.stem == source.stem), None)
+    placed = files[index % len(files)]
+    if named is None and isinstance(source, Path):
+        beside = source.parent.glob(f"{escape(placed.stem)}.*")
+        if other := next((one for one in beside if is_picture(one.name) and one not in files), None):
+            raise BadOption(f"no --{key} for {source}: none is called {source.stem}, and {placed} goes with {other}")
+    return named or placed
 
 
 def check_options(name: str, options: Mapping[str, Any]) -> None:

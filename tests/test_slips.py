@@ -86,6 +86,25 @@ def test_a_slip_is_one_line_that_says_what_may_be_meant_and_nothing_is_written(f
     assert sorted(folder.rglob("*")) == before
 
 
+EMPTY = {
+    "score": ("-m", "regression", "-t", "denoise", "--data"),
+    "train": ("regression", "-t", "denoise", "--data", "photos", "--out"),
+    "run": (*HOW[1:], "a.png", "--report"),
+    "degrade": ("a.png", "-o", "out/", "--recipe"),
+    "weights": ("convert",),
+    "audit": ("photos",),
+}
+"""Commands up to where a path is missing, since the variable of a script is not set."""
+
+
+@pytest.mark.parametrize("command", EMPTY)
+def test_no_command_takes_an_empty_path_for_the_folder_that_one_is_in(command, folder, capsys, log):
+    before = sorted(folder.rglob("*"))
+    assert called([command, *EMPTY[command], ""]) == 2
+    assert "it is empty, as by a variable that is not set" in capsys.readouterr().err
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_beside_good_inputs_a_pattern_without_a_file_fails_and_an_empty_folder_is_said(folder, restore):
     done = restore(*HOW, "a.png", "no*.png", "empty", "-o", "out/", cwd=folder)
     assert done.returncode == 1 and done.stdout == "out/a.png\n"
