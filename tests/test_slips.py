@@ -113,6 +113,17 @@ def test_beside_good_inputs_a_pattern_without_a_file_fails_and_an_empty_folder_i
     assert not find(["photos"]).empty and find(["empty", "photos"]).empty == ["empty"]
 
 
+def test_a_dry_run_says_of_files_that_are_no_pictures_what_the_run_would_say(folder, restore):
+    (folder / "photos" / "empty.png").touch()
+    (folder / "photos" / "page.jpg").write_text("<html>not found</html>")
+    (folder / "photos" / "old.bmp.png").write_bytes(b"BM" + bytes(12) + b"\x28\0\0\0" + bytes(40))
+    tried, done = (restore(*HOW, "photos", "-o", "out/", *more, cwd=folder) for more in (["--dry-run"], []))
+    assert tried.returncode == done.returncode == 1
+    errors = [line for line in tried.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 3
+    assert errors == [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+
+
 def test_a_home_that_quotes_keep_from_the_shell_is_found(folder, monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     words = ["~/a b.png", "--report=~/r.html", "-o", "~/out/{name}{ext}", "~.png", "x~/y", "--set=a=~/b"]
