@@ -140,7 +140,14 @@ def _objective(recipe: Recipe) -> ObjectiveCard:
     """Return the card of the objective. Raises `BadOption` where there is none."""
     if recipe.objective is None:
         raise BadOption(f"method {recipe.method.name!r} has no network to train, or no objective to train it by")
-    return registry().card(ObjectiveCard, recipe.objective.name)
+    card = registry().card(ObjectiveCard, recipe.objective.name)
+    if recipe.schedule is not None and not card.path:
+        log.warning(
+            "objective %r has no path: what is trained gives the same answer at each step of method %r; a method of "
+            "one evaluation, such as regression, gives it at once",
+            *(card.name, recipe.method.name),
+        )
+    return card
 
 
 def _run(
