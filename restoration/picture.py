@@ -75,7 +75,7 @@ def _spread(pixels: Tensor, alpha: Tensor) -> Tensor:
 
 def is_grey(pixels: Tensor) -> bool:
     """Say whether `b c h w` is without colours: the same in all channels, or with one alone."""
-    return all(bool((pixels[:, :1] == one).all()) for one in pixels[:, 1:].split(1, dim=1))
+    return all(bool((pixels[:, 0] == pixels[:, channel]).all()) for channel in range(1, pixels.shape[1]))
 
 
 def with_channels(pixels: Tensor, channels: int) -> Tensor:

@@ -49,6 +49,8 @@ def log() -> Iterator[logging.Logger]:
     before = (list(log.handlers), log.level)
     yield log
     log.handlers[:], log.level = before
+    for level, name in ((logging.WARNING, "WARNING"), (logging.INFO, "INFO")):
+        logging.addLevelName(level, name)
     HANDLER.stream = sys.__stderr__  # that of the test is closed already
 
 
