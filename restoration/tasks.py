@@ -39,12 +39,15 @@ def describe(task: Task, picture: Picture) -> Observation:
     return task.describe(picture) if isinstance(task, KnowingTask) else Observation(y=picture.pixels)
 
 
-def options_of(name: str, options: Mapping[str, Any], source: Source | None, index: int) -> dict[str, Any]:
+def options_of(
+    name: str, options: Mapping[str, Any], source: Source | None, index: int, *, describing: bool = False
+) -> dict[str, Any]:
     """Return the options of a task for one picture of several, with a file of its own instead of a folder of files.
 
     The file is the one with the name of the picture or, if there is none, the one at the same `index` of the folder,
-    which is repeated if it has fewer files than there are pictures. Raises `BadOption` for a name that is empty, and
-    where the file at that place is called as another picture beside this one is: it belongs to that.
+    which is repeated if it has fewer files than there are pictures. Raises `BadOption` for a name that is empty. Where
+    options are `describing` a picture that is damaged, so does a file at that place which is called as another picture
+    beside this one is: it belongs to that.
     """
     files = {option.name for option in registry().card(TaskCard, name).asks if option.values in ("file", "map")}
     result = dict(options)
@@ -53,19 +56,20 @@ def options_of(name: str, options: Mapping[str, Any], source: Source | None, ind
             raise BadOption(f"--{key} is empty, as by a variable that is not set; name a file")
         folder = Path(options[key]) if isinstance(options[key], str | PathLike) else None
         if folder is not None and folder.is_dir():
-            result[key] = str(_own_file(key, pictures_in(folder), source, index))
+            found = pictures_in(folder)
+            named = next((path for path in found if source is not None and path.stem == source.stem), None)
+            placed = found[index % len(found)]
+            if named is None and describing and isinstance(source, Path):
+                _check_owner(key, source, placed, found)
+            result[key] = str(named or placed)
     return result
 
 
-def _own_file(key: str, files: list[Path], source: Source | None, index: int) -> Path:
-    """Return the file of a folder that goes with a picture, see `options_of`."""
-    named = next((path for path in files if source is not None and path.stem == source.stem), None)
-    placed = files[index % len(files)]
-    if named is None and isinstance(source, Path):
-        beside = source.parent.glob(f"{escape(placed.stem)}.*")
-        if other := next((one for one in beside if is_picture(one.name) and one not in files), None):
-            raise BadOption(f"no --{key} for {source}: none is called {source.stem}, and {placed} goes with {other}")
-    return named or placed
+def _check_owner(key: str, source: Path, placed: Path, files: list[Path]) -> None:
+    """Raise `BadOption` for a file, of several, that goes with another picture than the `source`."""
+    beside = source.parent.glob(f"{escape(placed.stem)}.*")
+    if other := next((one for one in beside if is_picture(one.name) and one not in files), None):
+        raise BadOption(f"no --{key} for {source}: none is called {source.stem}, and {placed} goes with {other}")
 
 
 def check_options(name: str, options: Mapping[str, Any]) -> None:

@@ -85,7 +85,8 @@ class Work:
     def restore(self, job: Job, target: Path, see: Callable[[Tensor], None], picture: Picture) -> Result:
         """Restore one picture of a job, for a file that must be able to hold the result."""
         source = None if job.source is None else Path(job.source)
-        options = options_of(self.restoration.task, self.restoration.task_options, source, job.place)
+        told = self.restoration.task_options
+        options = options_of(self.restoration.task, told, source, job.place, describing=True)
         with answers_apart():
             observation = self.restoration.describe(picture, options)
             check_size(target, *observation.y.shape[-2:])
