@@ -9,7 +9,7 @@ from restoration.cli.batch import Batch
 from restoration.cli.inputs import STREAM
 from restoration.errors import BadPicture
 from restoration.images.formats import HEAD, recognise
-from restoration.images.strangers import stranger, unread
+from restoration.images.unreadable import describe_unknown, describe_unreadable
 from restoration.registry import registry
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _look(path: str) -> None:
     if not head:
         raise BadPicture(f"{path} is empty")
     if (form is None or not form.readable) and not registry().hooks.hook.read_image.get_hookimpls():
-        raise BadPicture(f"{path} {stranger(head) if form is None else unread(form)}")
+        raise BadPicture(f"{path} {describe_unknown(head) if form is None else describe_unreadable(form)}")
 
 
 def _weights(method: str, task: str, how: dict[str, Any]) -> dict[str, Any]:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from restoration.picture import Picture
 
 
-class Own(threading.local):
-    """What each thread has of its own: the method, and how often it has called the network for its picture."""
+class PerThread(threading.local):
+    """The state of a method in each thread: its restorer, and the evaluations of the network for the last picture."""
 
     restorer: Restorer | None = None
     evaluations = 0

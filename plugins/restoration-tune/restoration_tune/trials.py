@@ -74,14 +74,14 @@ class Search:
 
         Raises `RestorationError`.
 
-        `report` is told the step, PSNR and loss of every validation; what it raises, such as `Pruned`, ends the trial.
+        `report` is called with step, PSNR and loss of every validation; what it raises, as `Pruned`, ends the trial.
         """
         from restoration import train
         from restoration.console import prepare
 
         prepare(self.threads)
         recipe, settings = applied(self.recipe, self.settings, chosen)
-        best, loss, begun, seen = float("-inf"), None, time.perf_counter(), 0.0
+        best, loss, start, seen = float("-inf"), None, time.perf_counter(), 0.0
 
         def observe(progress: Any) -> None:
             nonlocal best, loss, seen
@@ -102,4 +102,4 @@ class Search:
         if best == float("-inf"):  # it was finished before
             record = folder.recipe().training
             return record["validation"]["psnr_rgb"], loss, record["seconds"]
-        return best, loss, max(seen, time.perf_counter() - begun)
+        return best, loss, max(seen, time.perf_counter() - start)
