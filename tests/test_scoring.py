@@ -242,6 +242,10 @@ def test_a_metric_without_a_number_for_a_picture_is_named_with_the_picture(photo
         in (summary.notes)
     )
     assert not any("smaller than" in note for note in summary.notes)
+    answers = iter([0.5, math.inf] * 4)
+    list(scoring := Scoring({}, pairs, measures=measures))
+    words = "the first 1.png, and so is its mean, whatever the others are"
+    assert any(note.endswith(words) for note in summarise(scoring).notes)
 
 
 def test_what_does_not_fit_is_an_error_that_says_so(weights: Path, photos: Path, pairs: Path) -> None:

@@ -182,10 +182,15 @@ def _note_small_pictures(scoring: Scoring) -> list[str]:
 
 
 def _note_no_numbers(scoring: Scoring) -> list[str]:
-    """Return notes about metrics that answered with no number for pictures that they have room for."""
+    """Return notes about metrics that answered with NaN or infinity for pictures that they have room for."""
     notes = []
     for one, label in product((one for one in scoring.measures if one.of is not None), (INPUT, *scoring.methods)):
         fit = [picture for picture in scoring.done if picture.side >= one.smallest]
+        if endless := [picture for picture in fit if math.isinf(_get_value(picture, label, one.name))]:
+            notes.append(
+                f"{one.title}: {label} is infinite for {len(endless)} of {len(scoring.done)} pictures, the first "
+                f"{endless[0].name}, and so is its mean, whatever the others are"
+            )
         if none := [picture for picture in fit if math.isnan(_get_value(picture, label, one.name))]:
             notes.append(
                 f"{one.title}: {label} has no number (NaN) for {len(none)} of {len(scoring.done)} pictures, the first "

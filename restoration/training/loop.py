@@ -16,6 +16,7 @@ from restoration.recipe import build_task
 from restoration.registry import registry
 from restoration.registry.cards import ObjectiveCard
 from restoration.training import checkpoint
+from restoration.training.apart import learnt_from
 from restoration.training.asked import check_asked
 from restoration.training.batches import Batches
 from restoration.training.cache import usual_limit
@@ -92,6 +93,8 @@ def train(
         degrades = noisy and validation is not None  # which then shapes the pictures for validation
         check_asked([one for one in asked if not degrades or "task." not in one], recipe, pairs, noisy=noisy)
         pairs, judges = split(pairs, settings.held_out, settings.seed, sources.scene())
+        judges = judges if validation is None else pairs_in(validation, without=out)
+        pairs = learnt_from(pairs, judges)
         workers, cache = _shares(settings, processes.device)
         enlarges = bool(trainer.network.enlarges)
         enlarging = Enlarging(recipe, settings.patch, settings.augmentation) if enlarges else None
@@ -112,11 +115,11 @@ def train(
             facts: dict[str, Any] = {"data": data.name, "pictures": len(patches) - patches.small}
             if license:
                 facts["license"] = license
-            if noisy and judges:
+            if noisy and validation is None and judges:
                 facts["validation_against"] = "noisy pictures"
                 log.info("validation is against noisy pictures: its PSNR says which weights are better, not how good")
             if validation is not None:
-                facts["validation_data"], judges = validation.name, pairs_in(validation, without=out)
+                facts["validation_data"] = validation.name
             outcome = Outcome(
                 out, trainer, Validation(judges, task, enlarges=enlarges, **seen), facts, header["pictures"], state
             )
