@@ -28,6 +28,10 @@ class Own(threading.local):
     restorer: Restorer | None = None
     evaluations = 0
 
+    def __reduce__(self) -> tuple[type[Own], tuple[()]]:
+        """Be empty in another process, as in another thread."""
+        return Own, ()
+
 
 def label(name: str) -> str:
     """Return what a method is called in errors."""

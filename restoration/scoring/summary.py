@@ -77,7 +77,7 @@ class Summary:
 
 def compare(
     methods: Mapping[str, Restoration],
-    data: Path,
+    data: str | Path,
     *,
     metrics: Sequence[str] = DEFAULT,
     border: int = 0,

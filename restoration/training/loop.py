@@ -29,7 +29,7 @@ from restoration.training.records import CHECKPOINT
 from restoration.training.sources import Sources, check_undamaged
 from restoration.training.trainer import Trainer
 from restoration.training.validation import Validation
-from restoration.training.workers import usual_workers
+from restoration.training.workers import check_not_a_worker, usual_workers
 from restoration.weights import Folder
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ log = logging.getLogger("restoration")
 @together()
 def train(
     recipe: Recipe,
-    data: Path,
-    out: Path,
+    data: str | Path,
+    out: str | Path,
     settings: Training,
     *,
-    degraded: Path | None = None,
+    degraded: str | Path | None = None,
     templates: tuple[str, str] = ("", ""),
     noisy: bool = False,
-    validation: Path | None = None,
+    validation: str | Path | None = None,
     device: str = "cpu",
     start: Folder | None = None,
     license: str = "",
@@ -76,6 +76,9 @@ def train(
 
     Where a launcher has started several processes, each calls this; rank 0 alone validates, writes and observes.
     """
+    check_not_a_worker()
+    data, out = Path(data), Path(out)
+    degraded, validation = (None if one is None else Path(one) for one in (degraded, validation))
     objective, sources = _objective(recipe), Sources(data=data, degraded=degraded, templates=templates, noisy=noisy)
     alone = noisy and degraded is None and objective.learns_from == "degraded"
     if validation is not None or alone:  # a picture that stands alone has nothing to be compared with
