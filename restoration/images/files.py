@@ -55,11 +55,11 @@ def read(source: str | Source | bytes, name: str = "", *, damaged: bool = False)
 
     Raises `BadPicture`, also for a file of several pages or frames: see `read_all`.
     """
-    return read_all(source, name, damaged=damaged).only()
+    return read_all(source, name, damaged=damaged or None).only()
 
 
-def read_all(source: str | Source | bytes, name: str = "", *, damaged: bool = False) -> Pictures:
-    """Open the pictures of a file, or of its bytes; they are decoded one by one. Raises `BadPicture`."""
+def read_all(source: str | Source | bytes, name: str = "", *, damaged: bool | None = False) -> Pictures:
+    """Open the pictures of a file, or of its bytes, see `decode_all`. Raises `BadPicture`."""
     if isinstance(source, bytes):
         return decode_all(source, name or "the input", damaged=damaged)
     return decode_all(_bytes(source), str(source), damaged=damaged)

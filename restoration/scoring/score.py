@@ -144,8 +144,17 @@ class Scoring:
     def __iter__(self) -> Iterator[Compared]:
         self.done, self._features = [], {}
         for index, pair in enumerate(self.pairs):
-            self.done.append(self._compare(index, pair))
+            before = {key: len(features) for key, features in self._features.items()}
+            try:
+                self.done.append(self._compare(index, pair))
+            except BaseException:
+                self._features = {key: features[: before.get(key, 0)] for key, features in self._features.items()}
+                raise
             yield self.done[-1]
+
+    def end_here(self) -> None:
+        """Be a scoring of the pictures that are done, where those to come cannot be scored any more."""
+        self.pairs = self.pairs[: len(self.done)]
 
     def distances(self) -> dict[str, dict[str, float]]:
         """Return the metrics of whole sets, by method (or "input") and by metric."""

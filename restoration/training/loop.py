@@ -14,7 +14,7 @@ from restoration.errors import BadOption
 from restoration.images.folders import pairs_in
 from restoration.recipe import build_task
 from restoration.registry import registry
-from restoration.registry.cards import ObjectiveCard
+from restoration.registry.cards import ObjectiveCard, RestorerCard
 from restoration.training import checkpoint
 from restoration.training.apart import learnt_from
 from restoration.training.asked import check_asked
@@ -143,10 +143,21 @@ def train(
 
 
 def _objective(recipe: Recipe) -> ObjectiveCard:
-    """Return the card of the objective. Raises `BadOption` where there is none."""
+    """Return the card of the objective. Raises `BadOption` where there is none, or it does not fit the schedule."""
     if recipe.objective is None:
         raise BadOption(f"method {recipe.method.name!r} has no network to train, or no objective to train it by")
-    return registry().card(ObjectiveCard, recipe.objective.name)
+    card, method = registry().card(ObjectiveCard, recipe.objective.name), recipe.method.name
+    if card.path and recipe.schedule is None:
+        raise BadOption(
+            f"objective {card.name!r} learns along a path, and method {method!r} has none; name its --schedule, or "
+            "another --objective"
+        )
+    if recipe.schedule and not card.path and "schedule" not in registry().card(RestorerCard, method).options():
+        raise BadOption(
+            f"neither method {method!r} nor objective {card.name!r} looks at a schedule; leave {recipe.schedule.name} "
+            "out, or name another --objective"
+        )
+    return card
 
 
 def _run(
