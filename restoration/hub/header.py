@@ -76,8 +76,10 @@ class About:
         rows = scores(text)
         results = [row.result() for row in rows] or list(self.results)
         sets = dict.fromkeys(slug(row.dataset[0]) for row in rows)
+        licence = stated(self.license)
         data = ModelCardData(
-            **stated(self.license),
+            license=licence.get("license"),
+            license_name=licence.get("license_name"),
             library_name="restoration",
             pipeline_tag="image-to-image",
             tags=list(filter(None, ["restoration", "image-restoration", self.method, self.task, self.network, *sets])),
