@@ -56,7 +56,9 @@ def test_a_notebook_shows_pictures_and_names_them_without_their_numbers(channels
 
 def test_folders_may_be_texts(prepared: restoration.Restoration, clean: Path, tmp_path: Path) -> None:
     assert len(list(restoration.score(prepared, str(clean), metrics=["psnr"]))) == 2
-    assert restoration.compare({"a": prepared}, str(clean), metrics=["psnr"]).columns
+    table = restoration.compare({"a": prepared}, str(clean), metrics=["psnr"])
+    assert str(table).splitlines()[2].split()[:3] == ["metric", "input", "a"]
+    assert "| metric |" in table._repr_markdown_()
     with pytest.raises(BadPicture, match="nowhere is not a folder"):
         restoration.train(prepared.recipe, str(tmp_path / "nowhere"), str(tmp_path / "out"), restoration.Training())
 

@@ -74,6 +74,18 @@ class Summary:
     pictures: list[Compared]
     notes: list[str]
 
+    def __str__(self) -> str:
+        """Return the table as text, as `restore score` prints it."""
+        from restoration.scoring.tables import as_text
+
+        return as_text(self)
+
+    def _repr_markdown_(self) -> str:
+        """Return the table as a notebook shows it."""
+        from restoration.scoring.tables import as_markdown
+
+        return as_markdown(self)
+
 
 def compare(
     methods: Mapping[str, Restoration],
