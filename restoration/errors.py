@@ -5,15 +5,12 @@ from __future__ import annotations
 import difflib
 import inspect
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 
 LONGEST = 300
 """The most characters of the text of a stranger's exception that are shown."""
 BAD = "\N{REPLACEMENT CHARACTER}"
 """Stands for a character that must not be shown."""
-OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]+)")
-"""An option of the command line in a text, and its name."""
 MOST = 1800
 """The most characters of the text of an error of the toolbox; of longer ones the middle is left out."""
 
@@ -22,13 +19,11 @@ class RestorationError(Exception):
     """Something that the user can put right. Its text is one line; the command line prints it without a traceback.
 
     What a file or a server gave may be part of it, so it is made harmless for a terminal, and not too long. Options are
-    named as the command line spells them; in a program, whose traceback shows notes, one says what they are there.
+    named as the command line spells them: `--mask` is an argument `mask`, or a key of `task_options` or `options`.
     """
 
     def __init__(self, text: str = "") -> None:
         super().__init__(shortened(plain(text)))
-        if names := dict.fromkeys(name.replace("-", "_") for name in OPTION.findall(text)):
-            self.add_note(f"in Python: {', '.join(names)} as an argument, or as a key of task_options or options")
 
 
 class UnknownName(RestorationError):

@@ -89,13 +89,6 @@ def test_arguments_that_there_are_not_are_named_with_where_they_belong() -> None
         restoration.load("regression/denoise", sampelr="ddim")
 
 
-def test_an_error_that_names_options_of_the_command_line_says_what_they_are_in_python() -> None:
-    with pytest.raises(BadOption, match="Give --mask FILE") as caught:
-        restoration.restore(picture(), "regression", "inpaint")
-    assert caught.value.__notes__ == ["in Python: mask as an argument, or as a key of task_options or options"]
-    assert not hasattr(BadOption("a batch of -- or a--b"), "__notes__")
-
-
 def test_what_is_no_picture_is_said_of_writing_reading_and_measuring(tmp_path: Path) -> None:
     with pytest.raises(BadPicture, match=r"what is written is a Picture, .*, not Tensor"):
         restoration.write(torch.zeros(1, 3, 4, 4), tmp_path / "x.png")  # type: ignore[arg-type]
