@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the pictures of docs/gallery.md: damages a free photograph of this folder, restores them, puts them side by side.
+# Makes the pictures of docs/gallery.md and README: damages a free photograph of this folder, restores them, puts them side by side.
 # Run from the root of the repository with `restore` on the path: sh examples/gallery.sh
 set -eu
 photos=examples/derain/clean
@@ -43,3 +43,9 @@ restore degrade -t dehaze --thickness 0.8 --set patchy=0 --seed 1 $photos/hopper
 restore run -m regression -t dehaze $work/hazy/hopper.png -o $work/dehaze.1.png --overwrite
 restore run -m ir-sde -t dehaze $work/hazy/hopper.png -o $work/dehaze.2.png --overwrite
 row dehaze $work/hazy/hopper.png $work/dehaze.1.png $work/dehaze.2.png $photos/hopper.png ir-sde
+
+python examples/side_by_side.py docs/pictures/overview.webp 120,90,270 \
+    rain=examples/derain/rain/hopper.png blur=$work/blurred/hopper.png noise=$work/noisy/hopper.png \
+    "a quarter of the size=$work/small/hopper.png" scratches=$work/holes/hopper.png / \
+    restored=$work/derain.1.png restored=$work/deblur.1.png restored=$work/denoise.1.png \
+    "four times larger=$work/sr.1.png" filled=$work/inpaint.1.png

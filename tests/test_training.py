@@ -263,6 +263,16 @@ def test_every_network_that_takes_nothing_can_be_trained_on_a_path(tmp_path, pic
     train(recipe, pictures, tmp_path / "out", replace(QUICK, steps=2))
 
 
+def test_a_method_with_a_path_is_told_that_an_objective_has_none(tmp_path, pictures, caplog):
+    once = replace(QUICK, steps=1)
+    train(replace(small(), objective=Part("regression")), pictures, tmp_path / "pathless", once)
+    assert "gives the same answer at each step of method 'ir-sde'" in caplog.text
+    caplog.clear()
+    train(small(), pictures, tmp_path / "path", once)
+    train(small("regression"), pictures, tmp_path / "once", once)
+    assert not caplog.text
+
+
 def test_both_patches_of_a_pair_are_of_one_place(tmp_path):
     for name, shift in (("clean", 0.0), ("rain", 0.25)):
         (tmp_path / name).mkdir()

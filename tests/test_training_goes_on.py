@@ -24,6 +24,7 @@ from restoration.images import write
 from restoration.images.files import write_together
 from restoration.recipe import Part, Recipe, default_recipe
 from restoration.training import checkpoint
+from restoration.training.divergence import WINDOW, Divergence
 from restoration.training.loop import train
 from restoration.training.outcome import Progress
 from restoration.training.records import CHECKPOINT, read_log
@@ -307,3 +308,29 @@ def interrupted_after(step):
             raise KeyboardInterrupt
 
     return observe
+
+
+def test_a_loss_that_rises_far_above_its_first_value_is_remarked_once(pictures, tmp_path, recipe, caplog):
+    short = replace(QUICK, steps=WINDOW, batch=1, patch=8, held_out=0, validate_every=1000, checkpoint_every=1000)
+    train(recipe, pictures, tmp_path, short)
+    assert not caplog.messages
+    train(recipe, pictures, tmp_path, replace(short, steps=WINDOW + 9, log_every=1, lr=3.0, warmup=0))
+    losses = [line["loss"] for line in read_log(tmp_path)]
+    assert min(losses[-2:]) > 2 * losses[0]
+    (remark,) = [text for text in caplog.messages if "the loss rose" in text]
+    assert "what was learned is lost: begin again, in another --out, with a lower learning rate, say --lr 1.5" in remark
+
+
+@pytest.mark.parametrize(
+    ("losses", "diverged"),
+    [
+        ([0.003, 0.002, 0.0018, 0.0019, 1.7, 0.6], [4]),  # mean squares: once
+        ([0.003, 0.002, 0.0018, 1.7, 0.002, 0.7], [3, 5]),  # and again
+        ([0.0016, 0.0015, 0.0018, 0.0014, 0.0022], []),  # noise of a loss that does not fall
+        ([-20.0, -29.0, -31.0, -27.0, -5.0], [4]),  # decibels
+        ([-30.0, -30.2, -29.1, -28.0], []),
+    ],
+)
+def test_a_loss_diverges_where_it_is_far_above_its_first_value(losses, diverged):
+    watched = Divergence()
+    assert [place for place, loss in enumerate(losses) if watched.seen(WINDOW + place, loss)] == diverged

@@ -152,10 +152,16 @@ def _objective(recipe: Recipe) -> ObjectiveCard:
             f"objective {card.name!r} learns along a path, and method {method!r} has none; name its --schedule, or "
             "another --objective"
         )
-    if recipe.schedule and not card.path and "schedule" not in registry().card(RestorerCard, method).options():
-        raise BadOption(
-            f"neither method {method!r} nor objective {card.name!r} looks at a schedule; leave {recipe.schedule.name} "
-            "out, or name another --objective"
+    if recipe.schedule is not None and not card.path:
+        if "schedule" not in registry().card(RestorerCard, method).options():
+            raise BadOption(
+                f"neither method {method!r} nor objective {card.name!r} looks at a schedule; leave "
+                f"{recipe.schedule.name} out, or name another --objective"
+            )
+        log.warning(
+            "objective %r has no path: what is trained gives the same answer at each step of method %r; a method of "
+            "one evaluation, such as regression, gives it at once",
+            *(card.name, method),
         )
     return card
 

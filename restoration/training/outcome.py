@@ -19,8 +19,9 @@ from restoration.errors import BadOption, BadWeights
 from restoration.recipe import Parts, build_restorer, required
 from restoration.training import checkpoint
 from restoration.training.batches import DRAWN_SINCE
+from restoration.training.divergence import Divergence
 from restoration.training.modelcard import model_card
-from restoration.training.records import CHECKPOINT, Records
+from restoration.training.records import CHECKPOINT, Records, read_log
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -87,6 +88,7 @@ class Outcome:
                     )
                 log.info("the pictures for validation are others than before; which weights are best is found anew")
         self.records = Records(out, trainer.step, self.seconds)
+        self.divergence = Divergence(read_log(out))
 
     @property
     def seconds(self) -> float:
@@ -107,11 +109,22 @@ class Outcome:
         if validate or "log" in due:
             psnr = self.validation.psnr if validate else None
             self.records.add(step=step, loss=loss, lr=trainer.settings.rate(step - 1), seconds=seconds, psnr=psnr)
+            self.warn(loss)
         if validate:
             if step < trainer.settings.steps:
                 self.write()
             self.records.draw(step, self.validation.preview)
             self.records.seconds = self.seconds  # the time of validation is none of steps
+
+    def warn(self, loss: float) -> None:
+        """Say so where the loss rose so far that what was learned is lost."""
+        least = self.divergence.least
+        if self.divergence.seen(self.trainer.step, loss):
+            log.warning(
+                "the loss rose from %.4g to %.4g before step %d, and what was learned is lost: begin again, in another "
+                "--out, with a lower learning rate, say --lr %g, or a smaller --clip",
+                *(least, loss, self.trainer.step, self.trainer.settings.lr / 2),
+            )
 
     @torch.inference_mode()
     def validate(self) -> None:

@@ -1,4 +1,4 @@
-"""Layer norms over channels, on the channels-last view: one native call instead of five passes over the picture."""
+"""Norms: over channels, on the channels-last view, in one native call instead of five passes; and over groups."""
 
 from __future__ import annotations
 
@@ -41,3 +41,14 @@ class BiasNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map `b c h w` to `b c h w`."""
         return layer_norm(x, self.weight, self.bias, 1e-6)
+
+
+class GroupNorm(nn.GroupNorm):
+    """Group norm in float32 whatever the precision, as autocast has it on a GPU: `b c h w` to `b c h w`.
+
+    On a processor the kernel for bf16 takes five times as long, a quarter of the time of a small U-Net.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `b c h w` to `b c h w` of the same precision."""
+        return super().forward(x.float()).to(x.dtype)

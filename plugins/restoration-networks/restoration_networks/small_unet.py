@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from restoration.framing import pad_to_multiple, to_picture
 from restoration_networks.attention import FullAttention
+from restoration_networks.norm import GroupNorm
 from restoration_networks.time import SinusoidalEmbedding
 
 
@@ -120,6 +121,6 @@ def _make_level(inner: int, outer: int, blocks: int, time: int) -> nn.ModuleList
     return nn.ModuleList(ResidualBlock(inner, outer, time) for _ in range(blocks))
 
 
-def _make_norm(channels: int) -> nn.GroupNorm:
+def _make_norm(channels: int) -> GroupNorm:
     """Return a norm of 8 groups, of fewer if they had less than two channels each."""
-    return nn.GroupNorm(math.gcd(8, channels // 2), channels)
+    return GroupNorm(math.gcd(8, channels // 2), channels)

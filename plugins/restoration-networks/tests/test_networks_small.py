@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from restoration_networks.norm import GroupNorm
 from restoration_networks.small_unet import SmallUNet
 
 from restoration.testing import NetworkContract
@@ -45,3 +46,12 @@ def test_it_predicts_zero_at_first() -> None:
 def test_impossible_options_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="width must be even and at least 4, multipliers and blocks at least 1"):
         SmallUNet(**wrong)
+
+
+def test_a_group_norm_of_bfloat16_is_that_of_float32_rounded() -> None:
+    norm = GroupNorm(2, 8)
+    x = torch.randn(2, 8, 5, 7, generator=torch.Generator().manual_seed(0)).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        normed = norm(x)
+    assert normed.dtype == torch.bfloat16
+    torch.testing.assert_close(normed, torch.nn.functional.group_norm(x.float(), 2).bfloat16(), rtol=0, atol=0)
