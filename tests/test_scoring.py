@@ -24,9 +24,10 @@ from restoration.interfaces import Observation
 from restoration.metrics import psnr, ssim
 from restoration.picture import Picture, round_to_levels
 from restoration.runtime import Restoration
+from restoration.scoring.comparison import compare
 from restoration.scoring.measures import Measure, choose
 from restoration.scoring.score import Scoring, crop_border, measure
-from restoration.scoring.summary import compare, summarise
+from restoration.scoring.summary import summarise
 from restoration.scoring.tables import FORMATS, render
 from restoration.tasks import make_task
 
