@@ -52,7 +52,7 @@ def by_spandrel(file: str) -> Callable[[torch.Tensor], torch.Tensor]:
 
 def by_the_toolbox(file: str, tile: int) -> Callable[[torch.Tensor], torch.Tensor]:
     from restoration import Picture, Restoration
-    from restoration.engine.hardware import prepare
+    from restoration.console import prepare
 
     prepare(threads=1)
     made = Restoration("regression", "sr", weights=file, precision="fp32", tile=tile)

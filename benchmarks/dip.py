@@ -9,7 +9,7 @@ With --keep DIR, each way that is done is kept there, and not run again when the
 The picture is cut from its middle and made noisy as the published experiment has it: sigma 25, seed 0 of NumPy's
 RandomState, clipped. Each way is a process of its own, and has one thing more than the way before it. Its steps a
 second are the most of three rounds of a few steps, one way after the other in each, and its seconds are steps over
-that: a machine that is not ours alone slows down for minutes at a time. PSNR is on RGB, border 0, of answers not
+that: a machine that is not ours alone slows down for minutes at a time. PSNR is on RGB, border 0, of results not
 rounded. "Best" of the published code is the better of its answer and of its running average at any step; ours is what
 it would return at that step. Memory is the largest of the process until its last step.
 """
@@ -75,14 +75,14 @@ def official(path: Path, size: int, steps: int) -> Iterator[Line]:
     x, y = noisy(path, size)
     average = RunningAverage()
     for step, seconds, clean, smooth, answer in denoise(x, y, steps):
-        ours = float(-10 * (average.update(answer) - x).square().mean().log10())
-        yield {"step": step, "seconds": seconds, "psnr": max(clean, smooth), "averaged": ours}
+        averaged = float(-10 * (average.update(answer) - x).square().mean().log10())
+        yield {"step": step, "seconds": seconds, "psnr": max(clean, smooth), "averaged": averaged}
 
 
 def ours(path: Path, size: int, steps: int, name: str) -> Iterator[Line]:
     """Run ours as `restore run` does."""
     import restoration
-    from restoration.engine.hardware import prepare
+    from restoration.console import prepare
 
     prepare()
     x, y = noisy(path, size)
@@ -124,8 +124,8 @@ def rates(names: Iterable[str], chosen: argparse.Namespace) -> tuple[dict[str, f
     for _ in range(ROUNDS):
         for name in speeds:
             lines, memory = run(name, chosen, FEW)
-            crop_middle = len(lines) // 2
-            speed = (len(lines) - crop_middle) / (lines[-1]["seconds"] - lines[crop_middle - 1]["seconds"])
+            half = len(lines) // 2
+            speed = (len(lines) - half) / (lines[-1]["seconds"] - lines[half - 1]["seconds"])
             speeds[name], memories[name] = max(speeds[name], speed), max(memories[name], memory)
     return speeds, memories
 

@@ -1,9 +1,9 @@
 """The experiments of Deep Image Prior's published notebooks, by `dip` with its own settings and stopping.
 
-    python benchmarks/dip_figures.py --data ../shared/data/eval/dip --out figures/
-    python benchmarks/dip_figures.py --data ../shared/data/eval/dip --only zebra f16 --quality paper
+    python benchmarks/dip_figures.py --data DATA/dip --out figures/
+    python benchmarks/dip_figures.py --data DATA/dip --only zebra f16 --quality paper
 
-DIR holds the pictures of the published repository, in its folders; some are for research only and are not in this one.
+DATA/dip holds the pictures of the published repository, in its folders; some are for research only and not in this one.
 Prints PSNR (RGB, or grey where the picture is; border 0, in float) against what is published, and how the fit ended;
 writes what was given to `dip` and what it made of it, to look at where no clean picture exists.
 """
@@ -24,7 +24,7 @@ from PIL import Image
 from torch import Tensor
 
 import restoration
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 
 
 @dataclass(frozen=True, kw_only=True)

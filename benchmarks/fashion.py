@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from restoration import resolve
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 
 PUBLISHED = (0.129, 0.058, 0.050, 0.047, 0.045, 0.043, 0.042, 0.041, 0.040, 0.039)
 """The mean loss of the first ten epochs in the published report; it is 0.035 after twenty."""

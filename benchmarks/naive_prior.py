@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from torch import Tensor, nn
 from torch.nn import functional
 
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 from restoration.recipe import build_parts, default_recipe, with_options
 
 NAIVE = {1: 0.998, 20: 0.878, 100: 0.833}

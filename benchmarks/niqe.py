@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from restoration import read
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 from restoration.images import pictures_in
 from restoration.operators import Convolution
 from restoration.picture import round_to_levels

@@ -1,7 +1,7 @@
 """Are weights that never saw a clean picture as good as others: two sets, picture by picture, with a paired test.
 
-    python benchmarks/noise2noise.py --data ../shared/data/eval regression/denoise noise2noise/denoise
-    python benchmarks/noise2noise.py --data ../shared/data/eval --limit 16 trained/clean trained/noisy
+    python benchmarks/noise2noise.py --data DATA regression/denoise noise2noise/denoise
+    python benchmarks/noise2noise.py --data DATA --limit 16 trained/clean trained/noisy
 
 Weights are folders or names; the second are compared with the first. CBSD68 is damaged by the task `denoise` with sigma
 25, the number of the picture as the seed: unclipped, as in the paper, and clipped and rounded, as in files. PolyU has
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from restoration import Observation, Restoration, psnr, read
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 from restoration.images.folders import pairs_in
 from restoration.picture import round_to_levels
 from restoration.recipe import Recipe

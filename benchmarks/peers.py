@@ -1,6 +1,6 @@
 """Our weights beside published networks of their size: the same pictures, the same noise, one thread, one run.
 
-    python benchmarks/peers.py --data ../shared/data/eval --checkpoints ../shared/data/checkpoints
+    python benchmarks/peers.py --data DATA --checkpoints CHECKPOINTS
     python benchmarks/peers.py --data ... --checkpoints ... --every 5 --only denoise --precision fp32
 
 `published.FILES` says which files of checkpoints are looked for, in the folders of `--checkpoints`, which may be
@@ -30,7 +30,7 @@ from speed import machine
 from table import ROWS, Row, prepared, thinned
 
 from restoration import Observation, Restoration, Result, resolve
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 from restoration.scoring.measures import choose
 from restoration.scoring.score import Scoring
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from restoration import Observation, Picture, Restoration, read
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 from restoration.images.folders import pairs_in
 from restoration.plausibility import find_faults
 from restoration.registry import registry

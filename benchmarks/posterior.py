@@ -1,7 +1,7 @@
 """One prior for every damage against networks trained for each: `ddrm`, `diffpir`, `dps`, `ir-sde` and `regression`.
 
-    python benchmarks/posterior.py --data ../shared/data/eval/denoise/CBSD68     # 7 crops: some minutes
-    python benchmarks/posterior.py --data ../shared/data/eval/denoise/CBSD68 --every 1 --only sr --out pictures/
+    python benchmarks/posterior.py --data DATA/denoise/CBSD68     # 7 crops: some minutes
+    python benchmarks/posterior.py --data DATA/denoise/CBSD68 --every 1 --only sr --out pictures/
 
 Crops of 256x256 from the middle of pictures. Damage is drawn with the number of the picture as the seed. `damaged` is
 what a user sees, for a small picture its bicubic enlargement; `adjoint` the transpose of the operator, applied to what
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from restoration import Observation, Picture, Restoration, psnr, read, write
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 from restoration.images.folders import pictures_in
 from restoration.picture import round_to_levels
 from restoration.plausibility import find_faults
@@ -35,17 +35,17 @@ SIDE = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A line of the table: a task, the options that damage is drawn with, and those that methods are told."""
+    """A line of the table: a task, the options that damage is drawn with, and those that methods are given."""
 
     name: str
     task: str
     options: dict[str, Any]
-    told: dict[str, Any] = field(default_factory=dict)
+    known: dict[str, Any] = field(default_factory=dict)
 
 
 ROWS = (
-    Row(name="sr x2", task="sr", options={"scale": 2}, told={"scale": 2}),
-    Row(name="sr x4", task="sr", options={"scale": 4}, told={"scale": 4}),
+    Row(name="sr x2", task="sr", options={"scale": 2}, known={"scale": 2}),
+    Row(name="sr x4", task="sr", options={"scale": 4}, known={"scale": 4}),
     Row(name="deblur, shake of 15 pixels", task="deblur", options={"kind": "shake", "extent": 15.0, "noise": 1.0}),
     Row(name="inpaint, text", task="inpaint", options={"kind": "text"}),
     Row(name="inpaint, half of the pixels", task="inpaint", options={"kind": "pixels", "share": 0.5}),
@@ -69,7 +69,7 @@ def adjoint(seen: Observation) -> Tensor:
 def score(row: Row, paths: list[Path], out: Path | None) -> list[str]:
     """Return the cells of a row: the mean PSNR of each column, and with methods their seconds and doubtful results."""
     task, limits = make_task(row.task, row.options), registry().card(TaskCard, row.task).limits
-    methods = {name: Restoration(name, row.task, task_options=row.told) for name in METHODS}
+    methods = {name: Restoration(name, row.task, task_options=row.known) for name in METHODS}
     found: dict[str, list[float]] = {name: [] for name in ("damaged", "adjoint", *METHODS)}
     seconds, doubts = dict.fromkeys(METHODS, 0.0), dict.fromkeys(METHODS, 0)
     for number, path in enumerate(paths):

@@ -19,7 +19,7 @@ class Source:
 
 
 FILES = {
-    "ffdnet": Source("ffdnet_color.pth", "denoise", "Zhang et al. 2018, arXiv:1710.04026", "told sigma"),
+    "ffdnet": Source("ffdnet_color.pth", "denoise", "Zhang et al. 2018, arXiv:1710.04026", "given sigma"),
     "cdncnn-blind": Source("buifd_color_dncnn_55.pth", "denoise", "El Helou and Süsstrunk 2020, arXiv:1908.10107"),
     "dncnn-25": Source("kair_dncnn_25.pth", "denoise", "Zhang et al. 2017, arXiv:1608.03981", "grey, each channel"),
     "dncnn-s-25": Source(

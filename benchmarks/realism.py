@@ -30,7 +30,7 @@ from torch import Tensor
 from restoration import Observation, Picture, Restoration, psnr, read, write
 from restoration import weights as folders
 from restoration.calibration import calibrate
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 from restoration.errors import RestorationError
 from restoration.images import pairs_in
 from restoration.operators import agreeing
@@ -149,11 +149,11 @@ def draw(row: Row, data: Path, chosen: argparse.Namespace, weights: str | None) 
         assert folder is not None
         recipe = folder.recipe()
         method, realism = recipe.method.name, None if recipe.realism is None else 1.0  # what says nothing is not mixed
-    walk = {"steps": chosen.steps, "sampler": chosen.sampler}
+    sampling = {"steps": chosen.steps, "sampler": chosen.sampler}
     made = [
         Restoration("regression", row.task),
         Restoration("ir-sde", row.task, realism=0.0),
-        Restoration(method, row.task, weights=weights, realism=realism, **walk),
+        Restoration(method, row.task, weights=weights, realism=realism, **sampling),
     ]
     timed = [Timed(one, pictures[0][1]) for one in made]
     drawn = []

@@ -158,9 +158,9 @@ def curve(found: Mapping[str, Sequence[Setting]]) -> str:
     series = {}
     for title, settings in found.items():
         mean = settings[0].numbers
-        walk = [one.numbers for one in settings if one.realism is not None]
+        mixed = [one.numbers for one in settings if one.realism is not None]
         if "fd" in mean:
-            series[title] = [(one["psnr"] - mean["psnr"], one["fd"] / mean["fd"]) for one in (mean, *walk)]
+            series[title] = [(one["psnr"] - mean["psnr"], one["fd"] / mean["fd"]) for one in (mean, *mixed)]
     return line_plot(
         series,
         title="Perception and distortion: realism 0, 0.3, 0.5, 0.7, 1",

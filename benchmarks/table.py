@@ -1,7 +1,7 @@
 """Every method on every task, on the field's test sets: one table, in Markdown or another format.
 
-    python benchmarks/table.py --data ../shared/data/eval
-    python benchmarks/table.py --data ../shared/data/eval --limit 10 --steps 1 10 --only denoise
+    python benchmarks/table.py --data DATA
+    python benchmarks/table.py --data DATA --limit 10 --steps 1 10 --only denoise
 
 The pictures are for research only and are not in this repository; what lies where stands in `ROWS`. Synthetic damage is
 drawn with the seed 0 + the place of the picture. PSNR of pictures rounded to 8 bits, means over pictures.
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from restoration import Restoration, read, write
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 from restoration.images.folders import pairs_in, pictures_in
 from restoration.operators import Resampling
 from restoration.picture import with_channels
@@ -121,10 +121,10 @@ def methods(row: Row, steps: list[int]) -> dict[str, Restoration]:
     """Return the methods of a row by the columns they stand in: those that have weights for its task."""
     there = {card.name for card in registry().cards(WeightsCard)}
     made = {"regression": Restoration("regression", row.task, task_options=row.options)}
-    for walk, realism in (("ir-sde", 0), ("denoising-ode", 1)):
-        for number in steps if f"{walk}/{row.task}" in there else []:
+    for method, realism in (("ir-sde", 0), ("denoising-ode", 1)):
+        for number in steps if f"{method}/{row.task}" in there else []:
             how = {"task_options": row.options, "steps": number, "realism": realism}
-            made[f"{walk}, {number}"] = Restoration(walk, row.task, **how)
+            made[f"{method}, {number}"] = Restoration(method, row.task, **how)
     return made
 
 
@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=0, help="pictures of a row; 0 is all")
     parser.add_argument("--every", type=int, default=1, help="only every Nth picture of a row")
-    parser.add_argument("--steps", type=int, nargs="+", default=[1, 5, 10, 100], help="evaluations of the walks")
+    parser.add_argument("--steps", type=int, nargs="+", default=[1, 5, 10, 100], help="numbers of evaluations")
     parser.add_argument("--only", nargs="+", help="tasks, or parts of the names of rows")
     parser.add_argument("--threads", type=int)
     chosen = parser.parse_args()

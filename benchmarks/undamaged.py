@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from restoration import Observation, Restoration, psnr, read
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 from restoration.images import pictures_in
 from restoration.picture import round_to_levels
 from restoration.tasks import make_task, observe
@@ -31,6 +31,7 @@ GREYS = (60, 90, 110, 128, 150, 190)
 
 
 def middle(path: Path) -> Tensor:
+    """Return the middle of a picture, of large ones at half their size, rounded to 8 bits."""
     x = read(path).pixels
     if min(x.shape[-2:]) > LARGE:
         x = functional.avg_pool2d(x, 2)
@@ -39,10 +40,12 @@ def middle(path: Path) -> Tensor:
 
 
 def restored(restoration: Restoration, observation: Observation) -> Tensor:
+    """Return a result with the seed 0, rounded to 8 bits."""
     return round_to_levels(restoration(observation, seed=0).picture.pixels.clamp(0, 1))
 
 
 def main() -> None:
+    """Print a line for each set of weights."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", nargs="+", help="names or folders of weights")
     parser.add_argument("--data", type=Path, required=True)

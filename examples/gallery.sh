@@ -6,7 +6,7 @@ photos=examples/derain/clean
 work=gallery
 mkdir -p $work docs/pictures
 
-row() { # name, degraded picture, restored by regression, restored by a walk, clean picture
+row() { # name, degraded picture, restored by regression, restored by sampling, clean picture
     python examples/side_by_side.py docs/pictures/$1.webp 120,90,270 "damaged=$2" "regression=$3" "$6=$4" "before the damage=$5"
 }
 

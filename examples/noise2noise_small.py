@@ -6,7 +6,7 @@
 
 Cuts the pictures out of photographs, anywhere, at half their size. Each gets two different noises, once for all; 500
 others, out of other photographs, serve validation, against the clean ones. Published (6,250 pictures of ImageNet at
-32x32, noise of a strength that is not told, SGD with momentum): an MSE of 0.00375, and 25.51 dB in the end. Prints a
+32x32, noise of a strength that is not stated, SGD with momentum): an MSE of 0.00375, and 25.51 dB in the end. Prints a
 line an epoch, and draws the curves to `noise2noise.svg`.
 """
 
@@ -85,65 +85,83 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def drawn(chosen: argparse.Namespace) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return two noisy versions of the pictures for training, then noisy and clean pictures for validation."""
+    photos = pictures_in(chosen.photos)
+    held = photos[:: max(2, len(photos) // 20)]
+    clean = cut([path for path in photos if path not in held], chosen.pictures, chosen.seed, "training")
+    x = cut(held, min(VALIDATED, chosen.pictures), chosen.seed, "validation")
+    first, second, y = (
+        one + chosen.sigma / 255 * torch.randn(one.shape, generator=keyed_generator(chosen.seed, "noise", place))
+        for place, one in enumerate([clean, clean, x])
+    )
+    return first, second, y, x
+
+
+def optimiser_of(network: nn.Module, kind: str, lr: float, momentum: float) -> torch.optim.Optimizer:
+    """Return the optimiser for a network."""
+    if kind == "sgd":
+        return torch.optim.SGD(network.parameters(), lr=lr, momentum=momentum)
+    return torch.optim.Adam(network.parameters(), lr=lr)
+
+
+def trained(
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    first: Tensor,
+    second: Tensor,
+    chosen: argparse.Namespace,
+    epoch: int,
+    steps: int,
+) -> list[float]:
+    """Train for an epoch of at most so many steps; return the loss of each."""
+    device, objective = next(network.parameters()).device, PairMatching(norm="l2", clipped=0.0)
+    order, losses = torch.randperm(len(first), generator=keyed_generator(chosen.seed, "order", epoch)), []
+    network.train()
+    for rows in order.split(chosen.batch)[:steps]:
+        rng = RowGenerators.keyed(chosen.seed, "row", epoch, rows=rows.tolist())
+        one, other = mirrored(first[rows], second[rows], rng)
+        with precision(chosen.precision, device):
+            loss = objective.loss(lambda x, y, t: network(y), None, one.to(device), other.to(device), rng).mean()
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    return losses
+
+
 def main() -> None:
     """Cut, train, validate, print, draw."""
     chosen = parsed()
     prepare(chosen.threads)
     device = find_device(chosen.device)
-    photos = pictures_in(chosen.photos)
-    held = photos[:: max(2, len(photos) // 20)]
-    clean = cut([path for path in photos if path not in held], chosen.pictures, chosen.seed, "training")
-    x = cut(held, min(VALIDATED, chosen.pictures), chosen.seed, "validation")
-    noise = [
-        torch.randn(one.shape, generator=keyed_generator(chosen.seed, "noise", i))
-        for i, one in enumerate([clean, clean, x])
-    ]
-    first, second, y = (one + chosen.sigma / 255 * n for one, n in zip([clean, clean, x], noise, strict=True))
+    first, second, y, x = drawn(chosen)
     x, y = x.to(device), y.to(device)
-
     torch.manual_seed(chosen.seed)
     network = StackUNet(width=chosen.width, activation=chosen.activation, batch_norm=chosen.batch_norm)
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(device).to(memory_format=torch.channels_last)
     lr = chosen.lr or {"sgd": 0.0552, "adam": 0.001}[chosen.optimiser]
-    optimiser: torch.optim.Optimizer = torch.optim.Adam(network.parameters(), lr=lr)
-    if chosen.optimiser == "sgd":
-        optimiser = torch.optim.SGD(network.parameters(), lr=lr, momentum=chosen.momentum)
-    objective = PairMatching(norm="l2", clipped=0.0)
-    print(
-        f"{len(clean)} pairs of {SIDE}x{SIDE}, sigma {chosen.sigma:g}, unclipped, seed {chosen.seed}; "
-        f"{chosen.optimiser}, lr {lr:g}"
-    )
+    optimiser = optimiser_of(network, chosen.optimiser, lr, chosen.momentum)
+    pairs = f"{len(first)} pairs of {SIDE}x{SIDE}, sigma {chosen.sigma:g}"
+    print(f"{pairs}, unclipped, seed {chosen.seed}; {chosen.optimiser}, lr {lr:g}")
     noisy = sum(psnr(one[None].cpu(), other[None].cpu()) for one, other in zip(y, x, strict=True)) / len(x)
     print(f"validation, {len(x)} pictures, noisy: PSNR (RGB, border 0) {noisy:.2f} dB")
     print(" epoch   step   loss     MSE      PSNR   seconds", flush=True)
 
     curves: dict[str, list[tuple[float, float]]] = {"training, noisy targets": [], "validation, clean": []}
-    begin, step, total = time.perf_counter(), 0, chosen.steps or chosen.epochs * -(-len(clean) // chosen.batch)
+    begin, step, total = time.perf_counter(), 0, chosen.steps or chosen.epochs * -(-len(first) // chosen.batch)
     for epoch in range(1, chosen.epochs + 1):
-        order, losses = torch.randperm(len(clean), generator=keyed_generator(chosen.seed, "order", epoch)), []
-        network.train()
-        for rows in order.split(chosen.batch)[: total - step]:
-            rng = RowGenerators.keyed(chosen.seed, "row", epoch, rows=rows.tolist())
-            one, other = mirrored(first[rows], second[rows], rng)
-            with precision(chosen.precision, device):
-                loss = objective.loss(lambda x, y, t: network(y), None, one.to(device), other.to(device), rng).mean()
-            optimiser.zero_grad()
-            torch.autograd.backward(loss)
-            optimiser.step()
-            losses.append(float(loss.detach()))
+        losses = trained(network, optimiser, first, second, chosen, epoch, total - step)
         step += len(losses)
         error, quality = validated(network.eval(), x, y, chosen.precision)
-        mean = sum(losses) / len(losses)
+        mean, seconds = sum(losses) / len(losses), time.perf_counter() - begin
         curves["training, noisy targets"].append((epoch, mean))
         curves["validation, clean"].append((epoch, error))
-        print(
-            f"{epoch:6} {step:6}   {mean:.5f}  {error:.5f}  {quality:.2f}  {time.perf_counter() - begin:8.0f}",
-            flush=True,
-        )
+        print(f"{epoch:6} {step:6}   {mean:.5f}  {error:.5f}  {quality:.2f}  {seconds:8.0f}", flush=True)
         if step >= total:
             break
-    title = f"Noise2Noise, {len(clean)} pairs of {SIDE}x{SIDE}, sigma {chosen.sigma:g}: {quality:.2f} dB"
-    chosen.out.write_text(line_plot(curves, title=title, x_label="epoch", y_label="MSE"), encoding="utf-8")
+    plot = line_plot(curves, title=f"Noise2Noise, {pairs}: {quality:.2f} dB", x_label="epoch", y_label="MSE")
+    chosen.out.write_text(plot, encoding="utf-8")
     print(chosen.out)
 
 

@@ -33,7 +33,7 @@ T = TypeVar("T")
 HANDLER = logging.StreamHandler()
 """Shows what the toolbox logs."""
 DEBUG = "restoration: debug"
-"""What a context of click knows `--debug` by."""
+"""The key of `--debug` in the metadata of a context of click."""
 
 
 def _quiet(ctx: click.Context, parameter: click.Parameter, quiet: bool) -> bool:
@@ -44,7 +44,7 @@ def _quiet(ctx: click.Context, parameter: click.Parameter, quiet: bool) -> bool:
 
 
 def _debug(ctx: click.Context, parameter: click.Parameter, debug: bool) -> None:
-    """Keep in mind that tracebacks are wanted."""
+    """Note in the context of click that tracebacks are wanted."""
     if debug:
         ctx.meta[DEBUG] = True
 
@@ -124,7 +124,7 @@ def answers_apart() -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """Tell the user something that is not the answer; nothing happens if nobody can hear it."""
+    """Print something that is not an answer to stderr; nothing happens where stderr is closed."""
     with suppress(OSError, ValueError):
         click.echo(text, err=True)
 
@@ -146,12 +146,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Say whether somebody looks at a stream; it may be closed, as by `2>&-`."""
+    """Return whether a stream is a terminal; it may be closed, as by `2>&-`."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
 def progress_wanted(quiet: bool) -> bool:
-    """Say whether to draw a bar: on a terminal, unless told to be quiet."""
+    """Return whether to draw a bar: on a terminal, unless `quiet`."""
     return is_terminal(sys.stderr) and not quiet
 
 
@@ -195,7 +195,7 @@ def progress_bar(console: Console | None = None) -> Progress:
 
 
 def debugging() -> bool:
-    """Say whether the command that runs was asked for the traceback of an error."""
+    """Return whether the command that runs was called with `--debug`."""
     context = click.get_current_context(silent=True)
     return context is not None and DEBUG in context.meta
 
@@ -228,7 +228,7 @@ class Ended(BaseException):
 
 @contextmanager
 def progress(doing: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """Give a function to be told how many of how many are done: on a terminal it draws a bar.
+    """Give a function of the numbers done and in all, which draws a bar on a terminal.
 
     It raises `KeyboardInterrupt` if Ctrl-C was pressed, see `interruptible`.
     """
@@ -285,7 +285,7 @@ def interruptible() -> Iterator[Callable[[], None]]:
 
 
 def _is_lost(frame: FrameType | None) -> bool:
-    """Say whether what is raised in a frame would be lost: C calls it, through cffi, or when an object goes."""
+    """Return whether an exception in a frame would be lost: C calls it through cffi, or it is in a finaliser."""
     while frame is not None:
         name, module = frame.f_code.co_name, str(frame.f_globals.get("__name__"))
         if name == "__del__" or (module.startswith("pyvips") and (name.endswith("_callback") or "_marshal" in name)):

@@ -1,4 +1,4 @@
-"""Small files that may be anybody's, such as recipes, settings and model cards: read whole, or refused by a reason."""
+"""Small files of any origin, such as recipes, settings and model cards: read whole, or refused with a reason."""
 
 from __future__ import annotations
 

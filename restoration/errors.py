@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 
 LONGEST = 300
-"""The most characters of the text of a stranger's exception that are shown."""
+"""The most characters that are shown of the text of an exception that is not the toolbox's own."""
 BAD = "\N{REPLACEMENT CHARACTER}"
 """Stands for a character that must not be shown."""
 MOST = 1800

@@ -13,22 +13,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Space = Literal["rgb", "y"]
-WINDOW = 11
-"""The side of the Gaussian window of SSIM."""
+WINDOW, SIGMA = 11, 1.5
+"""The side of the Gaussian window of SSIM and its standard deviation, in pixels (Wang et al., 2004)."""
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """The exponents of the scales of MS-SSIM, the finest first (Wang, Simoncelli, Bovik, 2003, section 4)."""
 SMALLEST_MS_SSIM = (WINDOW - 1) * 2 ** (len(SCALES) - 1) + 1
 """The smallest side, 161, for which the window fits into the coarsest scale."""
-
-
 LARGEST = 16.0
-"""What is larger is a level of 255, and not a value in [0, 1] with noise."""
+"""A larger value is taken for a level of 255, not for a value in [0, 1] with noise."""
 SMALL = 1e-8
-"""What is added to mean squares before their logarithm is taken, so that its slope at none is finite: 80 dB."""
+"""Added to mean squares before the logarithm, so that its gradient at 0 is finite: it bounds the PSNR by 80 dB."""
 
 
 def decibels(squares: Tensor) -> Tensor:
-    """Return mean squared errors of any shape in dB: the negative PSNR, as a loss, with a finite slope at none."""
+    """Return mean squared errors of any shape in dB: the negative PSNR, as a loss, with a finite gradient at 0."""
     return 10 * torch.log10(squares + SMALL)
 
 
@@ -59,7 +57,7 @@ def ssim(image: Tensor, clean: Tensor, *, space: Space = "rgb", border: int = 0)
     """
     first, second = _prepare(image, clean, space, border)
     if min(first.shape[-2:]) < WINDOW:
-        raise ValueError(f"SSIM needs 11x11 pixels, not {first.shape[-1]}x{first.shape[-2]}")
+        raise ValueError(f"SSIM needs {WINDOW}x{WINDOW} pixels, not {first.shape[-1]}x{first.shape[-2]}")
     similarity, _ = _similarity(first, second)
     return float(similarity.mean())
 
@@ -110,9 +108,9 @@ def _prepare(image: Tensor, clean: Tensor, space: Space, border: int) -> tuple[T
         _check_picture(one)
     if image.shape != clean.shape:
         raise ValueError(f"pictures of different shapes cannot be compared: {tuple(image.shape)}, {tuple(clean.shape)}")
-    pair = []
     if not 0 <= 2 * border < min(image.shape[-2:]):
         raise ValueError(f"a border of {border} leaves nothing of {image.shape[-1]}x{image.shape[-2]} pixels")
+    pair = []
     for one in (image.double(), clean.double()):
         one = luma(one) if known == "y" else one
         pair.append(one[..., border : one.shape[-2] - border, border : one.shape[-1] - border])
@@ -145,9 +143,9 @@ def _check_picture(image: Tensor) -> None:
 
 def _blur(image: Tensor) -> Tensor:
     """Convolve `b c h w` with the Gaussian window of SSIM, only where it lies inside."""
-    offset = torch.arange(11, dtype=image.dtype, device=image.device) - 5
-    row = torch.exp(-(offset**2) / (2 * 1.5**2))
+    offset = torch.arange(WINDOW, dtype=image.dtype, device=image.device) - WINDOW // 2
+    row = torch.exp(-(offset**2) / (2 * SIGMA**2))
     row = row / row.sum()
     channels = image.shape[1]
-    across = functional.conv2d(image, row.expand(channels, 1, 1, 11), groups=channels)
-    return functional.conv2d(across, row[:, None].expand(channels, 1, 11, 1), groups=channels)
+    across = functional.conv2d(image, row.expand(channels, 1, 1, WINDOW), groups=channels)
+    return functional.conv2d(across, row[:, None].expand(channels, 1, WINDOW, 1), groups=channels)

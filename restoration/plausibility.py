@@ -31,7 +31,7 @@ CLIPPED = 0.3
 FINE, COARSE = 1.5, 6.0
 """Structure is compared between Gaussian blurs of these standard deviations, in pixels, and once more at half size."""
 INDEPENDENT = 144
-"""So many independent values of this band a part has."""
+"""The independent values that a part has in this band of frequencies."""
 PIXELS = 1_200_000
 """Pictures of more pixels are compared in a smaller copy, but for the mosaic."""
 STRONG = 4 / 255
@@ -52,43 +52,44 @@ def find_faults(before: Tensor, after: Tensor, limits: Limits) -> list[str]:
     )
     if torch.equal(levels_before, levels_after) and _has_detail(levels_before):
         return ["it is the picture itself: nothing was changed"]
-    found = [_flattened(levels_before, levels_after), _clipped(levels_before, levels_after)]
+    found = [_find_mosaic(levels_before, levels_after), _find_clipping(levels_before, levels_after)]
     scale = math.ceil(math.sqrt(before.shape[-1] * before.shape[-2] / PIXELS))
     small_before, small_after = (_pooled(image.float(), scale) for image in (before, after))
-    found += [*_out_of_range(small_before, small_after, limits, scale)]
-    found.append(_out_of_place(small_before, small_after, limits, scale))
+    found += _find_changed_brightness(small_before, small_after, limits, scale)
+    found.append(_find_wrong_structure(small_before, small_after, limits, scale))
     return [fault for fault in found if fault]
 
 
 def _has_detail(levels: Tensor) -> bool:
-    """Whether a picture, 8 bits, is more than one colour: that comes back as it is from many a method."""
+    """Return whether a picture, 8 bits, has more than one colour; many methods rightly return one colour unchanged."""
     return bool((levels != levels[..., :1, :1]).any())
 
 
-def _flattened(before: Tensor, after: Tensor) -> str:
-    """A mosaic, a flat colour: neighbours that were different are equal, along rows and along columns."""
+def _find_mosaic(before: Tensor, after: Tensor) -> str:
+    """Describe a mosaic or a flat colour: neighbours that differed are equal, along rows and along columns."""
     more = min(_equal_neighbours(after, dim) - _equal_neighbours(before, dim) for dim in (-1, -2))
     return f"{more:.0%} of its pixels became equal to their neighbours, as in a mosaic" if more > FLAT else ""
 
 
 def _equal_neighbours(levels: Tensor, dim: int) -> float:
-    """The share of pixels, 8 bits, that are equal to the next along a dimension in all channels."""
+    """Return the share of pixels, 8 bits, that are equal to the next along a dimension in all channels."""
     length = levels.shape[dim] - 1
     return float((levels.narrow(dim, 1, length) == levels.narrow(dim, 0, length)).all(dim=1).float().mean())
 
 
-def _clipped(before: Tensor, after: Tensor) -> str:
-    """A storm of values at the ends of the range."""
+def _find_clipping(before: Tensor, after: Tensor) -> str:
+    """Describe values that became black or white, if they are many."""
     more = _at_the_ends(after) - _at_the_ends(before)
     return f"{more:.0%} of its values became black or white" if more > CLIPPED else ""
 
 
 def _at_the_ends(levels: Tensor) -> float:
+    """Return the share of values, 8 bits, that are black or white."""
     return float(((levels == 0) | (levels == 255)).float().mean())
 
 
-def _out_of_range(before: Tensor, after: Tensor, limits: Limits, scale: int) -> list[str]:
-    """Blocks that are darker or lighter than the detail of the degraded picture explains."""
+def _find_changed_brightness(before: Tensor, after: Tensor, limits: Limits, scale: int) -> list[str]:
+    """Describe the block that is the most darker or lighter than the detail of the degraded picture explains."""
     change = functional.avg_pool2d(after - before, BLOCK) * 255
     spread = functional.avg_pool2d((before - blurred(before, 8.0)).square(), BLOCK).sqrt() * 255
     white, ends = (functional.avg_pool2d(part.float(), BLOCK) for part in (before >= 250 / 255, _ends(before)))
@@ -107,13 +108,14 @@ def _out_of_range(before: Tensor, after: Tensor, limits: Limits, scale: int) -> 
 
 
 def _ends(image: Tensor) -> Tensor:
+    """Return where a picture is black or white to within a level of 255."""
     return (image <= 1 / 255) | (image >= 254 / 255)
 
 
-def _out_of_place(before: Tensor, after: Tensor, limits: Limits, scale: int) -> str:
-    """Parts whose structure is not that of the degraded picture: regression of the one on the other, per part.
+def _find_wrong_structure(before: Tensor, after: Tensor, limits: Limits, scale: int) -> str:
+    """Describe a part whose structure is not that of the degraded picture: one is regressed on the other, per part.
 
-    Noise and rain do not change the slope, for they know nothing of the structure; a part that was moved or invented
+    Noise and rain do not change the slope, for they do not depend on the structure; a part that was moved or invented
     has a slope near 0. Suspected is what stays below the limit with two standard errors.
     """
     if limits.structure is None or min(before.shape[-2:]) < PART:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from restoration import weights as folders
-from restoration.engine.answers import Own, guesses_of, label, told_of
+from restoration.engine.answers import PerThread, guesses_of, label, told_of
 from restoration.engine.ensemble import Ensemble
-from restoration.engine.hardware import MMAP_MAX, MMAP_THRESHOLD, precision, precision_name, tune_allocator
+from restoration.engine.hardware import precision, precision_name
 from restoration.engine.observed import at_working_size, placed
 from restoration.engine.shrinking import carry_over
 from restoration.engine.tiling import Tiled, auto_tile
@@ -21,7 +21,7 @@ from restoration.engine.watched import Watched
 from restoration.errors import BadOption, BadPlugin, RestorationError
 from restoration.interfaces import BoundedNetwork
 from restoration.layouts import MeasuredNetwork
-from restoration.memory import is_out_of_memory
+from restoration.memory import MMAP_MAX, MMAP_THRESHOLD, is_out_of_memory, tune_allocator
 from restoration.randomness import DrawingFrom
 from restoration.recipe import Parts, build_parts, build_restorer
 from restoration.registry import registry
@@ -68,7 +68,7 @@ class Prepared:
     def __init__(self, recipe: Recipe, folder: Folder | None, conditions: Conditions, trained: Recipe) -> None:
         self.recipe, self.folder, self.conditions, self.method = recipe, folder, conditions, recipe.method.name
         self.card = registry().card(RestorerCard, self.method)
-        with DrawingFrom(torch.Generator().manual_seed(0)):  # the program's own generator is none of our business
+        with DrawingFrom(torch.Generator().manual_seed(0)):  # the global generator stays as it is
             parts = build_parts(recipe)
         self.precision = precision_name(conditions.precision, conditions.device, fits=parts.make_network is not None)
         self.network = parts.network
@@ -76,18 +76,18 @@ class Prepared:
             if folder:
                 folders.load(folder, parts.network.network, trained)
             parts.network.eval().requires_grad_(False)
-            parts.network.to(conditions.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            parts.network.to(conditions.device).to(memory_format=torch.channels_last)
             inner = parts.network.network
             reach = inner.reach if isinstance(inner, BoundedNetwork) else self._network_card().reach
             self.tiled = Tiled(parts.network, 0, reach, inner.multiple if isinstance(inner, MeasuredNetwork) else 1)
             self.tiled.register_forward_hook(self._count)
             parts = Parts(**{**vars(parts), "network": self.tiled})
-        self._parts, self._own = parts, Own()
-        self._own.restorer = build_restorer(recipe, parts)  # which shows here what does not fit
+        self._parts, self._own = parts, PerThread()
+        self._own.restorer = build_restorer(recipe, parts)  # now, so that what does not fit is an error here
 
     @property
     def restorer(self) -> Restorer:
-        """The method itself. Each thread has its own, which share the network: it may tell about another picture."""
+        """The method itself. Each thread has its own, since `told` is about one picture; they share the network."""
         if self._own.restorer is None:
             self._own.restorer = build_restorer(self.recipe, self._parts)
         return self._own.restorer

@@ -1,4 +1,4 @@
-"""Realism: how much of one likely picture is mixed into the mean of all of them, `mean + s (walk - mean)`.
+"""Realism: how much of one likely picture is mixed into the mean of all of them, `mean + s (sample - mean)`.
 
 The mean has the least error and is blurred; a picture that is drawn looks real and is further from the truth. Between
 the two, the least error at each distance between the distributions of results and of clean pictures is reached on a
@@ -102,7 +102,7 @@ def recipe_for(folder: Folder | None, method: str, task: str) -> Recipe:
     recipe = folder.recipe()
     twins = {one.name for one in registry().cards(RestorerCard) if one.factory == card.factory}
     if recipe.method.name in twins - {method}:
-        own = default_recipe(method, task)  # another walk with the same network
+        own = default_recipe(method, task)  # another way to sample with the same network
         recipe = replace(recipe, method=own.method, sampler=own.sampler)
     if (recipe.method.name, recipe.task.name) != (method, task):
         made = f"--method {recipe.method.name} --task {recipe.task.name}"
@@ -110,9 +110,9 @@ def recipe_for(folder: Folder | None, method: str, task: str) -> Recipe:
     return recipe
 
 
-def mix(mean: Tensor, walk: Tensor, realism: float) -> Tensor:
-    """Return `mean + realism (walk - mean)`, of pictures `b c h w`."""
-    return mean.lerp(walk.to(mean), realism)
+def mix(mean: Tensor, sample: Tensor, realism: float) -> Tensor:
+    """Return `mean + realism (sample - mean)`, of pictures `b c h w`."""
+    return mean.lerp(sample.to(mean), realism)
 
 
 def _by_default(card: RestorerCard, task: str, realism: float | None) -> tuple[str | None, float | None]:

@@ -1,6 +1,6 @@
 """Recipes and the cards of plugins: the defaults of a method, other options and parts, and the objects to build.
 
-Building a stranger's recipe runs what the user has installed and nothing else.
+Building the recipe of untrusted weights runs what the user has installed and nothing else.
 """
 
 from __future__ import annotations

@@ -87,22 +87,22 @@ class Restoration:
             folders.check(self.folder, chosen.recipe)
             trained = chosen.recipe.task.options
             self.task_options = with_scale(task, self.task_options, trained, self.folder.origin)
-        walk = {} if steps is None else {"steps": steps}
+        sampling = {} if steps is None else {"steps": steps}
         if chosen.mean is not None and not self.realism:
-            _check_idle(chosen.mean.origin, [*walk, *own, *([sampler] if sampler else [])])
+            _check_idle(chosen.mean.origin, [*sampling, *own, *([sampler] if sampler else [])])
         owner = self.folder.origin if self.folder else None
         parts = {"network": network, "sampler": sampler}
-        self.recipe = with_options(chosen.recipe, {**walk, **own}, parts=parts, owner=owner)
+        self.recipe = with_options(chosen.recipe, {**sampling, **own}, parts=parts, owner=owner)
         conditions = Conditions(
             device=self.device, precision=precision, tile=tile, ensemble=positions, time_limit=time_limit
         )
-        self._walk = Prepared(self.recipe, self.folder, conditions, chosen.recipe)
+        self._method = Prepared(self.recipe, self.folder, conditions, chosen.recipe)
         self._mean: Prepared | None = None
         if chosen.mean is not None:
             recipe = chosen.mean.recipe()
             with_scale(task, self.task_options, recipe.task.options, chosen.mean.origin)
             self._mean = Prepared(recipe, chosen.mean, conditions, recipe)
-        self.precision, self.network = self._walk.precision, self._walk.network
+        self.precision, self.network = self._method.precision, self._method.network
 
     def __repr__(self) -> str:
         weights = f" with {self.folder.origin}" if self.folder else ""
@@ -111,16 +111,16 @@ class Restoration:
     @property
     def tiled(self) -> Tiled:
         """The network of the method in windows; `AttributeError` where it has none."""
-        return self._walk.tiled
+        return self._method.tiled
 
     @property
     def restorer(self) -> Restorer:
-        """The method itself. Each thread has its own, which share the network: it may tell about another picture."""
-        return self._walk.restorer
+        """The method itself. Each thread has its own, since `told` is about one picture; they share the network."""
+        return self._method.restorer
 
     @restorer.setter
     def restorer(self, restorer: Restorer) -> None:
-        self._walk.restorer = restorer
+        self._method.restorer = restorer
 
     def __call__(
         self,
@@ -172,7 +172,7 @@ class Restoration:
             tile=used[-1].tile,
             evaluations=sum(one.evaluations for one in used),
             seconds=round(time.perf_counter() - begin, 3),
-            ensemble=len(self._walk.conditions.ensemble),
+            ensemble=len(self._method.conditions.ensemble),
             realism=self.realism,
             mean=self._mean.folder.origin if self._mean and self._mean.folder else None,
             ended=ended,
@@ -232,8 +232,8 @@ class Restoration:
         See `Prepared.__call__` for the parameters.
         """
         if self._mean is None:
-            pixels, ended = self._walk(observation, seed, begin, observe, told)
-            return pixels, ended, [self._walk]
+            pixels, ended = self._method(observation, seed, begin, observe, told)
+            return pixels, ended, [self._method]
         mean, ended = self._mean(observation, seed, begin, observe, {})
         if not self.realism:
             return mean, ended, [self._mean]
@@ -244,8 +244,8 @@ class Restoration:
         def see(guess: Tensor) -> None:
             observe(mix(_fitted(mean, guess), guess, strength))
 
-        pixels, ended = self._walk(observation, seed, begin, see, told)
-        return mix(_fitted(mean, pixels), pixels, strength), ended, [self._mean, self._walk]
+        pixels, ended = self._method(observation, seed, begin, see, told)
+        return mix(_fitted(mean, pixels), pixels, strength), ended, [self._mean, self._method]
 
 
 def _check_task(method: str, task: str, *, consistent: bool) -> None:
@@ -265,7 +265,7 @@ def _check_idle(mean: str, options: Sequence[str]) -> None:
     """Raise `BadOption` for options of sampling where the answer is the mean alone."""
     if options:
         raise BadOption(
-            f"at realism 0 the answer is that of {mean}, and {options[0]!r} is for the walk, which has no part in it; "
+            f"at realism 0 the answer is that of {mean}, and {options[0]!r} is for sampling, which has no part in it; "
             "leave it out, or ask for another realism"
         )
 

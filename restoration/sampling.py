@@ -51,7 +51,7 @@ class Multistep:
         """
         a, b, c = (curve.tolist() for curve in schedule.at(times))
         if self.orders and len(self.orders) != len(a) - 1:
-            raise ValueError(f"orders of {len(self.orders)} steps for a walk of {len(a) - 1}")
+            raise ValueError(f"orders of {len(self.orders)} steps, where sampling takes {len(a) - 1}")
         z = torch.sub(x_t, y, alpha=b[0]).div_(a[0])
         last_x, last_h = None, 0.0
         for i in range(len(a) - 1):

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -27,9 +28,23 @@ PIPELINES = ("image-to-image", "unconditional-image-generation", "image-feature-
 STATUS = {"busy": 429, "ill": 500, "away": 503, "teapot": 418}
 
 
+@cache
 def git_id(data: bytes) -> str:
     """What git calls the contents of a file."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+@cache
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@cache
+def header(readme: bytes) -> dict[str, Any]:
+    """The header of a model card, {} if it has none; each is parsed once, as every list of models asks for all."""
+    match = re.match(rb"---\n(.*?)\n---\n", readme, re.DOTALL)
+    found: dict[str, Any] = yaml.safe_load(match[1]) if match else {}
+    return found
 
 
 @dataclass
@@ -187,7 +202,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
             self.error(404, "EntryNotFound")
             return
         data = repo.commits[commit][file]
-        etag = hashlib.sha256(data).hexdigest() if large else git_id(data)
+        etag = sha256(data) if large else git_id(data)
         if large and (how == "astray" or (how == "elsewhere" and "127.0.0.1" in self.headers["Host"])):
             other = self.hub.url.replace("127.0.0.1", "localhost") + self.path
             other = other if how == "elsewhere" else "file:///etc/passwd"
@@ -258,14 +273,12 @@ class Answer(http.server.BaseHTTPRequestHandler):
 
     def described(self, name: str, repo: Repo, commit: str) -> dict[str, Any]:
         files = repo.commits[commit]
-        card = {}
-        if "README.md" in files and (match := re.match(rb"---\n(.*?)\n---\n", files["README.md"], re.DOTALL)):
-            card = yaml.safe_load(match[1])
+        card = header(files.get("README.md", b""))
         tags = [card.get("library_name"), card.get("pipeline_tag"), *card.get("tags", [])]
         tags += [f"license:{card['license']}"] if "license" in card else []
         siblings = []
         for path, data in files.items():
-            lfs = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "pointerSize": 130}
+            lfs = {"size": len(data), "sha256": sha256(data), "pointerSize": 130}
             own = {"lfs": lfs} if path.endswith(".safetensors") else {}
             siblings.append({"rfilename": path, "size": len(data), "blobId": git_id(data), **own})
         facts = {"id": name, "sha": commit, "private": repo.private, "downloads": 3, "likes": 0, "siblings": siblings}
@@ -330,7 +343,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
         for one in json.loads(self.body)["files"]:
             path, there = one["path"], tree.get(one["path"])
             large = path.endswith(".safetensors")
-            oid = there and (hashlib.sha256(there).hexdigest() if large else git_id(there))
+            oid = there and (sha256(there) if large else git_id(there))
             files.append({"path": path, "uploadMode": "lfs" if large else "regular", "shouldIgnore": False, "oid": oid})
         self.tell(200, {"files": files})
 

@@ -24,7 +24,7 @@ from restoration.images.folders import pairs_in
 from restoration.tasks import make_task
 from restoration.training.batches import Batches
 from restoration.training.patches import Patches
-from restoration.training.workers import Failure, Luggage, interrupts_deferred, usual_workers
+from restoration.training.workers import Failure, Payload, interrupts_deferred, usual_workers
 
 PLUGIN = '''"""A task of one file, that fails where it is told to."""
 from restoration import TaskCard, hookimpl
@@ -158,7 +158,7 @@ def test_what_cannot_be_handed_over_is_told(pictures: Path) -> None:
     patches = Patches(pairs_in(pictures), lambda x, rng: x, size=16)
     with pytest.raises(RestorationError, match=r"cannot be handed to workers .*; use --workers 0"):
         drawn(Batches(patches, batch=1, seed=0, steps=1, workers=1))
-    assert Luggage(patches).unpacked() is patches
+    assert Payload(patches).unpacked() is patches
 
 
 def test_ctrl_c_waits_for_what_must_not_be_done_by_halves() -> None:

@@ -86,8 +86,8 @@ def test_a_score_of_a_method_that_is_told_the_kernel_says_so(pictures: Path, cap
     scoring = Scoring(methods, pictures, limit=1)
     list(scoring)
     assert [one.getMessage() for one in caplog.records if one.levelname == "WARNING"] == [
-        "diffpir: told the operator that task deblur drew, which a user has to know"
+        "diffpir: given the operator that task deblur drew, which a user has to know"
     ]
     table = render(summarise(scoring), "text")
-    assert "diffpir: diffpir (steps=1), weights denoising-ode/denoise, told the operator that was drawn" in table
-    assert table.count("told the operator") == 1
+    assert "diffpir: diffpir (steps=1), weights denoising-ode/denoise, given the operator that was drawn" in table
+    assert table.count("given the operator") == 1

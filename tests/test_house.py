@@ -1,4 +1,4 @@
-"""The rules of the house, as tests."""
+"""The conventions of the project, as tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The import graph of the house: every import, lazy and type-only ones included, points one way."""
+"""The import graph of the core: every import, lazy and type-only ones included, points one way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = sorted([ROOT / "restoration", *ROOT.glob("plugins/*/restoration_*")])
 FRONT = "restoration"
-"""The front door knows all public names by their modules; nobody of the house goes through it."""
+"""`restoration/__init__.py` knows all public names by their modules; no module of the core imports from it."""
 
 
 def modules(package: Path) -> dict[str, Path]:
@@ -49,6 +49,12 @@ def test_no_modules_import_one_another_in_a_circle(package):
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
     assert len(order) >= len(modules(package)) - 1
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_every_folder_of_modules_is_a_package_or_import_rules_would_not_see_it(package):
+    folders = {path.parent for path in modules(package).values()}
+    assert {folder for folder in folders if not (folder / "__init__.py").exists()} == set()
 
 
 def test_a_circle_of_type_only_and_lazy_imports_is_seen(tmp_path):

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [
     *ROOT.glob("*.md"),
     *ROOT.glob("docs/*.md"),
+    *ROOT.glob("benchmarks/*.md"),
     *ROOT.glob("examples/**/*.md"),
     *ROOT.glob("plugins/*/README.md"),
     *ROOT.glob("plugins/*/restoration_*/weights/*/README.md"),
@@ -76,7 +77,7 @@ def test_every_name_that_a_docstring_holds_is_there() -> None:
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=name_of)
-def test_what_a_script_imports_from_the_house_is_there(path: Path) -> None:
+def test_what_a_script_imports_from_the_toolbox_is_there(path: Path) -> None:
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     pairs = ((node.module, node.names) for node in nodes if isinstance(node, ast.ImportFrom))
@@ -84,7 +85,7 @@ def test_what_a_script_imports_from_the_house_is_there(path: Path) -> None:
     assert [name for name in names if name.startswith("restoration") and not is_there(name)] == []
 
 
-def test_the_map_has_every_room_of_the_house() -> None:
+def test_the_map_has_every_module_and_package() -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     lines = page.partition("## The map")[2].split("```")[1].strip().splitlines()
     assert len(lines) == 11
@@ -94,6 +95,12 @@ def test_the_map_has_every_room_of_the_house() -> None:
     ]
     beside = {"plugins", "tests", "benchmarks", "examples", "docs"}
     assert shown == {path.stem for path in core if not path.stem.startswith("__")} | beside
+
+
+def test_every_benchmark_stands_on_their_page() -> None:
+    page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    scripts = [path.name for path in (ROOT / "benchmarks").iterdir() if path.suffix in (".py", ".sh")]
+    assert sorted(name for name in scripts if f"]({name})" not in page) == []
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])

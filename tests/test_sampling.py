@@ -266,7 +266,7 @@ def test_each_step_may_have_an_order_of_its_own() -> None:
 
 
 def test_orders_for_another_number_of_steps_are_an_error() -> None:
-    with pytest.raises(ValueError, match="orders of 3 steps for a walk of 10"):
+    with pytest.raises(ValueError, match="orders of 3 steps, where sampling takes 10"):
         walked(Multistep(orders=(1, 2, 2)), reverting, 10)
 
 

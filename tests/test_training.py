@@ -260,7 +260,10 @@ def test_a_recipe_is_followed_from_the_weights_that_it_began_with(restore, tmp_p
 
 def test_every_network_that_takes_nothing_can_be_trained_on_a_path(tmp_path, pictures):
     recipe = replace(default_recipe("ir-sde", "derain"), network=Part("dncnn", {"width": 8, "depth": 3}))
-    train(recipe, pictures, tmp_path / "out", replace(QUICK, steps=2))
+    folder = train(recipe, pictures, tmp_path / "out", replace(QUICK, steps=2))
+    network = build_parts(folder.recipe()).network
+    assert network is not None and network.network.dncnn[0].in_channels == 7, "the state, the picture and the time"
+    load(folder, network.network, folder.recipe())
 
 
 def test_a_method_with_a_path_is_told_that_an_objective_has_none(tmp_path, pictures, caplog):

@@ -33,7 +33,7 @@ from restoration_dip.fast.padding import crop_middle
 from torch import Generator, Tensor
 
 from restoration import Observation, Picture, Restoration, psnr, read, write
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 from restoration.images.folders import pairs_in
 from restoration.picture import round_to_levels, with_channels
 from restoration.weights import CONFIG, recipe_with_prior, resolve

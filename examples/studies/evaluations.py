@@ -15,7 +15,7 @@ import torch
 from reverse_process import PAIRS, observation
 
 import restoration
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 from restoration.images.folders import pairs_in
 from restoration.tasks import make_task
 from restoration.training.plot import line_plot

@@ -31,7 +31,7 @@ def observation(pair, task, seed):
     return clean, observe(task, clean, torch.Generator().manual_seed(seed))
 
 
-def walk(restorer, y, times, seed):
+def trajectory(restorer, y, times, seed):
     """Yield the state and the clean estimate after each step."""
     noise = drawing(y, torch.Generator().manual_seed(seed))
 
@@ -44,7 +44,7 @@ def walk(restorer, y, times, seed):
 
 
 def main() -> None:
-    """Walk, measure, print, draw."""
+    """Sample, measure, print, draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--task", default="derain")
     parser.add_argument("--data", type=Path, default=PAIRS)
@@ -62,7 +62,7 @@ def main() -> None:
     for place, pair in enumerate(pairs):
         x, observed = observation(pair, task, place)
         with torch.inference_mode(), precision("auto", made.device):
-            for step, both in enumerate(walk(restorer, observed.y.to(made.device), times, seed=0)):
+            for step, both in enumerate(trajectory(restorer, observed.y.to(made.device), times, seed=0)):
                 sums[step] += torch.tensor([restoration.psnr(one.float().cpu().clamp(0, 1), x) for one in both])
     means = (sums / len(pairs)).tolist()
     print(f"PSNR (RGB, border 0) of {len(pairs)} pictures, {chosen.task}, sampler {chosen.sampler}, seed 0")

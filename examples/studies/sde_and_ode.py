@@ -16,7 +16,7 @@ import torch
 from reverse_process import PAIRS
 
 import restoration
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 from restoration.images.folders import pictures_in
 from restoration.tasks import make_task, observe
 from restoration.training.plot import line_plot

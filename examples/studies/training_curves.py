@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from restoration import Part, Training, train
-from restoration.engine.hardware import prepare
+from restoration.console import prepare
 from restoration.recipe import default_recipe
 from restoration.training.plot import line_plot
 

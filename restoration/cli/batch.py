@@ -1,4 +1,4 @@
-"""Jobs in, outcomes out: what is done is printed, what fails is told and does not stop the rest, and all is counted."""
+"""Jobs in, outcomes out: what is done is printed, what fails is reported and stops nothing else, and all is counted."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restoration.cli.doubtful import refusal
-from restoration.cli.frames import Done, restored
+from restoration.cli.frames import Done, restored, with_work_of
 from restoration.cli.places import doubtful_name
 from restoration.cli.work import check_folder
 from restoration.errors import RestorationError
@@ -70,7 +70,7 @@ def draw(work: Work, job: Job, taken: Taken, observe: Callable[[Tensor], None], 
         files.add(target, mean.data)
         if not any(one.levels for one in gathered):
             log.warning("%s: all samples are equal: %s drew nothing at random", job.name, results[0].method)
-        result = _together(results)
+        result = with_work_of(results, results[0], "sample")
         if result.doubts and not work.accept:
             files.finish(doubtful=True)
             raise refusal(result, Path(doubtful_name(str(target))))
@@ -108,18 +108,6 @@ def _of_each(work: Work, taken: Taken, path: Path, result: Result, pictures: lis
     """Put pictures that take the place of those of a file together to one."""
     given = iter(pictures)
     return restored(taken.pictures, _suffix(path), lambda picture: replace(result, picture=next(given)), work.quality)
-
-
-def _together(results: list[Result]) -> Result:
-    """One result for all samples: the first, with the work of all, and the doubts about each."""
-    ended = next((result.ended for result in results if result.ended != "done"), "done")
-    return replace(
-        results[0],
-        evaluations=sum(result.evaluations for result in results),
-        seconds=round(sum(result.seconds for result in results), 3),
-        ended=ended,
-        doubts=tuple(f"sample {number}: {doubt}" for number, one in enumerate(results, 1) for doubt in one.doubts),
-    )
 
 
 def _suffix(path: Path) -> str:

@@ -62,17 +62,23 @@ def _named(name: str) -> Iterator[None]:
 
 
 def _together(results: list[Result]) -> Result:
-    """One result for many: the first picture, the sums of the work, and how the last of them ended."""
+    """Return one result for the pictures of a file: the first picture, with the work of all."""
     if len(results) == 1:
         return results[0]
-    ended = next((result.ended for result in results if result.ended != "done"), "done")
+    return replace(with_work_of(results, results[-1], "picture"), frames=len(results))
+
+
+def with_work_of(results: list[Result], base: Result, each: str) -> Result:
+    """Return the result `base` with the work of all: its sums, whether it was cut short, and the doubts about each.
+
+    `each` is the word for one of them, which doubts begin with.
+    """
     return replace(
-        results[-1],
+        base,
         evaluations=sum(result.evaluations for result in results),
         seconds=round(sum(result.seconds for result in results), 3),
-        ended=ended,
-        frames=len(results),
-        doubts=tuple(f"picture {place}: {doubt}" for place, one in enumerate(results, 1) for doubt in one.doubts),
+        ended=next((result.ended for result in results if result.ended != "done"), "done"),
+        doubts=tuple(f"{each} {number}: {doubt}" for number, one in enumerate(results, 1) for doubt in one.doubts),
     )
 
 

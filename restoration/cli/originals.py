@@ -1,4 +1,4 @@
-"""The files that a command reads: whatever it is told, it does not write over them."""
+"""The files that a command reads: whatever its options are, it does not write over them."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def clear_preview(path: Path) -> None:
 def previewed(path: Path, observe: Callable[[Tensor], None]) -> Iterator[Callable[[Tensor], None]]:
     """Give a function that calls `observe` and now and then writes the estimate, `1 c h w`, to `path`, removed at last.
 
-    A preview that cannot be written is told once, and not tried again. Raises `RestorationError` if a file is there.
+    A preview that cannot be written is reported once and not tried again. Raises `RestorationError` if a file is there.
     """
     clear_preview(path)
     last, written, works = 0.0, False, True

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from restoration.picture import Picture
 
 
-class Own(threading.local):
-    """What each thread has of its own: the method, and how often it has called the network for its picture."""
+class PerThread(threading.local):
+    """The state of a method in each thread: its restorer, and the evaluations of the network for the last picture."""
 
     restorer: Restorer | None = None
     evaluations = 0
 
-    def __reduce__(self) -> tuple[type[Own], tuple[()]]:
+    def __reduce__(self) -> tuple[type[PerThread], tuple[()]]:
         """Be empty in another process, as in another thread."""
-        return Own, ()
+        return PerThread, ()
 
 
 def label(name: str) -> str:

@@ -1,26 +1,15 @@
-"""The machine: its memory allocator, its devices, and the precision that they compute in."""
+"""The machine: its devices, and the precision that they compute in."""
 
 from __future__ import annotations
 
-import ctypes
-import platform
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
 from restoration.errors import BadOption, one_line
+from restoration.memory import KEEP_FREED, tune_allocator
 from restoration.processor import is_intel, survive_forks
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD, MMAP_MAX = -1, -2, -3, -4
-"""Parameters of glibc's allocator, as its header numbers them."""
-KEEP_FREED = {MMAP_MAX: 0, TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 64 << 20}
-"""With these, freed memory stays with the process: the next tensor need not fetch it from the system page by page."""
-RELEASE_FREED = {MMAP_MAX: 65536, MMAP_THRESHOLD: 256 << 10}
-"""With these, each tensor of more than 256 kB has pages of its own, which go back to the system when it is freed."""
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -33,30 +22,6 @@ def prepare(threads: int | None = None) -> None:
     if threads is not None:
         torch.set_num_threads(threads)
     survive_forks()
-
-
-def tune_allocator(settings: Mapping[int, int]) -> None:
-    """Set parameters of glibc's allocator, by their numbers; with another C library nothing happens."""
-    if platform.libc_ver()[0] == "glibc":
-        with suppress(OSError, AttributeError):
-            libc = ctypes.CDLL(None)
-            for parameter, value in settings.items():
-                libc.mallopt(parameter, value)
-
-
-@contextmanager
-def release_large_tensors() -> Iterator[None]:
-    """Return the memory of large tensors to the system while this lasts, and keep it in the process afterwards.
-
-    It is meant for the first of many equal steps, which leaves small objects in memory for all later ones. If large
-    tensors kept their memory from the start, those objects would lie between them and fragment it: 7 % more memory for
-    a fit of Deep Image Prior to 512x512 pixels.
-    """
-    tune_allocator(RELEASE_FREED)
-    try:
-        yield
-    finally:
-        tune_allocator(KEEP_FREED)
 
 
 def find_device(name: str) -> torch.device:

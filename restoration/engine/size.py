@@ -45,7 +45,7 @@ def check_size(card: NetworkCard, options: Mapping[str, Any], parts: Mapping[str
             raise TooLarge(f"network {card.name!r} would have over {MOST_TENSORS} layers with these options")
         if 4 * numbers > free:
             raise TooLarge(
-                f"network {card.name!r} would have over {numbers / 1e9:.1f} thousand million parameters with these "
+                f"network {card.name!r} would have over {numbers / 1e9:.1f} billion parameters with these "
                 f"options; {free / 1e9:.1f} GB of memory are free"
             )
 

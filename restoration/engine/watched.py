@@ -1,4 +1,4 @@
-"""An observation that remembers what a method has looked at: what was told in vain is an error, not a silence."""
+"""An observation that records which fields a method reads: an option without effect is an error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FIELDS = ("operator", "sigma", "mean")
 
 
 class Watched(Observation):
-    """An observation of which it is known what was read."""
+    """An observation that records, in `read`, which of its `FIELDS` were read."""
 
     read: set[str]
 
@@ -32,7 +32,7 @@ class Watched(Observation):
         return object.__getattribute__(self, name)
 
     def check(self, told: Mapping[str, str], method: str) -> None:
-        """Raise `BadOption` for an option, of those `told` with the fields that they fill, whose field was not read."""
+        """Raise `BadOption` for an option whose field was not read; `told` maps options to the fields they fill."""
         for option, field in told.items():
             if field not in self.read:
                 raise BadOption(f"method {method!r} did not use --{option}; leave it out")

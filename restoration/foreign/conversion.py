@@ -1,11 +1,10 @@
-"""A file of tensors made a folder of weights: its recipe, its tensors as safetensors, and a card that says whence."""
+"""A file of tensors made a folder of weights: its recipe, its tensors as safetensors, and a card with its source."""
 
 from __future__ import annotations
 
 import json
 import logging
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +55,7 @@ def folder_of(path: Path, task: str = "") -> Path:
     def make(folder: Path) -> None:
         convert(path, task, sha256).write(folder)
 
-    return kept(sha256, f"{path.suffix.lower()} {task}", partial(make))
+    return kept(sha256, f"{path.suffix.lower()} {task}", make)
 
 
 def convert(path: Path, task: str = "", sha256: str = "") -> Files:
@@ -91,7 +90,7 @@ def convert(path: Path, task: str = "", sha256: str = "") -> Files:
 
 
 def unclear(recipe: Recipe) -> list[str]:
-    """Return the tasks that a converted file may be for, where neither it nor anybody has said which; [] if clear."""
+    """Return the tasks that a converted file may be for, where neither it nor the user says which; [] if clear."""
     return list(recipe.training.get(UNCLEAR, []))
 
 
@@ -138,7 +137,7 @@ def _recipe(found: Converted, task: str, record: dict[str, Any]) -> Recipe:
 
 
 def _card(found: Converted, recipe: Recipe) -> str:
-    """Return the README of a folder: what its tensors are, and whence they come."""
+    """Return the README of a folder: what its tensors are, and where they come from."""
     from huggingface_hub import ModelCardData
 
     method, task, record = recipe.method.name, recipe.task.name, recipe.training

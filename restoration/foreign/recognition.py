@@ -78,7 +78,7 @@ def _recognise(tensors: Mapping[str, Tensor], path: Path) -> tuple[str, Converte
         except RestorationError as error:
             refusals.append(str(error))
             continue
-        except Exception as error:  # of somebody's code, over tensors of anybody's
+        except Exception as error:  # a plugin's code, run on untrusted tensors
             log.debug("layout %s failed: %s", card.name, one_line(error))
             continue
         if found is not None:

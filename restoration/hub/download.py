@@ -1,6 +1,6 @@
 """The bytes of one file of a repository: received in a few tries, counted, and compared with the name of the contents.
 
-A server is a stranger: what comes too slowly, too long, or is not what it was called, leaves nothing behind.
+Servers are not trusted: what comes too slowly, too long, or is not what it was called, leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restoration.errors import BadWeights, RestorationError
-from restoration.hub.trouble import Unreachable, address, kinds_of, refusal, silence, trouble, within
+from restoration.hub.trouble import Unreachable, address, kinds_of, read_timeout, refusal, trouble, within
 
 if TYPE_CHECKING:
     from restoration.images.parts import Part
@@ -221,7 +221,7 @@ class Download:
 
         def ask() -> Any:
             session = get_session()
-            request = session.build_request("GET", url, headers=headers, timeout=silence())
+            request = session.build_request("GET", url, headers=headers, timeout=read_timeout())
             return session.send(request, stream=True, follow_redirects=True)
 
         try:

@@ -130,14 +130,14 @@ def header_of(text: str) -> dict[str, Any]:
         )
     try:
         return dict(ModelCard(f"---\n{lines}---\n").data.to_dict())  # type: ignore[no-untyped-call]
-    except Exception as error:  # whatever YAML and the Hub's library make of a stranger's text
+    except Exception as error:  # whatever YAML and the Hub's library make of untrusted text
         raise BadWeights(f"the header of README.md cannot be read: {one_line(error)}") from error
 
 
 def license_of(text: str) -> str:
     """Return the licence that a card states, in small letters; "" if it states none.
 
-    Only the lines of its name are read: a stranger's YAML is not needed for that.
+    Only the lines of its name are read, so that no untrusted YAML is parsed for it.
     """
     match = BLOCK.match(text)
     lines = match[2] if match else ""

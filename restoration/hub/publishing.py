@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from restoration.errors import BadWeights, RestorationError, one_line
 from restoration.hub.repository import CARD, COMMIT, NoRepository, NoRevision, Repository, answered, identity
-from restoration.hub.trouble import PATIENCE, Unreachable, address, quietly, refusal, silence, trouble, within
+from restoration.hub.trouble import PATIENCE, Unreachable, address, quietly, read_timeout, refusal, trouble, within
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -105,7 +105,7 @@ def _present(api: HfApi, repository: Repository) -> tuple[ModelInfo | None, bool
     name, revision = repository.name, repository.revision
 
     def ask() -> ModelInfo:
-        return api.model_info(name, revision=revision, files_metadata=True, timeout=silence())
+        return api.model_info(name, revision=revision, files_metadata=True, timeout=read_timeout())
 
     try:
         return answered(name, time.monotonic() + PATIENCE, ask, revision=revision), True

@@ -49,7 +49,7 @@ def pull(name: str, *, offline: bool, known: Iterable[str] = (), about: Mapping[
     * `name`: that of the repository, with a revision perhaps.
     * `offline`: whether nothing may be asked, as with HF_HUB_OFFLINE.
     * `known`: names that were perhaps meant, for the error.
-    * `about`: what is told to the Hub as user agent.
+    * `about`: what is sent to the Hub as user agent.
     """
     repository = Repository.named(name, about)
     if repository.pinned and (found := repository.cached(CONFIG, MODEL)):

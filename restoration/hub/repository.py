@@ -1,7 +1,7 @@
 """Repositories of weights on the Hugging Face Hub, in its cache on this machine: names, questions, files.
 
-The Hub's own library finds the server, the token and the cache. Fetching is done here: a server is a stranger, whose
-answers must neither choose where a file is written nor keep anybody waiting.
+The Hub's own library finds the server, the token and the cache. Fetching is done here, since servers are
+not trusted: their answers must neither choose where a file is written nor keep the command waiting.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from restoration.documents import MOST
 from restoration.errors import BadWeights, RestorationError, plain
 from restoration.hub.download import COUNTED, Download, Facts, is_whole
-from restoration.hub.trouble import Unreachable, address, refusal, silence, trouble, within
+from restoration.hub.trouble import Unreachable, address, read_timeout, refusal, trouble, within
 
 T = TypeVar("T")
 
@@ -81,7 +81,7 @@ def identity(about: Mapping[str, str]) -> dict[str, Any]:
 
 @dataclass(kw_only=True)
 class Repository:
-    """A repository on the Hub at a `revision`, a branch, tag or commit; `about` is told to the Hub as user agent.
+    """A repository on the Hub at a `revision`, a branch, tag or commit; `about` is sent as user agent.
 
     Raises `BadWeights` for what cannot be a name or a revision.
     """
@@ -130,7 +130,7 @@ class Repository:
         url, about = hf_hub_url(self.name, file, revision=self.revision), identity(self.about)
 
         def ask() -> Any:
-            return get_hf_file_metadata(url, timeout=silence(), headers={**COUNTED}, **about)
+            return get_hf_file_metadata(url, timeout=read_timeout(), headers={**COUNTED}, **about)
 
         found = answered(self.name, deadline, ask, file, self.revision)
         commit, etag = found.commit_hash or "", found.etag or ""

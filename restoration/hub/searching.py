@@ -10,7 +10,7 @@ from typing import Any
 
 from restoration.errors import BadWeights, plain
 from restoration.hub.repository import answered, identity
-from restoration.hub.trouble import PATIENCE, address, quietly, silence
+from restoration.hub.trouble import PATIENCE, address, quietly, read_timeout
 
 LIBRARY = "restoration"
 """The tag of every set of weights of this toolbox."""
@@ -62,13 +62,13 @@ def search(
 
 
 def _reach() -> None:
-    """Ask for one model: lists are asked for again and again where nobody answers, this is not."""
+    """Ask for one model: the library asks for lists again and again where nothing answers, for this it does not."""
     from huggingface_hub import get_session
     from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 
     headers = build_hf_headers(**identity({}))
     url = f"{address()}/api/models?filter={LIBRARY}&limit=1"
-    hf_raise_for_status(get_session().get(url, headers=headers, timeout=silence()))
+    hf_raise_for_status(get_session().get(url, headers=headers, timeout=read_timeout()))
 
 
 def _found(model: Any) -> Found:

@@ -60,19 +60,19 @@ def within(deadline: float, call: Callable[[], T]) -> T:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Keep the Hub's library from telling of its retries: what goes wrong in the end is told in one line."""
-    from huggingface_hub.utils import logging as told
+    """Keep the Hub's library from logging its retries: what goes wrong in the end is one error."""
+    from huggingface_hub.utils import logging as library_log
 
-    before = told.get_verbosity()
-    told.set_verbosity(logging.ERROR)
+    before = library_log.get_verbosity()
+    library_log.set_verbosity(logging.ERROR)
     try:
         yield
     finally:
-        told.set_verbosity(before)
+        library_log.set_verbosity(before)
 
 
-def silence() -> float:
-    """Return the seconds in which a server must say something: those of HF_HUB_ETAG_TIMEOUT, 10 if that is not set."""
+def read_timeout() -> float:
+    """Return the seconds that a server may be silent: those of HF_HUB_ETAG_TIMEOUT, 10 if that is not set."""
     from huggingface_hub.constants import HF_HUB_ETAG_TIMEOUT
 
     return min(float(HF_HUB_ETAG_TIMEOUT), PATIENCE)

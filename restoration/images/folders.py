@@ -44,9 +44,7 @@ def pictures_in(folder: Path, *, without: Path | None = None) -> list[Path]:
         raise BadPicture(f"{folder} is not a folder")
     found: list[str] = []
     others: Counter[str] = Counter()
-    for place, folders, names in os.walk(
-        folder
-    ):  # lists every folder once, and asks nothing about files: they may be many
+    for place, folders, names in os.walk(folder):  # which asks nothing about files: they may be many
         if without is not None:
             folders[:] = [name for name in folders if not _is_same(os.path.join(place, name), without)]
         pictures = [name for name in names if is_picture(name)]

@@ -69,12 +69,6 @@ def tensor_of_array(array: Any) -> Tensor:
     return torch.from_numpy(native)
 
 
-def to_array(picture: Picture) -> Any:
-    """Return the levels of a picture as an array of numpy, `h w` or `h w c`: uint8, or uint16 if it has 16 bits."""
-    levels = _levels(picture, torch.uint16 if picture.bits == 16 else torch.uint8)
-    return levels[..., 0].numpy() if levels.shape[-1] == 1 else levels.numpy()
-
-
 def _kind(given: object) -> str:
     return f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
 
@@ -148,9 +142,3 @@ def _bands(picture: Picture, channels: int) -> Tensor:
         alpha = torch.ones_like(pixels[:, :1]) if picture.alpha is None else picture.alpha
         return torch.cat([pixels, alpha], dim=1)
     return pixels
-
-
-def _levels(picture: Picture, kind: torch.dtype) -> Tensor:
-    """Return the levels of a picture, `h w c`, with its alpha, if it has one."""
-    bands = picture.pixels if picture.alpha is None else torch.cat([picture.pixels, picture.alpha], dim=1)
-    return rearrange(to_levels(bands, LEVELS[kind]), "1 c h w -> h w c").to(torch.int32).to(kind).contiguous()

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from restoration.errors import BadPicture
+from restoration.images import png
 
 NAME = re.compile(r".*(idx3-ubyte|\.idx3)(\.gz)?", re.IGNORECASE)
 """How files of pictures are called; those of labels, with one number a picture, have a 1 in place of the 3."""
@@ -18,8 +19,6 @@ SIGN = b"\0\0\x08\x03"
 """How they begin: numbers of 8 bits in three dimensions; 32 bits for the size of each follow."""
 HEAD = 16
 """Bytes before the pixels."""
-PNG = b"\x89PNG\r\n\x1a\n"
-"""How a PNG begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +57,9 @@ class Entry:
         _, height, width, data = _contents(self.file)
         begin = HEAD + self.number * height * width
         rows = (data[row : row + width] for row in range(begin, begin + height * width, width))
-        head = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+        head = png.chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
         pixels = zlib.compress(b"\0" + b"\0".join(rows), level=0)  # a 0 before each row: it is not filtered
-        return PNG + head + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
+        return png.SIGNATURE + head + png.chunk(b"IDAT", pixels) + png.chunk(b"IEND", b"")
 
 
 def idx_files_of(data: Path) -> list[Path]:
@@ -94,8 +93,3 @@ def _contents(file: str) -> tuple[int, int, int, bytes]:
     if len(data) != HEAD + number * height * width or not data[HEAD:]:
         raise ValueError(f"{number} pictures of {width}x{height} are announced, and {len(data) - HEAD} bytes are there")
     return number, height, width, data
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    """Return a chunk of a PNG: its length, its kind, the data and a checksum."""
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -11,7 +11,7 @@ from restoration.images import apng, bounds, colour, decoding, gif, heif, jpeg, 
 from restoration.images.formats import recognise
 from restoration.images.pictures import Pictures, Timing, Unreadable
 from restoration.images.remarks import remark
-from restoration.images.strangers import stranger, unread
+from restoration.images.unreadable import describe_unknown, describe_unreadable
 from restoration.picture import Picture
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Opened(Pictures):
         super().__init__(name)
         form = recognise(data)
         if form is None or not form.readable:
-            raise Unreadable(f"{name} {stranger(data) if form is None else unread(form)}")
+            raise Unreadable(f"{name} {describe_unknown(data) if form is None else describe_unreadable(form)}")
         self.data, self.form, self.damaged, self.glance = data, form, bool(damaged), glance
         self.advice = ADVICE if damaged is False else ""
         self.fail_on = decoding.STRICT.get(form.name, "error")
@@ -169,9 +169,8 @@ class Opened(Pictures):
 
     def _open_gif(self) -> None:
         width, height = (int.from_bytes(self.data[place : place + 2], "little") for place in (6, 8))
-        bounds.check(
-            self.name, width, height, 1, FLOATS, len(self.data)
-        )  # before libvips is asked, which makes room for it at once
+        # before libvips opens it, which allocates the whole canvas at once
+        bounds.check(self.name, width, height, 1, FLOATS, len(self.data))
         if not self.glance and gif.is_cut(self.data):
             self._wrong("it is cut off")
         self._open_frames()
@@ -179,12 +178,9 @@ class Opened(Pictures):
     def _open_frames(self) -> None:
         if self.form.loader == "heifload_buffer" and heif.is_film(self.data):
             raise BadPicture(f"{self.name} is a film of {self.form.name}; save its frames as pictures")
-        if (self.form.name == "WebP" and webp.is_cut(self.data)) or (
-            self.form.loader == "heifload_buffer" and heif.is_cut(self.data)
-        ):
-            raise BadPicture(
-                f"{self.name} is damaged and cannot be read whole: it is cut off"
-            )  # nor in part, by libvips
+        cut = {"webpload_buffer": webp.is_cut, "heifload_buffer": heif.is_cut}.get(self.form.loader)
+        if cut is not None and cut(self.data):  # libvips reads no part of such a file
+            raise BadPicture(f"{self.name} is damaged and cannot be read whole: it is cut off")
         header = self._bound()
         fields = header.get_fields()
         self.count = header.get("n-pages") if "n-pages" in fields else 1

@@ -49,7 +49,7 @@ class Member:
 def shards_of(data: Path) -> list[Path]:
     """Return the shards that something names: a .tar, a folder of them, or several as `{000..099}.tar` or `*.tar`.
 
-    None if it names none. Raises `BadPicture` for one that does not exist.
+    The list is empty if it names none. Raises `BadPicture` for one that does not exist.
     """
     text = str(data)
     if data.is_dir():

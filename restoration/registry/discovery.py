@@ -60,9 +60,9 @@ def _plugins(distribution: Distribution, text: str) -> list[Plugin]:
     """Return the plugins of a distribution, at least one: where it cannot be read that one says why."""
     name = number = ""
     try:
-        told = headers(distribution)
-        name, number = (told.get(one, [""])[0] for one in ("Name", "Version"))
-        requires = told.get("Requires-Dist", [])
+        found = headers(distribution)
+        name, number = (found.get(one, [""])[0] for one in ("Name", "Version"))
+        requires = found.get("Requires-Dist", [])
         points = list(entry_points(text, GROUP))
         why = f"it has no entry point in the group {GROUP!r}"
     except Exception as error:
@@ -88,9 +88,8 @@ def unmet_requirement(requires: list[str]) -> str:
         if re.fullmatch(r"[^;]+;\s*extra\s*==\s*(['\"])[\w.-]+\1\s*", text):
             continue
         plain = re.fullmatch(rf"([\w.-]+)\s*(>=\s*({NUMBERS}))?", text)
-        if plain and re.fullmatch(
-            NUMBERS, found := version(plain[1])
-        ):  # as most are, told without a package that knows
+        found = version(plain[1]) if plain else ""
+        if plain and re.fullmatch(NUMBERS, found):  # as most are: `packaging` need not be imported
             if _numbers(found) < _numbers(plain[3] or "0"):
                 return f"needs {text}, but {found} is installed"
         elif why := _unmet(text):
@@ -126,5 +125,5 @@ def _since(distribution: Distribution, name: str, number: str) -> float:
     folder = f"{canonical(name).replace('-', '_')}-{number}.dist-info"
     try:
         return os.stat(str(distribution.locate_file(folder))).st_mtime
-    except (OSError, ValueError, NotImplementedError):  # the last where a distribution of a stranger has no files
+    except (OSError, ValueError, NotImplementedError):  # the last for distributions that are not files
         return UNKNOWN

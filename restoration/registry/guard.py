@@ -19,7 +19,7 @@ QUOTED = 60
 
 @contextmanager
 def guarded(remark: Callable[[str], None] = lambda text: None) -> Iterator[None]:
-    """Run code of a plugin; `remark` hears, in words that follow its name, what it should not have done.
+    """Run code of a plugin; `remark` is called with what it should not have done, in words that follow its name.
 
     What it writes to stdout, where answers belong, does not get there; the current folder and the streams stay. Raises
     `BadPlugin` for whatever it raises, but for the `KeyboardInterrupt` of somebody who pressed Ctrl-C.

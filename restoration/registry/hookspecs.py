@@ -52,13 +52,13 @@ def register_objectives() -> Iterable[ObjectiveCard]:
 
 @hookspec
 def register_samplers() -> Iterable[SamplerCard]:
-    """Bring samplers: walks along a schedule."""
+    """Bring samplers: from noise to a picture, along any schedule."""
     return ()
 
 
 @hookspec
 def register_restorers() -> Iterable[RestorerCard]:
-    """Bring methods: from what was observed to guesses at the clean image."""
+    """Bring methods: from what was observed to estimates of the clean image."""
     return ()
 
 

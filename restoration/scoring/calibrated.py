@@ -53,7 +53,7 @@ def calibrated(
     * `samples`: how many are drawn of each picture.
     * `seed`: the seed of the first picture's damage; those of samples are a million higher.
     * `limit`: only the first so many pictures; 0 for all.
-    * `observe`: is told how many pictures are done, of how many.
+    * `observe`: called with the numbers of pictures done and in all.
     """
     restoration.check_draws()
     scoring = Scoring({restoration.method: restoration}, data, seed=seed, limit=limit)

@@ -14,8 +14,8 @@ from restoration.images import read
 from restoration.images.folders import Pair, pairs_in
 from restoration.interfaces import Observation
 from restoration.picture import round_to_levels, with_channels
-from restoration.scoring.knowledge import told_what_was_drawn, warn_of
 from restoration.scoring.measures import DEFAULT, Measure, choose
+from restoration.scoring.non_blind import non_blind, warn_of_non_blind
 from restoration.tasks import check_described, describe, make_task, observe, options_of, used_by
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Scoring:
         self._features: dict[tuple[str, str], list[Tensor]] = {}
 
     def _check_described(self) -> None:
-        """Raise `BadOption` for what is told about the degraded pictures of pairs and no method uses."""
+        """Raise `BadOption` for options about the degraded pictures of pairs that no method uses."""
         assert self.task is not None
         check_described(self.task, self.task_options)
         for key in self.task_options:
@@ -204,7 +204,7 @@ class Scoring:
         parts += [f"realism {result.realism:g}"] if result.realism else []
         parts += [f"with the mean of {result.mean}"] if result.mean else []
         parts += [f"mean of {result.ensemble} positions"] if result.ensemble > 1 else []
-        parts += ["told the operator that was drawn"] if label in self.informed else []
+        parts += ["given the operator that was drawn"] if label in self.informed else []
         return ", ".join([*parts, f"{result.precision} on {result.device}", f"seed {self.seed}"])
 
     def observed(self, index: int) -> tuple[Tensor, Observation]:
@@ -240,8 +240,8 @@ class Scoring:
         if pair.degraded is None:
             assert self.task is not None
             made = observe(make_task(self.task, options), clean, torch.Generator().manual_seed(self.seed + index))
-            informed = told_what_was_drawn(self.methods, self.task, options, made)
-            warn_of(informed - self.informed, self.task)
+            informed = non_blind(self.methods, self.task, options, made)
+            warn_of_non_blind(informed - self.informed, self.task)
             self.informed |= informed
             return made
         picture = read(pair.degraded)

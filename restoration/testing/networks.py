@@ -113,4 +113,4 @@ class NetworkContract(BuiltContract):
         for place, module in network.named_modules():
             for name, value in vars(module).items():
                 lost = isinstance(value, Tensor) and value.ndim > 0 and not isinstance(value, nn.Parameter)
-                assert not lost, f"{place}.{name} is a tensor that no device is told of; use register_buffer for it"
+                assert not lost, f"{place}.{name} is a tensor that `to` does not move; use register_buffer for it"

@@ -1,4 +1,4 @@
-"""The promises of what a path is walked with: noise schedules, objectives and samplers."""
+"""The promises of what sampling consists of: noise schedules, objectives and samplers."""
 
 from __future__ import annotations
 
@@ -109,19 +109,19 @@ class SamplerContract(BuiltContract):
 
     kind = cards.SamplerCard
 
-    def walk(self, steps: int, seed: int = 0) -> tuple[list[tuple[Tensor, Tensor]], int]:
-        """Walk to `picture(1, 3, 9, 7)`; return what was yielded and how often noise was drawn."""
+    def sampled(self, steps: int, seed: int = 0) -> tuple[list[tuple[Tensor, Tensor]], int]:
+        """Sample `picture(1, 3, 9, 7)`; return what was yielded and how often noise was drawn."""
         x, y, path = picture(1, 3, 9, 7), picture(1, 3, 9, 7, seed=1), Reverting()
         supply = iter(torch.randn(1000, *x.shape, generator=generator(seed)))
         x_t, times, sampler = y + 0.05, path.steps(steps), self.made(cards.SamplerCard)
         with no_side_effects(x, y, x_t, times):
-            walk = sampler(lambda x_t, t: x, path, x_t, y, times, lambda: next(supply))
-            return [(state.clone(), clean.clone()) for state, clean in walk], 1000 - len(list(supply))
+            trajectory = sampler(lambda x_t, t: x, path, x_t, y, times, lambda: next(supply))
+            return [(state.clone(), clean.clone()) for state, clean in trajectory], 1000 - len(list(supply))
 
     def test_it_yields_once_a_step_and_arrives_at_the_clean_image(self) -> None:
         x = picture(1, 3, 9, 7)
         for steps in (1, 2, 5, 100):
-            yielded, _ = self.walk(steps)
+            yielded, _ = self.sampled(steps)
             assert len(yielded) == steps, f"{steps} steps yielded {len(yielded)} times"
             assert torch.equal(yielded[-1][1], x), "the last clean estimate is not what it was told"
             for state, _ in yielded:
@@ -132,15 +132,15 @@ class SamplerContract(BuiltContract):
 
     def test_its_states_are_on_the_path(self) -> None:
         x, y, path = picture(1, 3, 9, 7), picture(1, 3, 9, 7, seed=1), Reverting()
-        for (state, _), t in zip(self.walk(100)[0][:-1], path.steps(100)[1:-1], strict=True):
+        for (state, _), t in zip(self.sampled(100)[0][:-1], path.steps(100)[1:-1], strict=True):
             a, b, c = (float(curve) for curve in path.at(t))
             noise = float((state - a * x - b * y).abs().mean()) / c
             assert noise < 2, (
                 f"it yields states and clean estimates, in this order; noise is {noise:.2g} times too strong"
             )
 
-    def test_the_same_noise_gives_the_same_walk(self) -> None:
-        (first, draws), (second, _), (other, _) = self.walk(5), self.walk(5), self.walk(5, seed=1)
+    def test_the_same_noise_gives_the_same_trajectory(self) -> None:
+        (first, draws), (second, _), (other, _) = self.sampled(5), self.sampled(5), self.sampled(5, seed=1)
         again = all(torch.equal(one[0], two[0]) for one, two in zip(first, second, strict=True))
         assert again, "the same noise led to another picture"
         stochastic = self.card(cards.SamplerCard).stochastic

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from restoration.errors import RestorationError
 from restoration.randomness import RowGenerators
-from restoration.training.workers import Failure, Luggage, interrupts_deferred, prepare_worker, start_method
+from restoration.training.workers import Failure, Payload, interrupts_deferred, prepare_worker, start_method
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -93,7 +93,7 @@ class Steps(Dataset["tuple[Tensor, Tensor] | Failure"]):
     """The patches of some rows of every step; where a worker fails to draw them, what went wrong."""
 
     def __init__(self, patches: Patches, seed: int, rows: range) -> None:
-        self.luggage, self.seed, self.rows = Luggage(patches), seed, rows
+        self.payload, self.seed, self.rows = Payload(patches), seed, rows
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor] | Failure:
         """Draw the patches of a step, `b c h w` each."""
@@ -106,7 +106,7 @@ class Steps(Dataset["tuple[Tensor, Tensor] | Failure"]):
 
     def _drawn(self, step: int) -> tuple[Tensor, Tensor]:
         """Draw on one thread: sums must not depend on how many there are."""
-        patches: Patches = self.luggage.unpacked()
+        patches: Patches = self.payload.unpacked()
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:

@@ -91,7 +91,7 @@ def train(
         raise BadOption(f"a batch of {settings.batch} is too small for {world_size} processes; use a larger --batch")
     with claimed(out, recipe, settings) if rank == 0 else nullcontext():
         trainer = Trainer(recipe, settings, processes, out)
-        task, seen = build_task(recipe), {"channels": len(recipe.channels), "working_size": recipe.working_size}
+        task, channels = build_task(recipe), len(recipe.channels)
         pairs = sources.pairs(objective, out)
         degrades = noisy and validation is not None  # which then shapes the pictures for validation
         check_asked([one for one in asked if not degrades or "task." not in one], recipe, pairs, noisy=noisy)
@@ -100,11 +100,19 @@ def train(
         pairs = learnt_from(pairs, judges)
         workers, cache = _shares(settings, processes.device)
         enlarges = bool(trainer.network.enlarges)
-        enlarging = Enlarging(recipe, settings.patch, settings.augmentation) if enlarges else None
-        drawn = {"size": settings.patch, "augmentation": settings.augmentation, "turns": settings.turns}
-        learnt = {"learns_from": objective.learns_from, "noisy": noisy, "enlarging": enlarging}
-        patches = Patches(pairs, task, cache=cache, **drawn, **learnt, **seen)  # type: ignore[arg-type]
-
+        patches = Patches(
+            pairs,
+            task,
+            size=settings.patch,
+            channels=channels,
+            working_size=recipe.working_size,
+            cache=cache,
+            augmentation=settings.augmentation,
+            enlarging=Enlarging(recipe, settings.patch, settings.augmentation) if enlarges else None,
+            turns=settings.turns,
+            learns_from=objective.learns_from,
+            noisy=noisy,
+        )
         header = checkpoint.header(recipe, settings, patches.fingerprint())
         processes.agree(
             {"recipe": header["recipe"], "setting": header["settings"], "set of pictures": header["pictures"]}
@@ -123,9 +131,8 @@ def train(
                 log.info("validation is against noisy pictures: its PSNR says which weights are better, not how good")
             if validation is not None:
                 facts["validation_data"] = validation.name
-            outcome = Outcome(
-                out, trainer, Validation(judges, task, enlarges=enlarges, **seen), facts, header["pictures"], state
-            )
+            judged = Validation(judges, task, channels=channels, working_size=recipe.working_size, enlarges=enlarges)
+            outcome = Outcome(out, trainer, judged, facts, header["pictures"], state)
         batches = Batches(
             patches,
             batch=settings.batch,

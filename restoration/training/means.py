@@ -54,7 +54,7 @@ class Means:
         if parts.network is not None:
             weights.load(folder, parts.network.network, mean)
             network = parts.network.eval().requires_grad_(False)
-            network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network.to(device).to(memory_format=torch.channels_last)
             parts = Parts(**{**vars(parts), "network": network})
         self._restorer = build_restorer(mean, parts)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from restoration.recipe import Part, Recipe
 
 PRIVATE = ("license", "validation", "validation_data", "data", "pictures", "start", "changes", "unfinished")
-"""Entries of the record that are told in sentences, not in the table of settings."""
+"""Entries of the record that stand in sentences, not in the table of settings."""
 
 
 def model_card(recipe: Recipe) -> str:
@@ -110,7 +110,7 @@ def _results(record: dict[str, Any]) -> str:
     kept = f"the best weights of all validations, those after step {validation['step']}."
     if record.get("keep") == "last":
         kept = (
-            f"the last weights, those after step {validation['step']}; a walk that looks less real has a better PSNR."
+            f"the last weights, those after step {validation['step']}; samples that look less real have a better PSNR."
         )
     return (
         f"PSNR {validation['psnr_rgb']} dB (RGB, border 0): mean of {validation['pictures']} pictures "

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
@@ -23,6 +23,8 @@ from restoration.errors import BadOption, RestorationError
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+Module = TypeVar("Module", bound=nn.Module)
 
 LAUNCHERS = (
     ("RANK", "WORLD_SIZE"),
@@ -64,7 +66,7 @@ class Processes:
     world_size: int = 1
     accelerator: Accelerator | None = None
 
-    def synchronised(self, network: nn.Module) -> nn.Module:
+    def synchronised(self, network: Module) -> Module:
         """Return the network with batch norms that see the rows of all processes. Raises `BadOption` if there are none.
 
         Parameters and buffers keep their names.
@@ -80,7 +82,7 @@ class Processes:
         for norm in norms:
             if type(norm) not in BATCH_NORMS:
                 raise BadOption(f"the network has a {type(norm).__name__}, which processes cannot share; train in one")
-        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        converted: Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         return converted
 
     def distributed(self, module: nn.Module) -> nn.Module:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 Points = Sequence[tuple[float, float]]
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -47,43 +48,75 @@ def line_plot(
     }
     points = [point for line in drawn.values() for point in line if point]
     xs, ys = [*span, *(x for x, _ in points)] or [0.1 if log_x else 0.0, 1.0], [y for _, y in points] or [0.1, 1.0]
-    x_ticks = log_ticks(min(xs), max(xs)) if log_x else ticks(min(xs), max(xs), 6)
-    y_ticks = log_ticks(min(ys), max(ys)) if log_y else ticks(min(ys), max(ys), 5)
-    left, right, bottom = LEFT, width - RIGHT, height - BOTTOM
     entry = LETTER * max(map(len, drawn), default=0) + 40
-    columns = max(1, (right - left) // entry)
-    top = TOP + (18 * math.ceil(len(drawn) / columns) if len(drawn) > 1 else 0)
-
-    def across(x: float) -> float:
-        return left + _share(x, x_ticks, log_x) * (right - left)
-
-    def up(y: float) -> float:
-        return bottom - _share(y, y_ticks, log_y) * (bottom - top)
-
-    parts = [f'<rect width="{width}" height="{height}" fill="#fff"/>', _text(left, 20, title, 'font-weight="bold"')]
-    for tick in y_ticks:
-        parts.append(f'<path d="M{left} {up(tick):.1f}H{right}" stroke="#ddd"/>')
-        parts.append(_text(left - 8, up(tick) + 4, f"{tick:.6g}", 'text-anchor="end"'))
-    for tick in x_ticks:
-        parts.append(f'<path d="M{across(tick):.1f} {bottom}v5" stroke="#444"/>')
-        parts.append(_text(across(tick), bottom + 18, f"{tick:.10g}", 'text-anchor="middle"'))
-    parts.append(f'<path d="M{left} {top}V{bottom}H{right}" stroke="#444" fill="none"/>')
-    parts.append(_text((left + right) / 2, height - 8, x_label, 'text-anchor="middle"'))
-    turned = f'text-anchor="middle" transform="rotate(-90 14 {(top + bottom) / 2})"'
-    parts.append(_text(14, (top + bottom) / 2, y_label, turned))
+    columns = max(1, (width - RIGHT - LEFT) // entry)
+    axes = _Axes(
+        x_ticks=log_ticks(min(xs), max(xs)) if log_x else ticks(min(xs), max(xs), 6),
+        y_ticks=log_ticks(min(ys), max(ys)) if log_y else ticks(min(ys), max(ys), 5),
+        log_x=log_x,
+        log_y=log_y,
+        right=width - RIGHT,
+        top=TOP + (18 * math.ceil(len(drawn) / columns) if len(drawn) > 1 else 0),
+        bottom=height - BOTTOM,
+    )
+    parts = [f'<rect width="{width}" height="{height}" fill="#fff"/>', _text(LEFT, 20, title, 'font-weight="bold"')]
+    parts += axes.draw(x_label, y_label, height)
     for number, (name, line) in enumerate(drawn.items()):
         colour = COLOURS[number % len(COLOURS)]
-        path = _path([point and (across(point[0]), up(point[1])) for point in line])
-        parts.append(f'<path d="{path}" stroke="{colour}" stroke-width="1.8" stroke-linejoin="round" fill="none"/>')
-        if len(line) <= FEW:
-            dots = ((across(x), up(y)) for x, y in filter(None, line))
-            parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{colour}"/>' for x, y in dots]
+        parts += axes.line(line, colour)
         if len(drawn) > 1:
-            at, down = left + entry * (number % columns), 36 + 18 * (number // columns)
+            at, down = LEFT + entry * (number % columns), 36 + 18 * (number // columns)
             parts.append(f'<path d="M{at} {down}h18" stroke="{colour}" stroke-width="3"/>')
             parts.append(_text(at + 24, down + 4, name))
     head = f'<svg xmlns="http://www.w3.org/2000/svg" y="{place}" width="{width}" height="{height}" '
     return head + 'font-family="system-ui, sans-serif" font-size="12" fill="#222">' + "\n".join(parts) + "</svg>\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Axes:
+    """The axes of a plot: their ticks, and the pixels at which they end; the x axis begins at `LEFT`."""
+
+    x_ticks: list[float]
+    y_ticks: list[float]
+    log_x: bool
+    log_y: bool
+    right: int
+    top: int
+    bottom: int
+
+    def across(self, x: float) -> float:
+        """Return the pixels from the left of a value of x."""
+        return LEFT + _share(x, self.x_ticks, self.log_x) * (self.right - LEFT)
+
+    def up(self, y: float) -> float:
+        """Return the pixels from the top of a value of y."""
+        return self.bottom - _share(y, self.y_ticks, self.log_y) * (self.bottom - self.top)
+
+    def draw(self, x_label: str, y_label: str, height: int) -> list[str]:
+        """Return the grid, the ticks, the axes and their labels."""
+        left, right, top, bottom = LEFT, self.right, self.top, self.bottom
+        parts = []
+        for tick in self.y_ticks:
+            parts.append(f'<path d="M{left} {self.up(tick):.1f}H{right}" stroke="#ddd"/>')
+            parts.append(_text(left - 8, self.up(tick) + 4, f"{tick:.6g}", 'text-anchor="end"'))
+        for tick in self.x_ticks:
+            parts.append(f'<path d="M{self.across(tick):.1f} {bottom}v5" stroke="#444"/>')
+            parts.append(_text(self.across(tick), bottom + 18, f"{tick:.10g}", 'text-anchor="middle"'))
+        parts.append(f'<path d="M{left} {top}V{bottom}H{right}" stroke="#444" fill="none"/>')
+        parts.append(_text((left + right) / 2, height - 8, x_label, 'text-anchor="middle"'))
+        turned = f'text-anchor="middle" transform="rotate(-90 14 {(top + bottom) / 2})"'
+        return [*parts, _text(14, (top + bottom) / 2, y_label, turned)]
+
+    def line(self, points: Sequence[tuple[float, float] | None], colour: str) -> list[str]:
+        """Return a line through points, with a gap at None, and a dot at each if they are few."""
+        pixels = [point and (self.across(point[0]), self.up(point[1])) for point in points]
+        parts = [
+            f'<path d="{_path(pixels)}" stroke="{colour}" stroke-width="1.8" stroke-linejoin="round" fill="none"/>'
+        ]
+        if len(points) <= FEW:
+            dots = filter(None, pixels)
+            parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{colour}"/>' for x, y in dots]
+        return parts
 
 
 def stack(plots: Sequence[str], *, width: int = 640, height: int = 640) -> str:
@@ -117,7 +150,7 @@ def _fits(value: float, log: bool) -> bool:
 
 
 def _share(value: float, axis: Sequence[float], log: bool) -> float:
-    """How far along an axis of ticks a value lies, from 0 to 1."""
+    """Return how far along an axis of ticks a value lies, from 0 to 1."""
     low, high, place = (math.log(v) if log else v for v in (axis[0], axis[-1], value))
     return (place - low) / (high - low)
 

@@ -44,9 +44,9 @@ class Sources:
         clean_name, degraded_name = self.templates
         pairs = pairs_in(self.data, self.degraded, clean_name=clean_name, degraded_name=degraded_name, without=out)
         if not self.noisy and learns_from != "clean" and any(pair.degraded is not None for pair in pairs):
-            door = "two noisy pictures of each scene with --pairs" if learns_from == "pairs" else "them with --noisy"
+            wanted = "two noisy pictures of each scene with --pairs" if learns_from == "pairs" else "them with --noisy"
             raise BadOption(
-                f"objective {name!r} learns from noisy pictures alone, not from pairs with a clean one: name {door}"
+                f"objective {name!r} learns from noisy pictures alone, not from pairs with a clean one: name {wanted}"
             )
         return pairs
 

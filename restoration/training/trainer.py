@@ -49,6 +49,9 @@ class BatchLoss(nn.Module):
 class Trainer:
     """A training that can stop after any step and go on as if it had not.
 
+    It is of a `recipe`, with the numbers of `settings`, in one of several `processes`; `out` is the folder of its
+    weights, from which a path to the weights of the mean is seen.
+
     * `network`, `average`: the weights as the optimiser has them, and the average of those of all steps, which is used.
     * `step`: how many steps were made.
     * `loss`: the mean loss of the last steps, of the `rows` of this process; on its device.
@@ -63,9 +66,9 @@ class Trainer:
         self.parts = build_parts(recipe)
         if self.parts.network is None or self.parts.objective is None:
             raise BadOption(f"method {recipe.method.name!r} has no network to train, or no objective to train it by")
-        network = self.parts.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = self.parts.network.to(self.device).to(memory_format=torch.channels_last)
         self.average: Adapted = deepcopy(network).eval().requires_grad_(False)
-        self.network: Adapted = processes.synchronised(network)  # type: ignore[assignment]
+        self.network = processes.synchronised(network)
         compiled: nn.Module = torch.compile(self.network) if settings.compile else self.network  # type: ignore[assignment]
         self.batch_loss = processes.distributed(BatchLoss(compiled, self.parts.objective, self.parts.schedule))
         self.optimiser = _optimiser(self.network, settings)

@@ -1,4 +1,4 @@
-"""Worker processes that draw batches: how many, how they start and end, and how what goes wrong in them is told."""
+"""Worker processes that draw batches: how many, how they start and end, and how their errors are reported."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def check_not_a_worker() -> None:
 
 
 def prepare_worker(number: int) -> None:
-    """Set up a worker: one thread, also for decoding, deaf to Ctrl-C, which the whole terminal hears, but no orphan."""
+    """Set up a worker: one thread, also for decoding. It ignores Ctrl-C, which all get, and ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["VIPS_CONCURRENCY"] = "1"
@@ -91,8 +91,8 @@ def _end_with_parent() -> None:
 
 
 @dataclass
-class Luggage:
-    """Something that is handed to a worker together with the one-file plugins of this run, which it may come from."""
+class Payload:
+    """An object for worker processes, pickled together with the paths of the one-file plugins that it may come from."""
 
     thing: Any
     files: list[str] = field(default_factory=list)

@@ -21,9 +21,9 @@ COARSE, FINE = 48, 160
 SLIMMEST = 8
 """Samples along its shorter side, at least."""
 STEPS = 6
-"""Of Gauss and Newton, at each of the two."""
+"""Gauss-Newton steps at each of the two."""
 HOPELESS = 0.5
-"""A correlation from which no further step leads to a copy."""
+"""A correlation after the first of the two below which the pictures are no copies."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +67,8 @@ def register(first: Tensor, second: Tensor, placement: Placement, part: Box | No
     """Refine where a grey picture `h w` lies in another, by least squares over scales, offsets, gain and bias.
 
     `placement` must be right to about a twentieth of the overlap; `part`, of the first picture, limits what is
-    compared. Returns None where the two do not hold together. This is image alignment by Gauss and Newton (Lucas and
-    Kanade, 1981).
+    compared. Returns None where the two do not hold together. This is Gauss-Newton image alignment (Lucas and Kanade,
+    1981).
     """
     wanted = got = torch.empty(0)
     box = _compared(placement, first, second, part)

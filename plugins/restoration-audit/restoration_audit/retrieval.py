@@ -1,4 +1,7 @@
-"""Which pictures may lie in which: descriptors that look alike, put to the vote on where one lies in the other."""
+"""Which pictures may lie in which: pairs of descriptors that are alike vote for a scale and an offset.
+
+This is the generalised Hough transform, and then least squares (Lowe, 2004, sections 7.3 and 7.4).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 ALIKE = 0.9
 """The least cosine between descriptors of the same place."""
 CELLS, MEMBERSHIPS = 256, 4
-"""Descriptors are looked up in at most CELLS cells; each known one lies in its MEMBERSHIPS nearest."""
+"""Descriptors are indexed in at most CELLS cells; each lies in the MEMBERSHIPS cells whose centres are nearest."""
 AGREEING = 4
 """The least number of keypoints that put a picture to the same place."""
 TOLERANCES = (0.2, 0.1, 0.04)
@@ -43,7 +46,7 @@ class Candidate:
 
 
 class Cells:
-    """Descriptors, `n d`, in cells around some of them: those like a query are found in the query's own cell."""
+    """An inverted file of descriptors, `n d`: cells around some of them; a query is compared with those of its cell."""
 
     def __init__(self, descriptors: Tensor) -> None:
         number = max(1, min(CELLS, len(descriptors) // 64))

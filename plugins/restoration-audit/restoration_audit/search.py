@@ -133,7 +133,7 @@ def audit(train: Path, test: Path, *, observe: Callable[[int, int], None] = lamb
     """Look for the pictures of a folder `test` in those of a folder `train`; of pairs, the clean ones are compared.
 
     Candidates come from keypoints and are confirmed by registration: what is reported has been laid upon the other and
-    agrees. `observe` hears how many pictures of how many have been read. Raises `BadPicture` for a folder without
+    agrees. `observe` is called with the numbers of pictures read and in all. Raises `BadPicture` for a folder without
     pictures and for a file that cannot be read.
     """
     tests, trains = ([pair.clean for pair in pairs_in(folder)] for folder in (test, train))

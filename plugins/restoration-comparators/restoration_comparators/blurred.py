@@ -1,12 +1,13 @@
-"""Files of networks that take blur away, DeblurGAN, DeepDeblur and DBGAN, by the names of their tensors."""
+"""Files of deblurring networks, DeblurGAN, DeepDeblur and DBGAN, by the names of their tensors."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from restoration import Converted, Part
+from restoration_comparators.options import without_defaults
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +26,7 @@ def deblurgan(state: Tensors) -> Converted | None:
         return None
     width, channels = state[ends[0]].shape[0], state[ends[-1]].shape[0]
     named = {re.sub(r"(conv_block)\.6\.", r"\1.5.", name): value for name, value in state.items()}  # after a dropout
-    options = _unlike({"width": width, "blocks": blocks}, width=64, blocks=9)
+    options = without_defaults({"width": width, "blocks": blocks}, width=64, blocks=9)
     return _deblurring(
         f"DeblurGAN of {blocks} blocks",
         Part("deblurgan", options),
@@ -44,19 +45,19 @@ def deepdeblur(state: Tensors) -> Converted | None:
     blocks = len({name for name in state if re.fullmatch(r"body_models\.0\.body\.\d+\.body\.0\.weight", name)})
     channels = state[f"body_models.0.body.{blocks + 1}.weight"].shape[0]
     found = {"width": width, "blocks": blocks, "kernel": kernel, "scales": scales}
-    options = _unlike(found, width=64, blocks=19, kernel=5, scales=3)
+    options = without_defaults(found, width=64, blocks=19, kernel=5, scales=3)
     network = Part("deepdeblur", options)
     source = "Nah et al. 2017, arXiv:1612.02177"
     return _deblurring(f"DeepDeblur of {scales} sizes", network, state, source, channels)
 
 
 def dbgan(state: Tensors) -> Converted | None:
-    """Return the generator of DBGAN that takes blur away."""
+    """Return DBGAN's generator for deblurring."""
     needed = {"model.0.weight", "model.1.sub1.0.RDB1.conv1.0.weight", "model.1.sub2.0.weight", "model.4.weight"}
     if not needed <= state.keys():
         return None
     blocks = len({name.split(".")[3] for name in state if name.startswith("model.1.sub1.")})
-    options = _unlike({"width": state["model.0.weight"].shape[0], "blocks": blocks}, width=64, blocks=16)
+    options = without_defaults({"width": state["model.0.weight"].shape[0], "blocks": blocks}, width=64, blocks=16)
     source = "Zhang et al. 2020, arXiv:2004.01860"
     return _deblurring("DBGAN", Part("dbgan", options), state, source, state["model.4.weight"].shape[0])
 
@@ -71,8 +72,3 @@ def _deblurring(title: str, network: Part, state: Tensors, source: str, channels
         channels="rgb" if channels == 3 else "y",
         source=source,
     )
-
-
-def _unlike(options: dict[str, Any], **usual: Any) -> dict[str, Any]:
-    """Return the options that are other than usual."""
-    return {name: value for name, value in options.items() if usual[name] != value}

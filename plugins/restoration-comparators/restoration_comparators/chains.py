@@ -92,7 +92,7 @@ def _named(layers: Layers, norms: bool, *, ending: bool) -> dict[str, Tensor]:
 
 
 def ffdnet(state: Mapping[str, Tensor]) -> Converted | None:
-    """Return an FFDNet, which is told the noise: on the schedule whose time is that noise."""
+    """Return an FFDNet, which is given the level of the noise: on the schedule whose time is that noise."""
     layers = layers_of(state)
     if layers is None or any(layer["weight"].ndim != 4 or "bias" not in layer for layer in layers):
         return None

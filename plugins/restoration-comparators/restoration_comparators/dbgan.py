@@ -65,7 +65,7 @@ class Body(nn.Module):
 
 
 class DBGAN(nn.Module):
-    """The generator that takes blur away: what its blocks predict is added to the picture.
+    """The generator for deblurring: what its blocks predict is added to the picture.
 
     Zhang et al., "Deblurring by Realistic Blurring", CVPR 2020, arXiv:2004.01860; parameters have the names of the
     authors' code. Their other generator, which blurs, is for training only.

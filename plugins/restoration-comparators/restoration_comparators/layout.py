@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -19,6 +19,7 @@ from restoration_comparators.deepdeblur import DeepDeblur
 from restoration_comparators.edsr import EDSR
 from restoration_comparators.haze import AODNet
 from restoration_comparators.noise import FFDNet
+from restoration_comparators.options import without_defaults
 from restoration_comparators.rain import PReNet
 from restoration_comparators.rfdn import RFDN
 from restoration_comparators.safmn import SAFMN
@@ -65,8 +66,7 @@ def prenet(state: Tensors) -> Converted | None:
     if not {"conv0.0.weight", "conv_i.0.weight", "res_conv5.2.weight", "conv.0.weight"} <= state.keys():
         return None
     width, channels = _sides(state, "conv0.0.weight")[0], _sides(state, "conv.0.weight")[0]
-    options = _unlike({"width": width}, width=32)
-    network = Part("prenet", options)
+    network = Part("prenet", without_defaults({"width": width}, width=32))
     return Converted(
         title="PReNet, 6 passes" + (", grey" if channels == 1 else ""),
         network=network,
@@ -96,12 +96,12 @@ def edsr(state: Tensors) -> Converted | None:
     blocks = _count(state, r"body\.(\d+)\.body\.0\.weight")
     growth = state["tail.0.0.weight"].shape[0] // width
     scale = 3 if growth == 9 else 2 ** _count(state, r"tail\.0\.(\d+)\.weight")
-    options = {"scale": scale, **_unlike({"width": width, "blocks": blocks}, width=64, blocks=16)}
+    options = without_defaults({"scale": scale, "width": width, "blocks": blocks}, width=64, blocks=16)
     options |= {"share": 0.1} if width == 256 else {}
     own = EDSR(channels=channels).state_dict()
     shifts = {name: own[name] for name in own if name.startswith(("sub_mean", "add_mean"))}
     kind = "baseline" if width == 64 else f"of {width} channels"
-    return _enlarging("EDSR " + kind, Part("edsr", options), {**shifts, **state}, scale, "arXiv:1707.02921")
+    return _enlarging("EDSR " + kind, Part("edsr", options), {**shifts, **state}, [scale], "arXiv:1707.02921")
 
 
 def _of_basicsr(state: Tensors) -> Iterator[tuple[str, Tensor]]:
@@ -112,7 +112,7 @@ def _of_basicsr(state: Tensors) -> Iterator[tuple[str, Tensor]]:
         new = re.sub(r"^body\.(\d+)\.conv2\.", r"body.\1.body.2.", new)
         new = new.replace("conv_first.", "head.0.").replace("conv_after_body.", f"body.{blocks}.")
         new = re.sub(r"^upsample\.", "tail.0.", new).replace("conv_last.", "tail.1.")
-        if name not in ("mean",):
+        if name != "mean":
             yield new, value
 
 
@@ -123,10 +123,9 @@ def carn(state: Tensors) -> Converted | None:
     scales = sorted(int(found[1]) for name in state if (found := re.match(r"upsample\.up(\d)\.body\.0\.weight", name)))
     width, mobile = _sides(state, "entry.weight")[0], "b1.b2.body.0.weight" not in state
     inner = state["b1.b1.body.0.weight"]
-    options = _unlike({"width": width, "groups": width // inner.shape[1], "scales": scales}, width=64, groups=4)
-    scale = scales[-1] if scales else 4
-    title = "CARN-M" if mobile else "CARN"
-    return _enlarging(title, Part("carn", options), state, scales or scale, "arXiv:1803.08664")
+    options = {"width": width, "groups": width // inner.shape[1], "scales": scales}
+    network = Part("carn", without_defaults(options, width=64, groups=4))
+    return _enlarging("CARN-M" if mobile else "CARN", network, state, scales or [4], "arXiv:1803.08664")
 
 
 def rfdn(state: Tensors) -> Converted | None:
@@ -136,8 +135,8 @@ def rfdn(state: Tensors) -> Converted | None:
     width, channels = _sides(state, "fea_conv.weight")[:2]
     scale = round((_sides(state, "upsampler.0.weight")[0] / channels) ** 0.5)
     blocks = len({name.partition(".")[0] for name in state if re.match(r"B\d+\.", name)})
-    options = {"scale": scale, **_unlike({"width": width, "blocks": blocks}, width=50, blocks=4)}
-    return _enlarging("RFDN", Part("rfdn", options), state, scale, "arXiv:2009.11551")
+    options = without_defaults({"scale": scale, "width": width, "blocks": blocks}, width=50, blocks=4)
+    return _enlarging("RFDN", Part("rfdn", options), state, [scale], "arXiv:2009.11551")
 
 
 def safmn(state: Tensors) -> Converted | None:
@@ -147,19 +146,17 @@ def safmn(state: Tensors) -> Converted | None:
     width, channels = _sides(state, "to_feat.weight")[:2]
     scale = round((_sides(state, "to_img.0.weight")[0] / channels) ** 0.5)
     blocks = _count(state, r"feats\.(\d+)\.safm\.aggr\.weight")
-    options = {"scale": scale, **_unlike({"width": width, "blocks": blocks}, width=36, blocks=8)}
-    return _enlarging("SAFMN of NTIRE 2023", Part("safmn-ntire", options), state, scale, "arXiv:2302.13800")
+    options = without_defaults({"scale": scale, "width": width, "blocks": blocks}, width=36, blocks=8)
+    return _enlarging("SAFMN of NTIRE 2023", Part("safmn-ntire", options), state, [scale], "arXiv:2302.13800")
 
 
-def _enlarging(title: str, network: Part, state: Tensors, scale: int | list[int], source: str) -> Converted:
-    several = isinstance(scale, list)
-    words = ", ".join(map(str, scale)) if isinstance(scale, list) else str(scale)
+def _enlarging(title: str, network: Part, state: Tensors, scales: list[int], source: str) -> Converted:
     return Converted(
-        title=f"{title}, {words} times larger",
+        title=f"{title}, {', '.join(map(str, scales))} times larger",
         network=network,
         tensors=state,
         tasks=("sr",),
-        task_options={"scale": scale if several and len(words) > 1 else int(words)},
+        task_options={"scale": scales if len(scales) > 1 else scales[0]},
         source=source,
     )
 
@@ -171,11 +168,6 @@ def _sides(state: Tensors, name: str) -> list[int]:
 def _count(state: Tensors, pattern: str) -> int:
     """Return how many tensors have names of a pattern."""
     return sum(bool(re.fullmatch(pattern, name)) for name in state)
-
-
-def _unlike(options: dict[str, Any], **usual: Any) -> dict[str, Any]:
-    """Return the options that are other than usual."""
-    return {name: value for name, value in options.items() if name not in usual or usual[name] != value}
 
 
 KNOWN: tuple[Callable[[Tensors], Converted | None], ...] = (

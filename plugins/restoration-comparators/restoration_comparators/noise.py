@@ -1,4 +1,4 @@
-"""FFDNet, which is told the noise of a picture."""
+"""FFDNet, which is given the level of the noise beside the picture."""
 
 from __future__ import annotations
 

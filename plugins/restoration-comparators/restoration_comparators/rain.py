@@ -1,4 +1,4 @@
-"""PReNet, which takes the rain out of a picture in several passes of one small network."""
+"""PReNet, which removes rain in several passes of one small network."""
 
 from __future__ import annotations
 

@@ -63,8 +63,8 @@ class Modulated(nn.Module):
         return answer
 
 
-class Shares(nn.Module):
-    """Weighs channels by their share in the norm of all of them, over the whole picture."""
+class GlobalResponseNorm(nn.Module):
+    """Weighs channels by their norm over the whole picture, divided by the mean of all norms (ConvNeXt V2)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -74,8 +74,8 @@ class Shares(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map `b c h w` to `b c h w`."""
         norms = x.float().norm(dim=(2, 3), keepdim=True)
-        share = (norms / (norms.mean(dim=1, keepdim=True) + TINY)).to(x.dtype)
-        weighed: Tensor = x * (1 + self.gamma * share) + self.beta
+        response = (norms / (norms.mean(dim=1, keepdim=True) + TINY)).to(x.dtype)
+        weighed: Tensor = x * (1 + self.gamma * response) + self.beta
         return weighed
 
 
@@ -97,7 +97,7 @@ class SAFMN(nn.Module):
             raise ValueError("width must be a multiple of 4, blocks at least 1, and scale at least 2")
         self.enlarges, self.scale = (scale,), scale
         self.reach = 32 * scale
-        self.norm, self.to_feat = Shares(width), conv(channels, width)
+        self.norm, self.to_feat = GlobalResponseNorm(width), conv(channels, width)
         self.feats = nn.Sequential(*(Modulated(width) for _ in range(blocks)))
         self.to_img = nn.Sequential(conv(width, channels * scale**2), nn.PixelShuffle(scale))
 

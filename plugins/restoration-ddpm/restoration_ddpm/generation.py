@@ -73,14 +73,14 @@ class Generation:
     ) -> Tensor:
         """Draw the pictures `first` to `first + number - 1` of a seed: `number c h w` in [0, 1], on the CPU.
 
-        A picture depends on the seed and its place alone. `observe` is told how many steps of how many are done.
+        A picture depends on the seed and its number alone. `observe` is called with the steps done and those in all.
         """
         device, precision = self.restoration.device, self.restoration.precision
         rng = RowGenerators.keyed("sample", seed, rows=range(first, first + number))
         pictures = torch.empty(0)
         with torch.inference_mode(), torch.autocast(device.type, DTYPES[precision], enabled=precision != "fp32"):
-            walk = self.method.sample(rng, self.channels, self.height, self.width, device)
-            for done, estimate in enumerate(walk, 1):
+            estimates = self.method.sample(rng, self.channels, self.height, self.width, device)
+            for done, estimate in enumerate(estimates, 1):
                 pictures = estimate
                 observe(done, self.method.steps)
         if not bool(torch.isfinite(pictures.sum())):
@@ -99,10 +99,10 @@ class Generation:
         starts, steps = range(0, number, batch), self.method.steps
         for place, first in enumerate(starts):
 
-            def told(done: int, total: int, before: int = place * steps) -> None:
+            def report(done: int, total: int, before: int = place * steps) -> None:
                 observe(before + done, len(starts) * steps)
 
-            yield self(first, min(batch, number - first), seed=seed, observe=told)
+            yield self(first, min(batch, number - first), seed=seed, observe=report)
 
 
 def make_sheet(pictures: Tensor, columns: int | None = None, zoom: int = 1) -> Tensor:

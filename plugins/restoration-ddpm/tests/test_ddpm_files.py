@@ -179,7 +179,7 @@ def changed(case: str, **shapes: list[int]) -> dict[str, Tensor]:
 
 REFUSED = {
     "with a schedule that it has learned": ("lucidrains.v2", {}),
-    "is told a class of pictures": ("lucidrains.v2", {"classes_emb__weight": [10, 8]}),
+    "is conditioned on a class": ("lucidrains.v2", {"classes_emb__weight": [10, 8]}),
     "is of denoising-diffusion-pytorch before version 0.32": (
         "lucidrains.v0.32",
         {"downs__0__3__weight": [16, 8, 4, 4]},

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from restoration.framing import pad_to_multiple, to_picture
-from restoration_networks.nafnet import gate
+from restoration_networks.initial import zero_module
+from restoration_networks.nafnet import apply_blocks, gate
 from restoration_networks.norm import layer_norm
 from restoration_networks.time import SinusoidalEmbedding, modulate
 
@@ -32,9 +33,9 @@ class Block(nn.Module):
         self.project = nn.Conv2d(channels, channels, 1)
         self.widen = nn.Conv2d(channels, 2 * channels, 1)
         self.narrow = nn.Conv2d(channels, channels, 1)
-        for last in (self.project, self.narrow, self.time):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        zero_module(self.project)
+        zero_module(self.narrow)
+        zero_module(self.time)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """Map `b c h w` to `b c h w`; `time` is the embedding, `b t`, or `1 t` for all."""
@@ -54,13 +55,11 @@ class Surroundings(nn.Module):
         super().__init__()
         self.gather = nn.Conv2d(channels, channels // 4, 1)
         self.blocks = nn.ModuleList(Block(channels // 4, time_channels, FAR) for _ in range(number))
-        self.spread = nn.Conv2d(channels // 4, channels, 1)
-        nn.init.zeros_(self.spread.weight)
-        nn.init.zeros_(self.spread.bias)  # type: ignore[arg-type]
+        self.spread = zero_module(nn.Conv2d(channels // 4, channels, 1))
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """Map `b c h w` to `b c h w`; `time` is the embedding, `b t`, or `1 t` for all."""
-        around: Tensor = self.spread(_apply_blocks(self.blocks, self.gather(x), time))
+        around: Tensor = self.spread(apply_blocks(self.blocks, self.gather(x), time))
         return x + around
 
 
@@ -113,9 +112,7 @@ class CompactNAFNet(nn.Module):
         self.decoders = nn.ModuleList(
             _make_blocks(n, c, time_channels) for n, c in zip(decoder, reversed(widths[:-1]), strict=True)
         )
-        self.ending = nn.Conv2d(width, channels, 3, padding=1)
-        nn.init.zeros_(self.ending.weight)
-        nn.init.zeros_(self.ending.bias)  # type: ignore[arg-type]
+        self.ending = zero_module(nn.Conv2d(width, channels, 3, padding=1))
 
     def forward(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """Predict from the state `x` and the degraded image `y`, both `b c h w` in [0, 1], at times `t`, `b` or `1`."""
@@ -124,21 +121,15 @@ class CompactNAFNet(nn.Module):
         features = self.intro(features.contiguous(memory_format=torch.channels_last))
         skips = []
         for blocks, down in zip(self.encoders, self.downs, strict=True):
-            features = _apply_blocks(blocks, features, time)
+            features = apply_blocks(blocks, features, time)
             skips.append(features)
             features = down(features)
-        features = _apply_blocks(self.middle, features, time)
+        features = apply_blocks(self.middle, features, time)
         for up, blocks in zip(self.ups, self.decoders, strict=True):
             features = up(features) + skips.pop()
-            features = _apply_blocks(blocks, features, time)
+            features = apply_blocks(blocks, features, time)
         change = to_picture(self.ending, features, x)
         return y + change if self.residual else change
-
-
-def _apply_blocks(blocks: nn.Module, features: Tensor, time: Tensor) -> Tensor:
-    for block in blocks.children():
-        features = block(features, time)
-    return features
 
 
 def _make_blocks(number: int, channels: int, time_channels: int) -> nn.ModuleList:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from restoration.framing import pad_to_multiple, to_picture
+from restoration_networks.initial import zero_module
 from restoration_networks.time import SinusoidalEmbedding
 
 
@@ -38,10 +39,7 @@ class Level(nn.Module):
     def __init__(self, channels: int, blocks: int, time_channels: int) -> None:
         super().__init__()
         self.blocks = nn.Sequential(*(Block(channels) for _ in range(blocks)))
-        self.time = nn.Linear(time_channels, 2 * channels) if time_channels else None
-        if self.time is not None:
-            nn.init.zeros_(self.time.weight)
-            nn.init.zeros_(self.time.bias)
+        self.time = zero_module(nn.Linear(time_channels, 2 * channels)) if time_channels else None
 
     def forward(self, x: Tensor, time: Tensor | None) -> Tensor:
         """Map `b c h w` to `b c h w`; `time` is the embedding, `b t` or `1 t`, None without a path."""
@@ -106,9 +104,7 @@ class DenseUNet(nn.Module):
             for a, b in reversed(list(zip(outer, inner, strict=True)))
         )
         self.decoders = nn.ModuleList(Level(c, n, embedding) for c, n in zip(reversed(outer), decoder, strict=True))
-        self.ending = nn.Conv2d(widths[0], channels, 3, padding=1)
-        nn.init.zeros_(self.ending.weight)
-        nn.init.zeros_(self.ending.bias)  # type: ignore[arg-type]
+        self.ending = zero_module(nn.Conv2d(widths[0], channels, 3, padding=1))
         levels = enumerate([*(n + m for n, m in zip(encoder, reversed(decoder), strict=True)), middle])
         self.reach = 2 + sum(2 * blocks * 2**level for level, blocks in levels) + self.multiple - 1
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from restoration.framing import enlargement, to_picture
 from restoration_networks.dense import Block
+from restoration_networks.initial import zero_module
 
 
 class DenseEnlarging(nn.Module):
@@ -36,9 +37,7 @@ class DenseEnlarging(nn.Module):
         self.blocks = nn.Sequential(*(Block(width) for _ in range(blocks)))
         self.heads = nn.ModuleDict()
         for scale in sorted(set(scales)):
-            last = nn.Conv2d(width, channels * scale**2, 3, padding=1)
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+            last = zero_module(nn.Conv2d(width, channels * scale**2, 3, padding=1))
             self.heads[str(scale)] = nn.Sequential(last, nn.PixelShuffle(scale))
         self.reach = (2 + 2 * blocks) * max(scales) + max(scales) - 1
 

@@ -88,7 +88,7 @@ class LatentUNet(nn.Module):
             found = attend(two(found))
             features.append(found)
             found = down(found)
-        with torch.autocast(x.device.type, enabled=False):  # a latent is a state of the walk: as exact as a picture
+        with torch.autocast(x.device.type, enabled=False):  # a latent is a diffusion state: as exact as a picture
             latent: Tensor = self.latent_conv(found.to(x.dtype))
         return latent, Hidden(tuple(features), x)
 

@@ -109,12 +109,12 @@ class Levels(nn.Module):
         first = features = self.intro(padded)
         skips = []
         for blocks, down in zip(self.encoders, self.downs, strict=True):
-            features = _apply_blocks(blocks, features, time)
+            features = apply_blocks(blocks, features, *time)
             skips.append(features)
             features = down(features)
-        features = _apply_blocks(self.middle_blks, features, time)
+        features = apply_blocks(self.middle_blks, features, *time)
         for up, blocks in zip(self.ups, self.decoders, strict=True):
-            features = _apply_blocks(blocks, up(features) + skips.pop(), time)
+            features = apply_blocks(blocks, up(features) + skips.pop(), *time)
         return to_picture(self.ending, features + first if intro_skip else features, x)
 
 
@@ -151,7 +151,8 @@ def _make_blocks(block: Callable[[int], nn.Module], number: int, channels: int) 
     return nn.Sequential(*(block(channels) for _ in range(number)))
 
 
-def _apply_blocks(blocks: nn.Module, x: Tensor, time: tuple[Tensor, ...]) -> Tensor:
+def apply_blocks(blocks: nn.Module, x: Tensor, *time: Tensor) -> Tensor:
+    """Apply blocks one after the other to `b c h w`; each is also given the embedding of the `time`, if any."""
     for block in blocks.children():
         x = block(x, *time)
     return x

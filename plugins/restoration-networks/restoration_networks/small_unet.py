@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from restoration.framing import pad_to_multiple, to_picture
 from restoration_networks.attention import FullAttention
+from restoration_networks.initial import zero_module
 from restoration_networks.norm import GroupNorm
 from restoration_networks.time import SinusoidalEmbedding
 
@@ -95,9 +96,7 @@ class SmallUNet(nn.Module):
         self.decoders = nn.ModuleList(_make_level(2 * c, c, blocks, time) for c in reversed(widths))
         self.ups = nn.ModuleList(nn.Conv2d(b, a, 3, padding=1) for a, b in reversed(steps))
         self.norm = _make_norm(widths[0])
-        self.ending = nn.Conv2d(widths[0], channels, 3, padding=1)
-        nn.init.zeros_(self.ending.weight)
-        nn.init.zeros_(self.ending.bias)  # type: ignore[arg-type]
+        self.ending = zero_module(nn.Conv2d(widths[0], channels, 3, padding=1))
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """Predict from the state `x`, `b c h w`, at times `t` in [0, 1], `b` or `1`: `b c h w`."""

@@ -189,11 +189,9 @@ def reach_of(depth: int, *, transposed: bool = False) -> int:
     smallest; then a pooling and a convolution for each size, and two for the full one. A pooled pixel stands for two,
     and so does a doubled one; a transposed convolution looks one small pixel further on one side.
     """
-    first = last = 0
     extent = 0
     for start in range(2**depth):  # where in the smallest pixel it is
-        first = last = start
-        first, last = first - 3, last + 3
+        first, last = start - 3, start + 3
         for level in range(1, depth + 1):
             first, last = first >> 1, (last + transposed) >> 1
             widened = 2 if level < depth else 1

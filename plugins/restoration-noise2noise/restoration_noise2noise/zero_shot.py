@@ -92,7 +92,7 @@ class ZeroShot:
         with torch.inference_mode(False):
             y = y.clone()
             with DrawingFrom(torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=rng)))):
-                network = self.make_network().to(y.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+                network = self.make_network().to(y.device).to(memory_format=torch.channels_last)
             fit = Fit(network, plan, falls=self.falls)
         inner, card = network.network, self.make_network.card
         reach = inner.reach if isinstance(inner, BoundedNetwork) else card.reach
@@ -147,10 +147,23 @@ class Fit:
         with torch.inference_mode(False), torch.enable_grad():
             loss = symmetric_loss(self._called, y)
             gradients = torch.autograd.grad(loss, self.parameters)
-        settings: dict[str, Any] = {"lr": self.rate(), "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
-        settings |= {"fused": True, "amsgrad": False, "maximize": False}
         with torch.no_grad():
-            adam(self.parameters, [*gradients], self.means, self.squares, [], self.counts, **settings)
+            adam(
+                self.parameters,
+                [*gradients],
+                self.means,
+                self.squares,
+                [],
+                self.counts,
+                fused=True,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.999,
+                lr=self.rate(),
+                weight_decay=0.0,
+                eps=1e-8,
+                maximize=False,
+            )
             self.steps += 1
             torch._foreach_lerp_(self.average, self.parameters, max(1 - DECAY, 1 / (1 + self.steps / 5)))
         torch.clear_autocast_cache()  # it holds the weights from before this step

@@ -80,7 +80,7 @@ class Blend:
         return (sigma**2 - (share * self.sigma / _divisor(self.spectrum.s)).square()).clamp(min=0).sqrt()
 
 
-def walk(
+def sample(
     clean: Callable[[Tensor, int], Tensor],
     blend: Blend,
     read: Callable[[Tensor], Tensor],
@@ -146,7 +146,7 @@ class DDRM:
         z = problem.guess
         if not problem.noisy:
             z = blend.first(read(z), z, noise(), sigmas[0])
-        for _, x in walk(lambda z, step: self.prior.clean(z, times[step]), blend, read, z, sigmas, noise):
+        for _, x in sample(lambda z, step: self.prior.clean(z, times[step]), blend, read, z, sigmas, noise):
             yield x
 
 

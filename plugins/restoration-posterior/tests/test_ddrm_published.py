@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from einops import rearrange
-from restoration_posterior.ddrm import Blend, walk
+from restoration_posterior.ddrm import Blend, sample
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.testing import assert_close
@@ -181,7 +181,7 @@ def test_walks_end_where_the_published_ones_end(name: str, sigma: float) -> None
     read = spectrum.read(VECTORS[f"{name}.s{sigma}.y"])
     begin = spectrum.synthesise(torch.randn(SHAPE, generator=rng).flatten())
     z = blend.first(read, torch.zeros(SHAPE), begin, sigmas[0]) / (1 - abar[0]).sqrt()  # as if that were 1
-    yielded = list(walk(clean, blend, lambda x: read, z, sigmas, noise))
+    yielded = list(sample(clean, blend, lambda x: read, z, sigmas, noise))
     assert len(yielded) == 20
     assert_close(yielded[0][1], VECTORS[f"{name}.s{sigma}.x0_first"], atol=2e-3, rtol=1e-3)
     assert_close(yielded[-1][0], VECTORS[f"{name}.s{sigma}.out"], atol=3e-4, rtol=1e-3)

@@ -31,7 +31,7 @@ def register_layouts() -> Iterable[LayoutCard]:
 def register_networks() -> Iterable[NetworkCard]:
     """Bring the networks that are built from the shapes of their tensors.
 
-    `bytes_per_pixel` and `tiles` are told by each of them; what stands here is for none.
+    `bytes_per_pixel` and `tiles` are attributes of each network; what stands here is replaced by them.
     """
     yield NetworkCard(
         name="spandrel",
@@ -55,7 +55,7 @@ def register_networks() -> Iterable[NetworkCard]:
     yield NetworkCard(
         name="spandrel-denoising",
         factory="restoration_spandrel.network:Denoising",
-        summary="an architecture of spandrel that is told the noise: DRUNet, FDnCNN",
+        summary="an architecture of spandrel that takes a map of the noise level: DRUNet, FDnCNN",
         takes=("t",),
         reach=64,
         source=SOURCE,

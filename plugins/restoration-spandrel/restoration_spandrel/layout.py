@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("restoration")
 READ = re.compile(r"(layers\.0\.blocks\.0\.attn\.attns\.0\.rpe_biases|MetaUpsample|sub_mean\.bias)$")
-"""The names of the few tensors whose values tell options."""
+"""The names of the few tensors of which the values, not only the shapes, determine options."""
 MOST_VALUES = 8
-"""How many of their last numbers do."""
+"""How many of their last numbers are kept."""
 TASKS: dict[str, tuple[str, ...]] = {
     "DnCNN": ("denoise",),
     "DRUNet": ("denoise",),
@@ -38,7 +38,7 @@ ANY = ("denoise", "deblur", "derain", "dehaze", "jpeg")
 NAFNETS: dict[tuple[int, ...], tuple[str, ...]] = {(2, 2, 4, 8): ("denoise",), (1, 1, 1, 28): ("deblur",)}
 """The tasks of the published NAFNets, those of SIDD and of GoPro and REDS, by the blocks of their encoders."""
 CLOSE = 1e-5
-"""The largest difference between the answers of the same network, built from a file and from its shapes."""
+"""The largest difference between the outputs of the same network, built from a file and from its shapes."""
 
 
 class SpandrelLayout:
@@ -61,11 +61,11 @@ class SpandrelLayout:
         values = {key: state[key].flatten()[-MOST_VALUES:].tolist() for key in state if READ.search(key)}
         options: dict[str, Any] = {"architecture": str(name), "shapes": shapes_of(state)}
         options |= {"values": values} if values else {}
-        told = _is_told(described, state)
-        network = ("spandrel-denoising" if told else "spandrel") if described.scale == 1 else "spandrel-sr"
+        takes_noise = _takes_noise(described, state)
+        network = ("spandrel-denoising" if takes_noise else "spandrel") if described.scale == 1 else "spandrel-sr"
         options["bytes_per_pixel"] = _compare(described, options, network)
         of_task: dict[str, Any] = {"task_options": {"scale": described.scale}} if described.scale > 1 else {}
-        if told:
+        if takes_noise:
             of_task = {
                 "method": Part("denoising-ode", {"steps": 1}),
                 "schedule": Part("noise-level"),
@@ -75,7 +75,7 @@ class SpandrelLayout:
             title=_title(described, found.architecture.name),
             network=Part(network, options),
             tensors={f"model.{key}": value for key, value in described.model.state_dict().items()},
-            tasks=("sr",) if described.scale > 1 else ("denoise",) if told else _tasks(str(name), state),
+            tasks=("sr",) if described.scale > 1 else ("denoise",) if takes_noise else _tasks(str(name), state),
             license="other" if is_extra(str(name)) else "",
             source=f"architecture {found.architecture.name} of spandrel",
             **of_task,
@@ -87,7 +87,7 @@ class SpandrelLayout:
         return {f"{one.name} (spandrel)": names for one in known if (names := telling_names(one))}
 
 
-def _is_told(described: ImageModelDescriptor[nn.Module], state: Mapping[str, Tensor]) -> bool:
+def _takes_noise(described: ImageModelDescriptor[nn.Module], state: Mapping[str, Tensor]) -> bool:
     """Return whether a network has a map of the noise as a further channel of its input."""
     name = described.architecture.id
     return bool(name == "DRUNet" or (name == "DnCNN" and state["model.0.weight"].shape[1] > described.input_channels))
@@ -107,7 +107,7 @@ def _title(described: ImageModelDescriptor[nn.Module], name: str) -> str:
 
 @torch.inference_mode()
 def _compare(described: ImageModelDescriptor[nn.Module], options: dict[str, Any], network: str) -> int:
-    """Check that the network that the options build answers like that of the file; return its bytes a pixel.
+    """Check that the network that the options build maps as that of the file does; return its bytes a pixel.
 
     Raises `BadWeights`.
     """

@@ -65,7 +65,10 @@ def find(architecture: str) -> Architecture[nn.Module]:
 
 
 class SpandrelNetwork(nn.Module):
-    """What the networks of all architectures have in common.
+    """What the networks of all architectures have in common. Raises `BadOption` for one that maps no picture to one.
+
+    `described` is the model as spandrel has it; `extra` is how many further channels, such as a map of the noise, it is
+    given beside the picture. `bytes_per_pixel` is the memory that an evaluation needs for each pixel of the answer.
 
     * `scale`: how many times larger its answers are.
     * `multiple`: its input is padded to multiples of so many pixels.

@@ -18,9 +18,15 @@ if TYPE_CHECKING:
     from restoration import Picture
 
 Kind = Literal["thin", "thick", "boxes", "text", "pixels", "mixed"]
-SHARES = {"thin": (0.03, 0.6), "thick": (0.05, 0.4), "boxes": (0.03, 0.25), "text": (0.03, 0.25), "pixels": (0.1, 0.8)}
+SHARES: dict[Kind, tuple[float, float]] = {
+    "thin": (0.03, 0.6),
+    "thick": (0.05, 0.4),
+    "boxes": (0.03, 0.25),
+    "text": (0.03, 0.25),
+    "pixels": (0.1, 0.8),
+}
 """The least and the largest share of a picture that each kind covers; crossings of strokes count twice."""
-CHANCES = {"thin": 0.4, "thick": 0.1, "boxes": 0.1, "text": 0.2, "pixels": 0.2}
+CHANCES: dict[Kind, float] = {"thin": 0.4, "thick": 0.1, "boxes": 0.1, "text": 0.2, "pixels": 0.2}
 """The probability of each kind for "mixed" holes."""
 
 
@@ -77,7 +83,7 @@ class Holes:
         """Draw one mask, `h w`, that is 1 where the picture is known."""
         kind = self.kind
         if kind == "mixed":
-            kind = list(CHANCES)[int(torch.multinomial(torch.tensor(list(CHANCES.values())), 1, generator=rng))]  # type: ignore[assignment]
+            kind = list(CHANCES)[int(torch.multinomial(torch.tensor(list(CHANCES.values())), 1, generator=rng))]
         low, high = self.share or SHARES[kind]
         share = low + (high - low) * float(torch.rand((), generator=rng))
         if kind == "pixels":

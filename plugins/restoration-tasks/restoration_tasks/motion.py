@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
+from restoration_tasks.camera import GAMMA
 from restoration_tasks.haze import draw_hills
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-GAMMA = 2.2
-"""The exponent of the tone curve: pixels are linear light to the power of 1 / GAMMA."""
 FRAMES = 25
 """Positions that the light is averaged over while the shutter is open; the picture is sharp at the middle one."""
 SPACING = 1.5

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["gaussian", "poisson-gaussian", "impulse", "camera", "mixed"]
 KINDS = ("gaussian", "poisson-gaussian", "impulse", "camera")
+_, SENSOR, IMPULSE, CAMERA = range(len(KINDS))
+"""The kinds by their numbers in a batch of mixed noise."""
 SHARES = (0.55, 0.1, 0.1, 0.25)
 """The share of each kind in "mixed" noise."""
 
@@ -72,11 +74,11 @@ class Noise:
         kind = mixed if self.kind == "mixed" else torch.full_like(mixed, KINDS.index(self.kind))
         sensor = (gain * x.clamp(min=0) + (strength.clamp(max=10) / 255) ** 2).sqrt()
         white = strength / 255 if self.map is None else self._read_map(x)
-        y = x + torch.where(kind == 1, sensor, white) * noise
+        y = x + torch.where(kind == SENSOR, sensor, white) * noise
         if self.kind in ("impulse", "mixed"):
             wrong = torch.rand(x.shape, generator=rng)
-            y = torch.where(kind == 2, torch.where(wrong < share, (wrong < share / 2).to(x), x), y)
-        camera = kind.flatten() == 3
+            y = torch.where(kind == IMPULSE, torch.where(wrong < share, (wrong < share / 2).to(x), x), y)
+        camera = kind.flatten() == CAMERA
         if bool(camera.any()):
             y[camera] = photograph(x, log_uniform(batch, *self.camera_gain, rng), rng, camera)
         if self.clipped:

@@ -91,15 +91,15 @@ def draw_strokes(height: int, width: int, pens: tuple[float, float], share: floa
 def draw_text(height: int, width: int, share: float, rng: Generator) -> list[Segment]:
     """Draw lines of letters, each of its own size, slope and pen, until they cover about `share` of the picture."""
     segments: list[Segment] = []
-    area = 0.0
+    area, glyphs = 0.0, list(LETTERS.values())
     while area < share * height * width:
         draw = torch.rand(5, generator=rng).tolist()
         size, slope = 8 + 32 * draw[0] ** 2, 0.5 * (draw[1] - 0.5)
         pen = max(1.5, size * (0.06 + 0.12 * draw[2]))
         x, y = (draw[3] - 0.2) * width, draw[4] * height
-        letters = torch.randint(len(LETTERS), (int(3 + 12 * draw[1]),), generator=rng).tolist()
+        letters = torch.randint(len(glyphs), (int(3 + 12 * draw[1]),), generator=rng).tolist()
         for index, letter in enumerate(letters):
-            for line in list(LETTERS.values())[letter].split():
+            for line in glyphs[letter].split():
                 points = []
                 for at in range(0, len(line), 2):
                     u, v = int(line[at]) / 6 * size + index * size, int(line[at + 1]) / 6 * size

@@ -1,4 +1,4 @@
-"""The generators of DeblurGAN-v2: features of MobileNetV2 or Inception-ResNet-v2 at many sizes, put together."""
+"""The generators of DeblurGAN-v2: a feature pyramid over MobileNetV2 or Inception-ResNet-v2."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Head(nn.Module):
 
 
 class DeblurGANv2(nn.Module):
-    """A pyramid of features of a known network, whose maps are enlarged and put together.
+    """A feature pyramid over an encoder, whose maps are enlarged and concatenated.
 
     Kupyn et al., "DeblurGAN-v2: Deblurring (Orders-of-Magnitude) Faster and Better", ICCV 2019, arXiv:1908.03826;
-    parameters have the names of the authors' code. All norms, those of the known network too, take the mean and the
+    parameters have the names of the authors' code. All norms, those of the encoder too, take the mean and the
     variance of the picture at hand, as their code does when it restores; the border that it adds, of a middle grey on
     the right and at the bottom, is part of that.
 
-    * `backbone`: the known network, "mobilenet" (MobileNetV2) or "inception" (Inception-ResNet-v2).
+    * `backbone`: the encoder, "mobilenet" (MobileNetV2) or "inception" (Inception-ResNet-v2).
     * `in_channels`, `channels`: the channels of the input and of the picture.
     * `width`: the channels of the features at a quarter of the size; 0 is as published, 64 or 128.
     """

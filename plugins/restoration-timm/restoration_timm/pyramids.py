@@ -1,4 +1,4 @@
-"""Pyramids of features: what a known network sees at five sizes, each with what the next smaller one knows."""
+"""Feature pyramids: maps of an encoder at five sizes, to each of which the next coarser one is added."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MOBILE = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 2, 2))
-"""The stages of MobileNetV2 that a pyramid uses: how much wider inside, channels, blocks, stride of the first."""
+"""The stages of MobileNetV2 that a pyramid uses: expansion, channels, blocks, stride of the first block."""
 LEVELS = (2, 4, 7, 11, 16)
 """The blocks of MobileNetV2 after which a level of the pyramid is taken."""
 
 
 class Smooth(nn.Sequential):
-    """A convolution, a norm over the picture, and a ReLU."""
+    """A convolution, an instance norm, and a ReLU."""
 
     def __init__(self, inner: int, outer: int) -> None:
         super().__init__(nn.Conv2d(inner, outer, 3, padding=1), nn.InstanceNorm2d(outer), nn.ReLU(inplace=True))
@@ -32,7 +32,7 @@ class Pyramid(nn.Module):
     """
 
     least = 64
-    """The smallest side in pixels of what it is shown."""
+    """The smallest side in pixels of its input."""
 
     def __init__(self, levels: tuple[int, ...], width: int) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Pyramid(nn.Module):
 
 
 class Inverted(nn.Module):
-    """A block of MobileNetV2: wider, then a convolution of each channel, then narrow again; with norms."""
+    """An inverted residual of MobileNetV2: expanded by 1x1, a depthwise convolution, projected by 1x1; with norms."""
 
     def __init__(self, inner: int, outer: int, stride: int, wider: int) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class InceptionPyramid(Pyramid):
 
 
 class ActivatedNorm(nn.InstanceNorm2d):
-    """A norm over the picture with a scale and a shift for each channel, and a ReLU."""
+    """An instance norm with a scale and a shift for each channel, and a ReLU."""
 
     def forward(self, input: Tensor) -> Tensor:
         """Map `b c h w` to `b c h w`."""
@@ -136,7 +136,7 @@ class ActivatedNorm(nn.InstanceNorm2d):
 
 
 def norm(channels: int) -> nn.InstanceNorm2d:
-    """Return a norm over the picture with a scale and a shift for each channel."""
+    """Return an instance norm with a scale and a shift for each channel."""
     return nn.InstanceNorm2d(channels, affine=True)
 
 
@@ -146,7 +146,7 @@ def enlarged(x: Tensor, factor: int) -> Tensor:
 
 
 def use_statistics_of_the_picture(module: nn.Module) -> None:
-    """Replace the batch norms of timm in a network, each with its ReLU, by norms over the picture of the same names."""
+    """Replace the batch norms of timm in a network, each with its ReLU, by instance norms of the same names."""
     for name, child in module.named_children():
         if isinstance(child, BatchNormAct2d):
             setattr(module, name, ActivatedNorm(child.num_features, eps=child.eps, affine=True))

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from restoration import Recipe, Training
 
 RECORD = "search.json"
-"""What a search is, beside its trials: another one is not mixed with it."""
+"""The file, beside the trials, that says what a search is, so that another one is not mixed with it."""
 
 
-class Begun(Search):
+class OpenSearch(Search):
     """A search in its folder, into which results are written."""
 
     def keep(self, rows: Sequence[Row]) -> None:
@@ -46,7 +46,7 @@ class Begun(Search):
 
 
 @contextmanager
-def begun(
+def open_search(
     which: str,
     space_file: Path,
     data: Path,
@@ -57,7 +57,7 @@ def begun(
     *,
     device: str,
     threads: int | None,
-) -> Iterator[Begun]:
+) -> Iterator[OpenSearch]:
     """Begin a search, or go on with one, whose folder no other has meanwhile. Raises `BadOption`.
 
     * `which`: the recipe: a file, a folder or a name of weights.
@@ -88,7 +88,7 @@ def begun(
     make_folder(out)
     with locked(out, "another search"):
         _claim(out, record)
-        yield Begun(
+        yield OpenSearch(
             recipe=recipe,
             settings=settings,
             space=space,
@@ -138,7 +138,7 @@ def _recipe(which: str) -> tuple[Recipe, Training]:
 
 
 def _claim(out: Path, record: dict[str, Any]) -> None:
-    """Write what a search is. Raises `BadOption` where the folder holds another, or files of somebody else."""
+    """Write what a search is. Raises `BadOption` where the folder holds another, or other files."""
     path, text = out / RECORD, json.dumps(record, indent=2, sort_keys=True) + "\n"
     try:
         before = path.read_text(encoding="utf-8")

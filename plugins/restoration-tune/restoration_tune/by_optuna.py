@@ -27,7 +27,7 @@ def search(
 
     Values are proposed by the tree-structured Parzen estimator (Bergstra et al., 2011), from `seed` and what is known.
     A trial whose PSNR is below the median of those before at the same step is pruned, if `prune`. A trial that was
-    interrupted goes on from its checkpoint. `observe` is told all rows whenever one of them changes.
+    interrupted goes on from its checkpoint. `observe` is called with all rows whenever one of them changes.
     """
     import optuna
 

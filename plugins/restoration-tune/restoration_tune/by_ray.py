@@ -35,7 +35,7 @@ def search(
     * `prune`: whether successive halving (ASHA, Li et al., 2020) stops trials that do worse.
     * `address`: that of a cluster, "auto" for the one of this machine; without one Ray is started here and ended again.
     * `jobs`: trials at the same time.
-    * `observe`: is told all rows whenever one of them changes.
+    * `observe`: called with all rows whenever one of them changes.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
@@ -44,13 +44,46 @@ def search(
     try:
         import ray
         from ray import tune
-        from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
-        from ray.tune.search import ConcurrencyLimiter
-        from ray.tune.search.hyperopt import HyperOptSearch
+        from ray.tune.search.hyperopt import HyperOptSearch  # noqa: F401  # it may fail where Ray does not
     except ImportError as error:
         raise BadOption(
             f"--engine ray needs Ray and HyperOpt: pip install 'restoration-tune[ray]' ({error})"
         ) from error
+
+    threads = of.threads or 1
+    ray.init(
+        address=address,
+        include_dashboard=False,
+        logging_level="error",
+        log_to_driver=False,
+        **({} if address else {"num_cpus": threads * jobs}),
+    )
+    try:
+        gpus = of.device.startswith("cuda") or (of.device == "auto" and ray.cluster_resources().get("GPU", 0) > 0)
+        resources = {"cpu": threads, "gpu": int(gpus)}  # a trial that asks for no GPU would not see one
+        trainable = tune.with_resources(_make_trial(of), resources)
+        folder = of.out / NAME
+        if tune.Tuner.can_restore(str(folder)):
+            tuner = tune.Tuner.restore(str(folder), trainable, resume_unfinished=True, resume_errored=True)
+        else:
+            tuner = tune.Tuner(
+                trainable,
+                param_space=_space(of.space),
+                tune_config=_tune_config(of, trials, seed=seed, prune=prune, jobs=jobs),
+                run_config=tune.RunConfig(
+                    storage_path=str(of.out), name=NAME, verbose=0, callbacks=[_observer(observe)]
+                ),
+            )
+        rows = [_row(number, one.config, one.metrics, one.error) for number, one in enumerate(tuner.fit(), 1)]
+    finally:
+        ray.shutdown()
+    observe(rows)
+    return rows
+
+
+def _make_trial(of: Search) -> Callable[[dict[str, Any]], None]:
+    """Return a function that runs a trial with chosen values, and reports to Ray after each validation."""
+    from ray import tune
 
     def trial(config: dict[str, Any]) -> None:
         last: dict[str, float] = {}
@@ -67,45 +100,29 @@ def search(
             return
         tune.report({"step": of.settings.steps, "psnr": psnr, "loss": loss, "took": seconds, "finished": True})
 
-    threads = of.threads or 1
-    ray.init(
-        address=address,
-        include_dashboard=False,
-        logging_level="error",
-        log_to_driver=False,
-        **({} if address else {"num_cpus": threads * jobs}),
+    return trial
+
+
+def _tune_config(of: Search, trials: int, *, seed: int, prune: bool, jobs: int) -> Any:
+    """Return how Ray proposes, schedules and stops trials."""
+    from ray import tune
+    from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
+    from ray.tune.search import ConcurrencyLimiter
+    from ray.tune.search.hyperopt import HyperOptSearch
+
+    halving = ASHAScheduler(
+        time_attr="step",
+        metric="psnr",
+        mode="max",
+        grace_period=of.settings.validate_every,
+        max_t=of.settings.steps + 1,
     )
-    try:
-        gpus = of.device.startswith("cuda") or (of.device == "auto" and ray.cluster_resources().get("GPU", 0) > 0)
-        resources = {"cpu": threads, "gpu": int(gpus)}  # a trial that asks for no GPU would not see one
-        trainable = tune.with_resources(trial, resources)
-        folder = of.out / NAME
-        if tune.Tuner.can_restore(str(folder)):
-            tuner = tune.Tuner.restore(str(folder), trainable, resume_unfinished=True, resume_errored=True)
-        else:
-            proposals = ConcurrencyLimiter(HyperOptSearch(metric="psnr", mode="max", random_state_seed=seed), jobs)
-            every = of.settings.validate_every
-            halving = ASHAScheduler(
-                time_attr="step", metric="psnr", mode="max", grace_period=every, max_t=of.settings.steps + 1
-            )
-            tuner = tune.Tuner(
-                trainable,
-                param_space=_space(of.space),
-                tune_config=tune.TuneConfig(
-                    num_samples=trials,
-                    search_alg=proposals,
-                    scheduler=halving if prune else FIFOScheduler(),
-                    max_concurrent_trials=jobs,
-                ),
-                run_config=tune.RunConfig(
-                    storage_path=str(of.out), name=NAME, verbose=0, callbacks=[_observer(observe)]
-                ),
-            )
-        rows = [_row(number, one.config, one.metrics, one.error) for number, one in enumerate(tuner.fit(), 1)]
-    finally:
-        ray.shutdown()
-    observe(rows)
-    return rows
+    return tune.TuneConfig(
+        num_samples=trials,
+        search_alg=ConcurrencyLimiter(HyperOptSearch(metric="psnr", mode="max", random_state_seed=seed), jobs),
+        scheduler=halving if prune else FIFOScheduler(),
+        max_concurrent_trials=jobs,
+    )
 
 
 def _space(space: Space) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +94,7 @@ def tune(
       restore tune recipe.json --space space.toml --data photos/ --out search/ --engine ray --jobs 4
     """
     from restoration_tune import by_optuna, by_ray
-    from restoration_tune.beginning import begun
+    from restoration_tune.beginning import open_search
     from restoration_tune.display import Display
     from restoration_tune.page import cells, page, ranked
     from restoration_tune.space import label, short_names
@@ -103,19 +102,17 @@ def tune(
     if engine != "ray" and (address or jobs > 1):
         raise BadOption("--address and --jobs are for --engine ray")
     how = {"engine": engine, "seed": seed, "prune": prune}
-    with begun(recipe, space, data, out, validation, fixed, how, device=device, threads=threads) as of:
-        run: Callable[..., list[Row]] = by_optuna.search
-        if engine == "ray":
-            run, more = by_ray.search, {"address": address, "jobs": jobs}
-        else:
-            more = {}
+    with open_search(recipe, space, data, out, validation, fixed, how, device=device, threads=threads) as of:
         with Display(of.space, trials, quiet=quiet) as display:
 
             def observe(rows: list[Row]) -> None:
                 display.show(rows)
                 of.keep(rows)
 
-            rows = run(of, trials, seed=seed, prune=prune, observe=observe, **more)
+            if engine == "ray":
+                rows = by_ray.search(of, trials, seed=seed, prune=prune, address=address, jobs=jobs, observe=observe)
+            else:
+                rows = by_optuna.search(of, trials, seed=seed, prune=prune, observe=observe)
         of.keep(rows)
         title = f"{of.recipe.method.name}/{of.recipe.task.name}: {len(rows)} trials"
         of.write("search.html", page(title, of.space, rows))

@@ -74,14 +74,14 @@ class Search:
 
         Raises `RestorationError`.
 
-        `report` is told the step, PSNR and loss of every validation; what it raises, such as `Pruned`, ends the trial.
+        `report` is called with step, PSNR and loss of every validation; what it raises, as `Pruned`, ends the trial.
         """
         from restoration import train
         from restoration.console import prepare
 
         prepare(self.threads)
         recipe, settings = applied(self.recipe, self.settings, chosen)
-        loss, begun, seen = None, time.perf_counter(), 0.0
+        loss, start, seen = None, time.perf_counter(), 0.0
 
         def observe(progress: Any) -> None:
             nonlocal loss, seen
@@ -101,7 +101,7 @@ class Search:
         )
         record = folder.recipe().training
         best = max(logged(folder.path), default=record["validation"]["psnr_rgb"])
-        return best, loss, record["seconds"] if loss is None else max(seen, time.perf_counter() - begun)
+        return best, loss, record["seconds"] if loss is None else max(seen, time.perf_counter() - start)
 
 
 def logged(folder: Path) -> list[float]:

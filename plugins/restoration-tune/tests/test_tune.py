@@ -14,7 +14,7 @@ import optuna
 import pytest
 from forking import Run, commands, start
 from msgspec.structs import replace
-from restoration_tune.beginning import begun
+from restoration_tune.beginning import open_search
 from restoration_tune.by_optuna import TRIES, _begin_interrupted_again, search
 from restoration_tune.page import page
 from restoration_tune.space import Choice, Range, applied, check, read_space
@@ -156,7 +156,7 @@ def test_a_recipe_that_learns_whole_pictures_is_fitted_to_those_of_the_search(tm
         """Return the channels and the patch of all trials of a search, which is not begun."""
         named = {"training.held_out": 1, **{f"training.{name}": value for name, value in fixed.items()}}
         folders = (tmp_path / "space.toml", tmp_path / "digits", tmp_path / f"out{len(list(tmp_path.iterdir()))}")
-        with begun(str(recipe), *folders, None, named, {}, device="cpu", threads=1) as of:
+        with open_search(str(recipe), *folders, None, named, {}, device="cpu", threads=1) as of:
             assert not of.recipe.training
             return of.recipe.channels, of.settings.patch
 

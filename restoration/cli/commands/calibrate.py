@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from restoration.cli.asked import method_and_task as asked
+from restoration.cli.asked import complete_names
 from restoration.cli.headings import under
 from restoration.cli.options import how_to_restore, method_and_task
 from restoration.cli.task_options import TaskCommand
@@ -73,7 +73,7 @@ def calibrate(
     other pictures.
     """
     show_warnings(quiet)
-    method, task = asked(method, task, how["weights"], offline=how["offline"])
+    method, task = complete_names(method, task, how["weights"], offline=how["offline"])
     from restoration.engine.hardware import prepare
     from restoration.runtime import Restoration
     from restoration.scoring.calibrated import EXPLAINED, calibrated

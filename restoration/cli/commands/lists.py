@@ -80,4 +80,4 @@ networks = _command("networks", NetworkCard, "List the networks, for any method.
 schedules = _command("schedules", ScheduleCard, "List the noise schedules: the paths from clean to degraded.")
 objectives = _command("objectives", ObjectiveCard, "List the training objectives.")
 metrics = _command("metrics", MetricCard, "List the metrics that `restore score` can take.")
-samplers = _command("samplers", SamplerCard, "List the samplers, for any method that walks a path.")
+samplers = _command("samplers", SamplerCard, "List the samplers, for any method that samples along a schedule.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from restoration.cli.asked import method_and_task as asked
+from restoration.cli.asked import complete_names
 from restoration.cli.batch import Batch
 from restoration.cli.checks import check_format, check_report, check_streams, remark_quality
 from restoration.cli.dry_run import print_plan
@@ -116,7 +116,7 @@ def run(
     overwritten with --overwrite. When the same command runs again, its results are not restored again.
     """
     show_warnings(quiet)
-    method, task = asked(method, task, how["weights"], offline=how["offline"])
+    method, task = complete_names(method, task, how["weights"], offline=how["offline"])
     read = [*files(task_options), *files_of(how["weights"])]
     places = Places(output, method, task, suffix=suffix, samples=samples or 0)
     made = plan(images, places, files=read, folders=folders(task_options))

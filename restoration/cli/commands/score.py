@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from restoration.cli.asked import method_and_task as asked
+from restoration.cli.asked import complete_names
 from restoration.cli.headings import under
 from restoration.cli.options import combine, how_to_restore, names, several
 from restoration.cli.originals import Originals, files_of
@@ -147,7 +147,7 @@ def score(
     measures = choose(metrics.split(","))
     prepare(threads)
     if how["weights"] is not None and (not methods or task is None):
-        method, task = asked(next(iter(methods), None), task, how["weights"], offline=how["offline"])
+        method, task = complete_names(next(iter(methods), None), task, how["weights"], offline=how["offline"])
         methods = methods or (method,)
     with answers_apart():
         chosen = _restorations(methods, task, {**how, "task_options": task_options}, options)

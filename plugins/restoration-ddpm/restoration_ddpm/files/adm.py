@@ -84,13 +84,13 @@ def _options(state: Mapping[str, Tensor]) -> dict[str, Any]:
     blocks, resampling = _blocks(state, stages)
     begins = range(1, stages, blocks + 1)
     widths = [state[f"input_blocks.{begin}.0.out_layers.3.weight"].shape[0] for begin in begins]
-    deepest, told = state["middle_block.0.out_layers.3.weight"], state["middle_block.0.emb_layers.1.weight"]
+    deepest, embedded = state["middle_block.0.out_layers.3.weight"], state["middle_block.0.emb_layers.1.weight"]
     options: dict[str, Any] = {
         "width": width,
         "multipliers": multiples(widths, width),
         "blocks": blocks,
         "attended": [i for i, begin in enumerate(begins) if f"input_blocks.{begin}.1.qkv.weight" in state],
-        "scaled": told.shape[0] == 2 * deepest.shape[0],
+        "scaled": embedded.shape[0] == 2 * deepest.shape[0],
         "resampling": resampling,
     }
     if "label_emb.weight" in state:
@@ -114,8 +114,8 @@ def _blocks(state: Mapping[str, Tensor], stages: int) -> tuple[int, str]:
 def _flags(options: Mapping[str, Any], learned: bool) -> dict[str, Any]:
     """Return what the published flags of such a network were: the schedule, and the heads of its attention.
 
-    Those of improved-diffusion, which changes sizes by convolutions, have four heads and 4000 steps, which are told as
-    1000 where there are no classes; but for those of LSUN, which have one head and 1000 steps.
+    Those of improved-diffusion, which changes sizes by convolutions, have four heads and 4000 steps, which are given
+    to it as if there were 1000 where there are no classes; but for those of LSUN, which have one head and 1000 steps.
     """
     kind = options["width"], options["multipliers"]
     if options["resampling"] == "blocks":

@@ -43,14 +43,14 @@ def convert(state: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> Conver
     width = state["time_mlp.1.weight"].shape[0] // 4
     before = "mid_attn.fn.norm.g" in state
     channels, conditioned, learned = _channels(state)
-    own = _renamed(state, levels) if before else dict(state)
+    own = _renamed(state) if before else dict(state)
     if conditioned:
         own["init_conv.weight"] = own["init_conv.weight"][:, channels:]
     if learned:
         own = without_variance(own, "final_conv", channels)
-    told, continuous = told_by(others), "time_mlp.0.weights" in state
-    told.setdefault("schedule", path("snr-linear" if continuous else "sigmoid-abar"))
-    told.setdefault("objective", objective("noise" if before or continuous else "velocity"))
+    known, continuous = told_by(others), "time_mlp.0.weights" in state
+    known.setdefault("schedule", path("snr-linear" if continuous else "sigmoid-abar"))
+    known.setdefault("objective", objective("noise" if before or continuous else "velocity"))
     unsaid = ["the size of pictures"]
     unsaid += [] if "betas" in others else ["the schedule"]
     unsaid += [] if "loss_weight" in others else ["what it predicts"]
@@ -66,7 +66,7 @@ def convert(state: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> Conver
         size=SMALLEST * 2 ** (levels - 1),
         assumed=tuple(unsaid),
         source="Ho et al. 2020, arXiv:2006.11239",
-        **told,
+        **known,
     )
 
 
@@ -75,7 +75,7 @@ def _refuse(state: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> None:
     if any(name.startswith("log_snr.") for name in others):
         raise BadWeights(f"it is a U-Net of {CODE} with a schedule that it has learned, and such are not known here")
     if any(name.startswith(("classes_emb", "classes_mlp", "null_classes_emb")) for name in state):
-        raise BadWeights(f"it is a U-Net of {CODE} that is told a class of pictures, and such are not known here")
+        raise BadWeights(f"it is a U-Net of {CODE} that is conditioned on a class, and such are not known here")
     if state.get("downs.0.3.weight", state["final_conv.weight"]).shape[-1] == 4:
         raise BadWeights(
             f"it is of {CODE} before version 0.32 (November 2022), whose files do not say which attention they have"
@@ -94,7 +94,7 @@ def _channels(state: Mapping[str, Tensor]) -> tuple[int, bool, bool]:
     raise BadWeights(f"it is a U-Net of {CODE} from {inner} channels to {outer}, and pictures have 1 or 3")
 
 
-def _renamed(state: Mapping[str, Tensor], levels: int) -> dict[str, Tensor]:
+def _renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors of a version before 1.8 by the names of later ones, its kernels standardised.
 
     The blocks of versions 0.27 to 1.6 subtract the mean of each kernel and divide by its deviation (Qiao et al.,

@@ -63,13 +63,13 @@ def predicted(weights: Tensor, table: Tensor) -> str:
 
 
 def told_by(others: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Return what the tables beside a network say of its path, as parts of a recipe, and the names of what they do not.
+    """Return what the tables beside a network say of its path, as parts of a recipe.
 
     Before version 1.5 of denoising-diffusion-pytorch the weights of losses do not depend on what is predicted.
     """
     if "betas" not in others or others["betas"].ndim != 1:
         return {}
-    told: dict[str, Any] = {"schedule": path_of(others["betas"])}
+    known: dict[str, Any] = {"schedule": path_of(others["betas"])}
     if "loss_weight" in others:
-        told["objective"] = objective(predicted(others["loss_weight"], others["betas"]))
-    return told
+        known["objective"] = objective(predicted(others["loss_weight"], others["betas"]))
+    return known

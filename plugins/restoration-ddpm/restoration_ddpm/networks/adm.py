@@ -84,7 +84,7 @@ class Attention(nn.Module):
         return answer
 
 
-class Halving(nn.Module):
+class Downsample(nn.Module):
     """Makes pictures half as large, by a convolution or by means."""
 
     def __init__(self, channels: int, *, convolves: bool) -> None:
@@ -97,7 +97,7 @@ class Halving(nn.Module):
         return answer
 
 
-class Doubling(nn.Module):
+class Upsample(nn.Module):
     """Makes pictures twice as large, each pixel a square, and may apply a convolution to that."""
 
     def __init__(self, channels: int, *, convolves: bool) -> None:
@@ -166,13 +166,13 @@ class ADMUNet(UNet):
         def block(inner: int, outer: int, resampling: float = 1) -> nn.Module:
             return ResidualBlock(inner, outer, time, scaled=scaled, resampling=resampling)
 
-        def look(channels: int) -> nn.Module:
+        def attention(channels: int) -> nn.Module:
             return Attention(channels, heads=heads or max(channels // head_channels, 1), order=order)
 
-        def change(channels: int, size: float) -> nn.Module:
+        def resize(channels: int, size: float) -> nn.Module:
             if resampling == "blocks":
                 return block(channels, channels, size)
-            kind = Halving if size < 1 else Doubling
+            kind = Downsample if size < 1 else Upsample
             return kind(channels, convolves=resampling == "convolutions")
 
         self.time_embed = nn.Sequential(nn.Linear(width, time), nn.SiLU(), nn.Linear(time, time))
@@ -182,19 +182,19 @@ class ADMUNet(UNet):
         stages, skips = [Stage(nn.Conv2d(in_channels, here, 3, padding=1))], [here]
         for level, outer in enumerate(widths):
             for _ in range(blocks):
-                stages.append(Stage(block(here, outer), *[look(outer)] * (level in attended)))
+                stages.append(Stage(block(here, outer), *[attention(outer)] * (level in attended)))
                 here = outer
                 skips.append(here)
             if level < len(widths) - 1:
-                stages.append(Stage(change(here, 0.5)))
+                stages.append(Stage(resize(here, 0.5)))
                 skips.append(here)
         self.input_blocks = nn.ModuleList(stages)
-        self.middle_block = Stage(block(here, here), look(here), block(here, here))
+        self.middle_block = Stage(block(here, here), attention(here), block(here, here))
         stages = []
         for level, outer in reversed(list(enumerate(widths))):
             for place in range(blocks + 1):
-                layers = [block(here + skips.pop(), outer), *[look(outer)] * (level in attended)]
-                stages.append(Stage(*layers, *[change(outer, 2)] * (level > 0 and place == blocks)))
+                layers = [block(here + skips.pop(), outer), *[attention(outer)] * (level in attended)]
+                stages.append(Stage(*layers, *[resize(outer, 2)] * (level > 0 and place == blocks)))
                 here = outer
         self.output_blocks = nn.ModuleList(stages)
         self.out = nn.Sequential(nn.GroupNorm(GROUPS, here), nn.SiLU(), nn.Conv2d(here, channels, 3, padding=1))

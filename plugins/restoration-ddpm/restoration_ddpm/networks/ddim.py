@@ -53,8 +53,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map `b c h w` to `b c h w`."""
         normed = self.norm(x)
-        looked = (rearrange(layer(normed), "b c h w -> b 1 (h w) c") for layer in (self.q, self.k, self.v))
-        mixed = rearrange(attend(*looked), "b 1 (h w) c -> b c h w", h=x.shape[2])
+        qkv = (rearrange(layer(normed), "b c h w -> b 1 (h w) c") for layer in (self.q, self.k, self.v))
+        mixed = rearrange(attend(*qkv), "b 1 (h w) c -> b c h w", h=x.shape[2])
         answer: Tensor = x + self.proj_out(mixed)
         return answer
 
@@ -113,9 +113,9 @@ class Middle(nn.Module):
 class Level(nn.Module):
     """The residual blocks of a size, each with attention after it or none, and what changes the size after them."""
 
-    def __init__(self, blocks: Sequence[nn.Module], looks: Sequence[nn.Module]) -> None:
+    def __init__(self, blocks: Sequence[nn.Module], attentions: Sequence[nn.Module]) -> None:
         super().__init__()
-        self.block, self.attn = nn.ModuleList(blocks), nn.ModuleList(looks)
+        self.block, self.attn = nn.ModuleList(blocks), nn.ModuleList(attentions)
         self.downsample: nn.Module | None = None
         self.upsample: nn.Module | None = None
 
@@ -158,8 +158,8 @@ class DDIMUNet(UNet):
         down, up, skips = list[Level](), list[Level](), [here]
         for level, outer in enumerate(widths):
             inner = [here, *[outer] * (blocks - 1)]
-            looks = [Attention(outer) for _ in inner if level in attended]
-            down.append(Level([ResidualBlock(c, outer, time) for c in inner], looks))
+            attentions = [Attention(outer) for _ in inner if level in attended]
+            down.append(Level([ResidualBlock(c, outer, time) for c in inner], attentions))
             here = outer
             skips += [here] * (blocks + (level < last))
             if level < last:
@@ -167,8 +167,8 @@ class DDIMUNet(UNet):
         self.mid = Middle(here, time)
         for level, outer in reversed(list(enumerate(widths))):
             inner = [here + skips.pop(), *[outer + skips.pop() for _ in range(blocks)]]
-            looks = [Attention(outer) for _ in inner if level in attended]
-            up.insert(0, Level([ResidualBlock(c, outer, time) for c in inner], looks))
+            attentions = [Attention(outer) for _ in inner if level in attended]
+            up.insert(0, Level([ResidualBlock(c, outer, time) for c in inner], attentions))
             here = outer
             if level:
                 up[0].upsample = Resampling(here, larger=True, convolves=convolves)

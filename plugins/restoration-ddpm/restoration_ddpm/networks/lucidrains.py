@@ -132,7 +132,7 @@ class LucidrainsUNet(UNet):
         def block(inner: int, outer: int) -> ResidualBlock:
             return ResidualBlock(inner, outer, time, norm, groups)
 
-        def look(channels: int, level: int, *, whole: bool) -> nn.Module:
+        def attend(channels: int, level: int, *, whole: bool) -> nn.Module:
             kind = FullAttention if whole else LinearAttention
             own, of_head = (one[level] for one in every)
             return kind(channels, heads=own, head_channels=of_head, memory=memory, norm=attention)
@@ -143,15 +143,15 @@ class LucidrainsUNet(UNet):
         embedding, embedded = (LearnedWaves(waves), 2 * waves + 1) if waves else (Waves(width), width)
         self.time_mlp = nn.Sequential(embedding, nn.Linear(embedded, time), nn.GELU(), nn.Linear(time, time))
         self.downs = nn.ModuleList(
-            nn.ModuleList([block(c, c), block(c, c), look(c, i, whole=i in whole), _make_smaller(c, d, i, levels)])
+            nn.ModuleList([block(c, c), block(c, c), attend(c, i, whole=i in whole), _make_smaller(c, d, i, levels)])
             for i, (c, d) in pairs
         )
         deepest = widths[-1]
         self.mid_block1 = block(deepest, deepest)
-        self.mid_attn = look(deepest, -1, whole=True)
+        self.mid_attn = attend(deepest, -1, whole=True)
         self.mid_block2 = block(deepest, deepest)
         self.ups = nn.ModuleList(
-            nn.ModuleList([block(c + d, d), block(c + d, d), look(d, i, whole=i in whole), _make_larger(d, c, i)])
+            nn.ModuleList([block(c + d, d), block(c + d, d), attend(d, i, whole=i in whole), _make_larger(d, c, i)])
             for i, (c, d) in reversed(pairs)
         )
         self.final_res_block = block(2 * widths[0], widths[0])
@@ -164,18 +164,18 @@ class LucidrainsUNet(UNet):
         begin = features = self.init_conv(padded)
         skips = []
         for level in self.downs:
-            one, two, look, smaller = cast("nn.ModuleList", level)
+            one, two, attend, smaller = cast("nn.ModuleList", level)
             skips.append(one(features, time))
             features = two(skips[-1], time)
-            skips.append(look(features) + features)
+            skips.append(attend(features) + features)
             features = smaller(skips[-1])
         features = self.mid_block1(features, time)
         features = self.mid_block2(self.mid_attn(features) + features, time)
         for level in self.ups:
-            one, two, look, larger = cast("nn.ModuleList", level)
+            one, two, attend, larger = cast("nn.ModuleList", level)
             features = one(torch.cat([features, skips.pop()], dim=1), time)
             features = two(torch.cat([features, skips.pop()], dim=1), time)
-            features = larger(look(features) + features)
+            features = larger(attend(features) + features)
         features = self.final_res_block(torch.cat([features, begin], dim=1), time)
         return to_picture(self.final_conv, features, x)
 

@@ -31,7 +31,7 @@ def embed(steps: Tensor, channels: int, *, first: Literal["sines", "cosines"] = 
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Let every pixel look at all others: `b heads pixels channels`, in time quadratic in the number of pixels."""
+    """Let every pixel attend to all others: `b heads pixels channels`, in time quadratic in the number of pixels."""
     return functional.scaled_dot_product_attention(queries, keys, values)
 
 

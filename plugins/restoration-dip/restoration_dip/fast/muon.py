@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from einops import rearrange
+
 from restoration_dip.fast.adam import Adam
 
 if TYPE_CHECKING:

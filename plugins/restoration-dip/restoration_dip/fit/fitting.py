@@ -7,13 +7,12 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from restoration_dip.fast.adam import Adam
-from restoration_dip.fast.muon import Muon
 from torch import nn
 
-from restoration.engine.hardware import release_large_tensors
-from restoration.memory import free_memory
+from restoration.memory import free_memory, release_large_tensors
 from restoration.randomness import DrawingFrom
+from restoration_dip.fast.adam import Adam
+from restoration_dip.fast.muon import Muon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,10 +10,10 @@ from torch.nn.functional import max_pool2d
 from restoration.operators import Masking
 
 if TYPE_CHECKING:
-    from restoration_dip.fit.fitting import Optimiser
     from torch import Tensor
 
     from restoration import NetworkMaker, Operator
+    from restoration_dip.fit.fitting import Optimiser
 
 Quality = Literal["fast", "balanced", "paper"]
 Stop = Literal["held-out", "moving-variance", "averaged-variance", "none"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
 from restoration_dip.downsampler import Downsampler
 from restoration_dip.fast.norm import BatchNorm
 from restoration_dip.fast.padding import pad_reflect
 from restoration_dip.fast.winograd import Conv
-from torch import Tensor, nn
-from torch.nn import functional
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,11 +6,11 @@ from functools import partial
 from itertools import pairwise
 
 import torch
-from restoration_dip.fast.padding import pad_to_size
-from restoration_dip.networks.layer import Halving, Layer, double_size
 from torch import Tensor, nn
 
 from restoration.framing import to_picture
+from restoration_dip.fast.padding import pad_to_size
+from restoration_dip.networks.layer import Halving, Layer, double_size
 
 layer = partial(Layer, pad="zero", act="relu", bias=False)
 

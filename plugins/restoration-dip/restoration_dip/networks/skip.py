@@ -6,12 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
-from restoration_dip.fast.norm import BatchNorm, concatenate
-from restoration_dip.fast.padding import crop_middle, pad_to_size
-from restoration_dip.networks.layer import Act, Doubling, Halving, Layer, Pad, double_size
 from torch import Tensor, nn
 
 from restoration.framing import to_picture
+from restoration_dip.fast.norm import BatchNorm, concatenate
+from restoration_dip.fast.padding import crop_middle, pad_to_size
+from restoration_dip.networks.layer import Act, Doubling, Halving, Layer, Pad, double_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable

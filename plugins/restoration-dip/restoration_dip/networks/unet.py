@@ -7,13 +7,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from restoration_dip.fast.norm import concatenate
-from restoration_dip.fast.padding import pad_to_size
-from restoration_dip.networks.layer import Doubling, Layer, Norm, Pad, double_size
 from torch import Tensor, nn
 from torch.nn import functional
 
 from restoration.framing import to_picture
+from restoration_dip.fast.norm import concatenate
+from restoration_dip.fast.padding import pad_to_size
+from restoration_dip.networks.layer import Doubling, Layer, Norm, Pad, double_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable

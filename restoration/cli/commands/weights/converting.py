@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from restoration.cli.asked import check_task_is_clear
 from restoration.cli.commands.lists import nothing
 from restoration.cli.options import names
 from restoration.console import debug_option, echo_json, json_option, print_table, say, show_warnings
@@ -39,13 +40,12 @@ def convert(file: Path, out: Path, task: str | None, overwrite: bool, as_json: b
     if task is not None:
         registry().card(TaskCard, task)
     from restoration.foreign.conversion import convert as converted
-    from restoration.foreign.conversion import unclear
     from restoration.images import make_folder
 
     files = converted(file, task or "")
-    if task is None and (possible := unclear(files.recipe)):
-        raise click.UsageError(f"{file} does not say what it restores: add --task, one of {', '.join(possible)}, say")
-    if task is not None and files.recipe.task.name != task:
+    if task is None:
+        check_task_is_clear(str(file), files.recipe)
+    elif files.recipe.task.name != task:
         raise click.UsageError(f"{file} is for --task {files.recipe.task.name}, not for {task}; leave --task out")
     make_folder(out)
     files.write(out)

@@ -18,7 +18,7 @@ class Straight:
     def __call__(
         self, clean: Clean, schedule: NoiseSchedule, x_t: Tensor, y: Tensor, times: Tensor, noise: Noise
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Walk from the state `x_t`, `b c h w`, through `times`; yield state and clean estimate after each step."""
+        """Sample from the state `x_t`, `b c h w`, through `times`; yield state and clean estimate after each step."""
         a, b, c = (curve.tolist() for curve in schedule.at(times))
         for step in range(len(times) - 1):
             x = clean(x_t, times[step : step + 1].to(x_t))

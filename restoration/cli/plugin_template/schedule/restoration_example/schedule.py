@@ -20,5 +20,5 @@ class Straight:
         return 1 - 0.9 * t, 0.9 * t, self.noise * t
 
     def steps(self, n: int) -> Tensor:
-        """Return the `n + 1` times of a walk in `n` steps, from 1 down to 0."""
+        """Return the `n + 1` times of `n` steps, from 1 down to 0."""
         return torch.linspace(1, 0, n + 1, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Files that are no pictures here: what they are by their first bytes, and what to do with them."""
+"""Files that cannot be read here: what they are by their first bytes, and what to do with them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ KINDS = (
     (rb"\x00\x05\x16\x07", "a note of macOS on another file; the picture is the one without ._"),
     (rb"\x00{64}", "zeros at its beginning, as a copy that failed leaves it; copy the picture again"),
 )
-"""How the files begin that people take for pictures, and what they are."""
+"""How files begin that are mistaken for pictures, as a pattern, and what they are."""
 
 
-def stranger(data: bytes) -> str:
+def describe_unknown(data: bytes) -> str:
     """Say in words after a name what a file of no known format is."""
     found = next((what for sign, what in KINDS if re.match(sign, data[:64], re.DOTALL | re.IGNORECASE)), "")
     return f"is no picture but {found}" if found else f"is not a picture that can be read ({_names()})"
 
 
-def unread(form: Format) -> str:
+def describe_unreadable(form: Format) -> str:
     """Say in words after a name that a format cannot be read by the libvips that is here."""
     return f"is {form.name}, which cannot be read here; save it as PNG first ({_names()} can be read)"
 

@@ -1,4 +1,4 @@
-"""What the methods of a score know that their users do not: an operator that was drawn with the damage."""
+"""Non-blind methods in a score: they are given the operator that was drawn with the damage, which users do not have."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("restoration")
 
 
-def told_what_was_drawn(
+def non_blind(
     methods: Mapping[str, Restoration], task: str, options: Mapping[str, Any], observation: Observation
 ) -> set[str]:
-    """Return the labels of the methods that use an operator which nobody has who has the degraded picture alone.
+    """Return the labels of the methods that use an operator which does not follow from the degraded picture alone.
 
     Raises `BadOption` if one is to make its results agree with it, since no user could.
 
     * `methods`: the methods by their labels.
     * `task`, `options`: what has degraded a clean picture.
-    * `observation`: what it came to.
+    * `observation`: the degraded picture, with that operator.
     """
     if observation.operator is None or _is_known(task, options, observation):
         return set()
@@ -43,9 +43,9 @@ def told_what_was_drawn(
     return {label for label, card in cards.items() if card.uses is None or "operator" in card.uses}
 
 
-def warn_of(labels: set[str], task: str) -> None:
+def warn_of_non_blind(labels: set[str], task: str) -> None:
     """Say that scores of methods are those of a known operator."""
-    words = "%s: told the operator that task %s drew, which a user has to know"
+    words = "%s: given the operator that task %s drew, which a user has to know"
     for label in sorted(labels):
         log.warning(words, label, task)
 

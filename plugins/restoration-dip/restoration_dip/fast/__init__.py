@@ -1,0 +1,1 @@
+"""Convolutions, norms, padding and optimisers that make a step of a fit cheap on a processor."""

@@ -1,0 +1,1 @@
+"""The networks of Deep Image Prior, and a ResNet-18 of the same kind."""
