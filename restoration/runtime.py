@@ -16,7 +16,7 @@ from restoration.engine.ensemble import Ensemble
 from restoration.engine.hardware import find_device, prepare
 from restoration.engine.observed import placed
 from restoration.engine.tiling import Tiled, parse_tile
-from restoration.errors import BadOption
+from restoration.errors import BadOption, check_arguments
 from restoration.images.given import itself, picture_of
 from restoration.interfaces import Observation, Restorer, Result
 from restoration.operators import agreeing
@@ -104,6 +104,10 @@ class Restoration:
             with_scale(task, self.task_options, recipe.task.options, chosen.mean.origin)
             self._mean = Prepared(recipe, chosen.mean, conditions, recipe)
         self.precision, self.network = self._method.precision, self._method.network
+
+    def __repr__(self) -> str:
+        weights = f" with {self.folder.origin}" if self.folder else ""
+        return f"<Restoration by {self.method} for {self.task}{weights}, {self.precision} on {self.device}>"
 
     @property
     def tiled(self) -> Tiled:
@@ -293,5 +297,6 @@ def restore(
 
     Example: `restore("noisy.png", "denoising-ode", "denoise", task_options={"sigma": 25}).picture`.
     """
+    check_arguments("restore", Restoration, options)
     prepare()
     return Restoration(method, task, **options)(image, seed=seed)
