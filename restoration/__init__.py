@@ -66,8 +66,8 @@ if TYPE_CHECKING:
     from restoration.runtime import Restoration as Restoration
     from restoration.runtime import restore as restore
     from restoration.samples import Samples as Samples
+    from restoration.scoring.comparison import compare as compare
     from restoration.scoring.score import score as score
-    from restoration.scoring.summary import compare as compare
     from restoration.training.loop import train as train
     from restoration.training.settings import Training as Training
     from restoration.training.whole import fit_to_pictures as fit_to_pictures
@@ -95,8 +95,8 @@ _WHERE = {
     "registry.hookspecs": "hookimpl",
     "runtime": "Restoration restore",
     "samples": "Samples",
+    "scoring.comparison": "compare",
     "scoring.score": "score",
-    "scoring.summary": "compare",
     "training.loop": "train",
     "training.settings": "Training",
     "training.whole": "fit_to_pictures",

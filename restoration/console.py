@@ -54,8 +54,10 @@ quiet_option = click.option("-q", "--quiet", is_flag=True, callback=_quiet, help
 debug_option = click.option(
     "--debug", is_flag=True, expose_value=False, callback=_debug, help="Show the traceback of an error."
 )
+COUNT_OF_THREADS = click.IntRange(1, 1024)
+"""More threads than any machine serves end a process without a word, when the system has no room for them."""
 threads_option = click.option(
-    "--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads.  [default: all]"
+    "--threads", type=COUNT_OF_THREADS, metavar="N", help="Number of CPU threads.  [default: all]"
 )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 LONGEST = 300
 """The most characters that are shown of the text of an exception that is not the toolbox's own."""
@@ -17,7 +18,8 @@ MOST = 1800
 class RestorationError(Exception):
     """Something that the user can put right. Its text is one line; the command line prints it without a traceback.
 
-    What a file or a server gave may be part of it, so it is made harmless for a terminal, and not too long.
+    What a file or a server gave may be part of it, so it is made harmless for a terminal, and not too long. Options are
+    named as the command line spells them: `--mask` is an argument `mask`, or a key of `task_options` or `options`.
     """
 
     def __init__(self, text: str = "") -> None:
@@ -46,6 +48,19 @@ class BadWeights(RestorationError):
 
 class BadPlugin(RestorationError):
     """A plugin that cannot be loaded."""
+
+
+def check_arguments(called: str, function: Callable[..., object], given: Mapping[str, object]) -> None:
+    """Raise `BadOption` for an argument that something `called` would hand to a function that has none of that name."""
+    known = [name for name, one in inspect.signature(function).parameters.items() if one.kind is one.KEYWORD_ONLY]
+    for name, value in given.items():
+        if name not in known:
+            pair = f"{{{name!r}: {value!r}}}"
+            near = f"did you mean {nearest(name, known)!r}, or " if nearest(name, known) else ""
+            raise BadOption(
+                f"{called} has no argument {name!r}; {near}task_options={pair} for what is known about the picture, or "
+                f"options={pair} for the method and its parts?"
+            )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

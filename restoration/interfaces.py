@@ -290,6 +290,9 @@ class Result:
     doubts: tuple[str, ...] = ()
     image: Any = field(default=None, repr=False)
 
+    def _repr_png_(self) -> bytes:
+        return self.picture._repr_png_()
+
     def facts(self) -> dict[str, Any]:
         """Return all but the picture, as plain data, with its size as `[width, height]`."""
         height, width = self.picture.pixels.shape[-2:]

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restoration.errors import BadOption, BadWeights, UnknownName
+from restoration.errors import BadOption, BadWeights, UnknownName, check_arguments
 from restoration.foreign.conversion import unclear
 from restoration.hub import under_terms
 from restoration.hub.lock import LOCK
@@ -41,6 +41,7 @@ def load(
     from restoration.runtime import Restoration
     from restoration.weights import method_of, resolve
 
+    check_arguments("load", Restoration, options)
     if revision is not None:
         if "@" in name or Path(name).expanduser().exists():
             raise BadOption(f"a revision is for the name of a repository without one, not for {name}")

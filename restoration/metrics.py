@@ -41,8 +41,8 @@ def luma(image: Tensor) -> Tensor:
 def psnr(image: Tensor, clean: Tensor, *, space: Space = "rgb", border: int = 0) -> float:
     """Return the peak signal-to-noise ratio in dB of pictures `1 c h w` in [0, 1], peak 1; infinity for equal ones.
 
-    `space` "y" is the convention of MATLAB and BasicSR. Raises `ValueError` for another space than these, for different
-    shapes, for values that are not in [0, 1], or for a border that leaves nothing.
+    `space` "y" is the convention of MATLAB and BasicSR. Raises `ValueError` for another space than these, for a batch,
+    for different shapes, for values that are not in [0, 1], or for a border that leaves nothing.
     """
     first, second = _prepare(image, clean, space, border)
     error = float((first - second).square().mean())
@@ -103,11 +103,11 @@ def _halve(image: Tensor) -> Tensor:
 
 def _prepare(image: Tensor, clean: Tensor, space: Space, border: int) -> tuple[Tensor, Tensor]:
     """Return both pictures in a colour space and in float64, `1 c h w`, without a border. Raises `ValueError`."""
-    if image.shape != clean.shape:
-        raise ValueError(f"pictures of different shapes cannot be compared: {tuple(image.shape)}, {tuple(clean.shape)}")
     known = _known_space(space)
     for one in (image, clean):
-        _check_range(one)
+        _check_picture(one)
+    if image.shape != clean.shape:
+        raise ValueError(f"pictures of different shapes cannot be compared: {tuple(image.shape)}, {tuple(clean.shape)}")
     if not 0 <= 2 * border < min(image.shape[-2:]):
         raise ValueError(f"a border of {border} leaves nothing of {image.shape[-1]}x{image.shape[-2]} pixels")
     pair = []
@@ -125,8 +125,15 @@ def _known_space(space: str) -> str:
     return space.lower()
 
 
-def _check_range(image: Tensor) -> None:
-    """Raise `ValueError` for what cannot be a picture in [0, 1]: noise may lie a little outside, levels far."""
+def _check_picture(image: Tensor) -> None:
+    """Raise `ValueError` for what cannot be one picture in [0, 1]: noise may lie a little outside, levels far.
+
+    Of a batch the error of all pixels would be measured, whose PSNR is not the mean of those of its pictures.
+    """
+    if not isinstance(image, torch.Tensor):
+        raise ValueError(f"pictures are tensors 1 c h w of floats in [0, 1], not {type(image).__name__}")
+    if image.ndim != 4 or len(image) != 1:
+        raise ValueError(f"pictures are tensors 1 c h w, one at a time, not {tuple(image.shape)}")
     if not image.is_floating_point():
         raise ValueError(f"pictures are of floats in [0, 1], not of {str(image.dtype).removeprefix('torch.')}")
     low, high = (float(one) for one in torch.aminmax(image.detach())) if image.numel() else (0.0, 0.0)

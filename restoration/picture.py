@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +24,7 @@ class Compression:
     lossless: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Picture:
     """A picture: `pixels`, `1 c h w` in [0, 1] with 1 or 3 channels, and all that its file holds beside them.
 
@@ -37,6 +39,17 @@ class Picture:
     metadata: dict[str, bytes] = field(default_factory=dict)
     dpi: tuple[float, float] | None = None
     compression: Compression | None = None
+
+    def __repr__(self) -> str:
+        """Return its size and kind, not its numbers."""
+        height, width = self.pixels.shape[-2:]
+        kind = "grey" if self.pixels.shape[1] == 1 else "colour"
+        alpha = "" if self.alpha is None else ", with alpha"
+        return f"<Picture {width}x{height}, {kind}{alpha}, {self.bits} bits, {self.suffix}>"
+
+    def _repr_png_(self) -> bytes:
+        """Return it as a PNG of 8 bits, which notebooks show."""
+        return as_png(self.pixels if self.alpha is None else with_alpha(self.pixels, self.alpha))
 
     def with_pixels(self, pixels: Tensor) -> Picture:
         """Return the same picture with other pixels; if their size is another, alpha is resized to it."""
@@ -73,11 +86,36 @@ def _spread(pixels: Tensor, alpha: Tensor) -> Tensor:
     return functional.interpolate(small, pixels.shape[-2:], mode="bilinear").where(hidden, pixels)
 
 
+def is_grey(pixels: Tensor) -> bool:
+    """Say whether `b c h w` is without colours: the same in all channels, or with one alone."""
+    return all(bool((pixels[:, 0] == pixels[:, channel]).all()) for channel in range(1, pixels.shape[1]))
+
+
 def with_channels(pixels: Tensor, channels: int) -> Tensor:
     """Return `b c h w` with 1 or 3 `channels`: grey is repeated, or red, green and blue are averaged."""
     if pixels.shape[1] == channels:
         return pixels
     return pixels.expand(-1, channels, -1, -1) if pixels.shape[1] == 1 else pixels.mean(dim=1, keepdim=True)
+
+
+def with_alpha(pixels: Tensor, alpha: Tensor) -> Tensor:
+    """Return `1 c h w` with its alpha as one channel more."""
+    import torch
+
+    return torch.cat([pixels, alpha], dim=1)
+
+
+def as_png(pixels: Tensor) -> bytes:
+    """Return `1 c h w` of 1 to 4 channels in [0, 1] as a PNG of 8 bits, without anything beside the pixels."""
+    _, channels, height, width = pixels.shape
+    rows = to_levels(pixels)[0].permute(1, 2, 0).byte().cpu().numpy().reshape(height, channels * width)
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows), level=1)  # a 0: the row is not filtered
+    parts = ((b"IHDR", struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)), (b"IDAT", data), (b"IEND", b""))
+    chunks = (
+        struct.pack(">I", len(part)) + name + part + struct.pack(">I", zlib.crc32(name + part)) for name, part in parts
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def to_levels(pixels: Tensor, bits: int = 8) -> Tensor:

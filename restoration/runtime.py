@@ -16,11 +16,11 @@ from restoration.engine.ensemble import Ensemble
 from restoration.engine.hardware import find_device, prepare
 from restoration.engine.observed import placed
 from restoration.engine.tiling import Tiled, parse_tile
-from restoration.errors import BadOption
+from restoration.errors import BadOption, check_arguments
 from restoration.images.given import itself, picture_of
 from restoration.interfaces import Observation, Restorer, Result
 from restoration.operators import agreeing
-from restoration.picture import Picture, filled, with_channels
+from restoration.picture import Picture, filled, is_grey, with_channels
 from restoration.prepared import Conditions, Prepared
 from restoration.processor import survive_forks
 from restoration.realism import choose, mix
@@ -85,8 +85,9 @@ class Restoration:
         self.folder, self.realism, self._draws = chosen.folder, chosen.realism, chosen.draws
         if self.folder:
             folders.check(self.folder, chosen.recipe)
-            trained = chosen.recipe.task.options
-            self.task_options = with_scale(task, self.task_options, trained, self.folder.origin)
+            if not registry().card(RestorerCard, method).prior:  # a prior knows no scale
+                trained = chosen.recipe.task.options
+                self.task_options = with_scale(task, self.task_options, trained, self.folder.origin)
         sampling = {} if steps is None else {"steps": steps}
         if chosen.mean is not None and not self.realism:
             _check_idle(chosen.mean.origin, [*sampling, *own, *([sampler] if sampler else [])])
@@ -103,6 +104,10 @@ class Restoration:
             with_scale(task, self.task_options, recipe.task.options, chosen.mean.origin)
             self._mean = Prepared(recipe, chosen.mean, conditions, recipe)
         self.precision, self.network = self._method.precision, self._method.network
+
+    def __repr__(self) -> str:
+        weights = f" with {self.folder.origin}" if self.folder else ""
+        return f"<Restoration by {self.method} for {self.task}{weights}, {self.precision} on {self.device}>"
 
     @property
     def tiled(self) -> Tiled:
@@ -153,8 +158,11 @@ class Restoration:
         pixels, ended, used = self._mixed(observation, seed, begin, observe, told)
         if self.consistent:
             pixels = agreeing(pixels, placed(observation, self.device, pixels.shape[1]))
+        card = registry().card(TaskCard, self.task)
+        if is_grey(observation.y) and not card.colours:  # a network tints what it saw in colours all its life
+            pixels = with_channels(pixels, 1)
         pixels = with_channels(pixels.cpu().clamp(0, 1), picture.pixels.shape[1])
-        if registry().card(TaskCard, self.task).lossy:
+        if card.lossy:
             picture = dataclasses.replace(picture, compression=None)
         restored = finished(picture, observation, pixels)
         result = Result(
@@ -289,5 +297,6 @@ def restore(
 
     Example: `restore("noisy.png", "denoising-ode", "denoise", task_options={"sigma": 25}).picture`.
     """
+    check_arguments("restore", Restoration, options)
     prepare()
     return Restoration(method, task, **options)(image, seed=seed)

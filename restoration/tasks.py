@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from restoration.errors import BadOption, did_you_mean
 from restoration.images.folders import pictures_in
+from restoration.images.formats import is_picture
 from restoration.interfaces import EnlargingTask, KnowingTask, Observation
 from restoration.registry import registry
 from restoration.registry.cards import CommandOption, RestorerCard, TaskCard
@@ -39,10 +40,11 @@ def describe(task: Task, picture: Picture) -> Observation:
 
 
 class OwnFiles:
-    """The files of a folder that go with the pictures of a run. The folder is listed once, when the first is asked."""
+    """The files of a folder for an option, `key`, that go with the pictures of a run; see `OwnOptions`."""
 
-    def __init__(self, folder: Path, *, remark: bool = True) -> None:
-        self._folder, self._remark = folder, remark
+    def __init__(self, key: str, folder: Path, *, describing: bool, remark: bool) -> None:
+        self._key, self._folder, self._describing, self._remark = key, folder, describing, remark
+        self._beside: dict[Path, dict[str, Path]] = {}
 
     @cached_property
     def _files(self) -> list[Path]:
@@ -53,38 +55,63 @@ class OwnFiles:
         return {path.stem: path for path in reversed(self._files)}  # the first of those with one name
 
     def of(self, source: Source | None, index: int) -> Path:
-        """Return the file with the name of a picture or, if there is none, the one at its `index`, again and again."""
+        """Return the file of a picture, the one with its name or else at its `index`. Raises `BadOption`."""
         named = None if source is None else self._named.get(source.stem)
-        return named or self._files[index % len(self._files)]
+        placed = self._files[index % len(self._files)]
+        if named is None and self._describing and isinstance(source, Path):
+            self._check_owner(source, placed)
+        return named or placed
+
+    def _check_owner(self, source: Path, placed: Path) -> None:
+        """Raise `BadOption` for a file that goes with another picture than the `source`."""
+        folder = source.parent
+        if folder not in self._beside:
+            others = {*folder.glob("*")}.difference(self._files)
+            self._beside[folder] = {one.stem: one for one in others if is_picture(one.name)}
+        if other := self._beside[folder].get(placed.stem):
+            why = f"none is called {source.stem}, and {placed} goes with {other}"
+            raise BadOption(f"no --{self._key} for {source}: {why}")
 
 
 class OwnOptions:
     """The options of a task for each picture of a run, with a file of its own instead of a folder of files.
 
-    A folder is listed once: files that are added later are not seen. With `remark` it is logged what else is in it.
+    * `name`, `options`: the task, and its options for all pictures.
+    * `describing`: whether they describe pictures that are damaged. A file that is called as another picture beside
+      this one is belongs to that, then.
+    * `remark`: whether it is logged what else is in a folder.
+
+    Folders are listed once: files that are added later are not seen. Raises `BadOption` for a name that is empty.
     """
 
-    def __init__(self, name: str, options: Mapping[str, Any], *, remark: bool = True) -> None:
-        files = {option.name for option in registry().card(TaskCard, name).asks if option.values in ("file", "map")}
-        paths = {
-            key: Path(options[key]) for key in options if key in files and isinstance(options[key], str | PathLike)
-        }
-        self._options = dict(options)
-        self._folders = {key: OwnFiles(path, remark=remark) for key, path in paths.items() if path.is_dir()}
+    def __init__(self, name: str, options: Mapping[str, Any], *, describing: bool = False, remark: bool = True) -> None:
+        asks = registry().card(TaskCard, name).asks
+        self._options, self._folders = dict(options), dict[str, OwnFiles]()
+        for key in {option.name for option in asks if option.values in ("file", "map")} & options.keys():
+            if options[key] == "":
+                raise BadOption(f"--{key} is empty, as by a variable that is not set; name a file")
+            folder = Path(options[key]) if isinstance(options[key], str | PathLike) else None
+            if folder is not None and folder.is_dir():
+                self._folders[key] = OwnFiles(key, folder, describing=describing, remark=remark)
 
     def of(self, source: Source | None, index: int) -> dict[str, Any]:
-        """Return the options for the picture at `index` of all; `source` is its file. Raises `BadPicture`."""
+        """Return the options for a picture, `source`, that is at `index` of all.
+
+        A file is the one with the name of the picture or, if there is none, the one at the same place of the folder,
+        which is repeated if it has fewer files than there are pictures. Raises `BadPicture` for a folder without any,
+        `BadOption` for one whose file there belongs to another picture.
+        """
         return {**self._options, **{key: str(files.of(source, index)) for key, files in self._folders.items()}}
 
 
-def options_of(name: str, options: Mapping[str, Any], source: Source | None, index: int) -> dict[str, Any]:
-    """Return the options of a task for one picture of several, with a file of its own instead of a folder of files.
+def options_of(
+    name: str, options: Mapping[str, Any], source: Source | None, index: int, *, describing: bool = False
+) -> dict[str, Any]:
+    """Return the options of a task for one picture of several; for many of them use one `OwnOptions`, which says more.
 
-    The file is the one with the name of the picture or, if there is none, the one at the same `index` of the folder,
-    which is repeated if it has fewer files than there are pictures. Those of many pictures are found faster by one
-    `OwnOptions`.
+    Raises `BadPicture` or `BadOption`.
     """
-    return OwnOptions(name, options).of(source, index)
+    return OwnOptions(name, options, describing=describing).of(source, index)
 
 
 def check_options(name: str, options: Mapping[str, Any]) -> None:

@@ -131,7 +131,7 @@ def test_a_worker_that_is_killed_is_missed_in_one_line(pictures: Path, tmp_path:
     with closing(iter(Batches(patches, batch=1, seed=0, steps=1000, workers=1))) as batches:
         next(batches)
         os.kill(int(next(tmp_path.iterdir()).name), signal.SIGKILL)
-        with pytest.raises(RestorationError, match=r"was ended, for want of memory perhaps; .* fewer --workers$"):
+        with pytest.raises(RestorationError, match=r"has ended, for want of memory unless .* fewer --workers$"):
             for _ in batches:
                 pass
 

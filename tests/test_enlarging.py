@@ -86,8 +86,10 @@ def test_pairs_of_one_size_are_refused(tmp_path: Path) -> None:
 
 
 def test_patches_that_a_scale_does_not_divide_and_undamaged_ones_are_refused() -> None:
-    with pytest.raises(BadOption, match="a patch of 32 pixels is no multiple of the scale 3; use another --patch"):
+    with pytest.raises(BadOption, match=r"the scales 2, 3, 4, which are learned in turn; use --patch 36$"):
         Enlarging(recipe([2, 3, 4]), 32, Augmentation())
+    with pytest.raises(BadOption, match=r"a patch of 32 pixels is no multiple of the scale 3; use --patch 33$"):
+        Enlarging(recipe(3), 32, Augmentation())
     with pytest.raises(BadOption, match="--undamaged: to a network that enlarges, no picture is undamaged"):
         Enlarging(recipe(2), 32, Augmentation(undamaged=0.1))
 

@@ -22,6 +22,7 @@ from small import picture
 from restoration import BadWeights, Restoration, read, resolve, write
 from restoration.foreign.cache import cache_folder
 from restoration.foreign.conversion import convert, folder_of
+from restoration.foreign.recognition import recognise
 from restoration.foreign.unpickled import Refused, unpickle, wanted
 
 
@@ -174,6 +175,17 @@ def test_a_network_that_is_not_known_is_answered_with_the_nearest_and_the_names_
     assert "e_conv1.weight has the shape [3, 3, 5, 5], not [3, 3, 1, 1]" in text
     text = refused(saved({"\x1b[31mfoo": torch.zeros(2)}, tmp_path / "foo.safetensors"))
     assert "nothing is near to its" in text and "\x1b" not in text
+
+
+@pytest.mark.parametrize("before", ["_orig_mod.", "module._orig_mod.module.", "net_g.", "_orig_mod.model."])
+def test_what_trainers_put_before_the_names_of_tensors_is_left_out(before: str, state, tmp_path: Path) -> None:
+    layout, found = recognise({f"{before}{name}": value for name, value in state.items()}, tmp_path / "net.pth")
+    assert layout == "comparators" and found.tensors.keys() == state.keys()
+    first = next(iter(state)).partition(".")[0]
+    inside = {name.replace(f"{first}.", f"{first}._orig_mod.", 1): value for name, value in state.items()}
+    assert recognise(inside, tmp_path / "net.pth")[1].tensors.keys() == state.keys()
+    with pytest.raises(BadWeights, match=r"nothing is near to its model\.a\.b, model\.c\.d"):
+        recognise({"model.a.b": torch.zeros(1), "model.c.d": torch.zeros(1)}, tmp_path / "net.pth")
 
 
 def test_a_file_is_converted_once_and_again_if_it_changes(

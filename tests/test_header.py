@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from huggingface_hub import ModelCard
 
@@ -57,6 +59,17 @@ def test_a_licence_is_never_changed():
         completed("---\nlicense: cc-by-4.0\n---\n", ABOUT)
     assert "license: MIT\n" in completed("---\nlicense: MIT\n---\n", ABOUT)
     assert "license" not in header_of(completed("", About(name="", method="m", task="t")))
+
+
+def test_a_licence_that_the_hub_does_not_know_is_stated_as_it_asks_and_read_again():
+    for own, name in (("My own Licence: v1", "my-own-licence-v1"), ("0BSD", "0bsd")):
+        made = completed("# Words\n", replace(ABOUT, license=own))
+        assert (header_of(made)["license"], header_of(made)["license_name"]) == ("other", name)
+        assert license_of(made) == name and completed(made, replace(ABOUT, license=own)) == made
+        with pytest.raises(BadWeights, match=f"states the licence {name}, not mit"):
+            completed(made, ABOUT)
+    assert header_of(completed("# Words\n", replace(ABOUT, license="MIT")))["license"] == "mit"
+    assert "license_name" not in completed("---\nlicense: other\n---\n", replace(ABOUT, license="ours"))
 
 
 def test_scores_of_the_table_are_those_of_the_header_with_their_protocols():

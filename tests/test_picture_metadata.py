@@ -10,7 +10,8 @@ import pytest
 import pyvips
 import torch
 
-from restoration.images import decode, encode
+from restoration.images import decode, encode, exif
+from restoration.images.tiff import EXIF, INTEROPERABILITY, Directory, Entry, Structure, block, whole
 from restoration.picture import Picture
 
 SCENE = made.scene()
@@ -130,6 +131,20 @@ def test_the_size_that_exif_says_is_that_of_the_result():
     block = exif_of(encode(picture.with_pixels(torch.zeros(1, 3, 144, 96)), ".jpg"), ".jpg")
     inner = made.tags_of(block, made.number(made.tags_of(block)[34665]))
     assert (made.number(inner[40962]), made.number(inner[40963])) == (96, 144)
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_the_size_is_true_wherever_a_phone_or_an_editor_wrote_it(order):
+    def said(*tags: int) -> dict[int, Entry]:
+        return {tag: whole([24], order, 3 if tag == 257 else 4) for tag in tags}
+
+    original = Directory(said(4097, 4098), {})
+    inner = Directory(said(40962, 40963), {INTEROPERABILITY: original})
+    changed = Structure(exif.sized(block(Directory(said(256, 257), {EXIF: inner}), order), 96, 144))
+    first = changed.directory(changed.first)
+    found = (first, first.children[EXIF], first.children[EXIF].children[INTEROPERABILITY])
+    sizes = [[one.entries[tag].numbers(order)[0] for tag in sorted(one.entries.keys() - one.children)] for one in found]
+    assert sizes == [[96, 144]] * 3
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".tif"])

@@ -24,9 +24,10 @@ from restoration.interfaces import Observation
 from restoration.metrics import psnr, ssim
 from restoration.picture import Picture, round_to_levels
 from restoration.runtime import Restoration
+from restoration.scoring.comparison import compare
 from restoration.scoring.measures import Measure, choose
 from restoration.scoring.score import Scoring, crop_border, measure
-from restoration.scoring.summary import compare, summarise
+from restoration.scoring.summary import summarise
 from restoration.scoring.tables import FORMATS, render
 from restoration.tasks import make_task
 
@@ -242,6 +243,10 @@ def test_a_metric_without_a_number_for_a_picture_is_named_with_the_picture(photo
         in (summary.notes)
     )
     assert not any("smaller than" in note for note in summary.notes)
+    answers = iter([0.5, math.inf] * 4)
+    list(scoring := Scoring({}, pairs, measures=measures))
+    words = "the first 1.png, and so is its mean, whatever the others are"
+    assert any(note.endswith(words) for note in summarise(scoring).notes)
 
 
 def test_what_does_not_fit_is_an_error_that_says_so(weights: Path, photos: Path, pairs: Path) -> None:

@@ -49,6 +49,8 @@ def log() -> Iterator[logging.Logger]:
     before = (list(log.handlers), log.level)
     yield log
     log.handlers[:], log.level = before
+    for level, name in ((logging.WARNING, "WARNING"), (logging.INFO, "INFO")):
+        logging.addLevelName(level, name)
     HANDLER.stream = sys.__stderr__  # that of the test is closed already
 
 
@@ -65,7 +67,8 @@ MISTAKES: dict[tuple[str, ...], str] = {
     ("photoss/x.png",): "photoss/x.png: No such file or directory; did you mean photos/x.png?",
     ("nowhere/at/all.png",): "No such file or directory; there is no folder nowhere/at",
     ("-rf.png",): "No such option '-r'; if -rf.png is a file, write ./-rf.png",
-    ("a.png", "--threads", "0"): "Invalid value for '--threads': 0 is below 1",
+    ("a.png", "--threads", "0"): "Invalid value for '--threads': 0 is not from 1 to 1024",
+    ("a.png", "--threads", "100000"): "Invalid value for '--threads': 100000 is not from 1 to 1024",
     ("a.png", "--seed", "x"): "Invalid value for '--seed': 'x' is not a whole number",
     ("a.png", "--realism", "2"): "Invalid value for '--realism': 2.0 is not from 0 to 1",
     ("a.png", "--weights", ""): "no set of weights is named ''",
@@ -85,12 +88,42 @@ def test_a_slip_is_one_line_that_says_what_may_be_meant_and_nothing_is_written(f
     assert sorted(folder.rglob("*")) == before
 
 
+EMPTY = {
+    "score": ("-m", "regression", "-t", "denoise", "--data"),
+    "train": ("regression", "-t", "denoise", "--data", "photos", "--out"),
+    "run": (*HOW[1:], "a.png", "--report"),
+    "degrade": ("a.png", "-o", "out/", "--recipe"),
+    "weights": ("convert",),
+    "audit": ("photos",),
+}
+"""Commands up to where a path is missing, since the variable of a script is not set."""
+
+
+@pytest.mark.parametrize("command", EMPTY)
+def test_no_command_takes_an_empty_path_for_the_folder_that_one_is_in(command, folder, capsys, log):
+    before = sorted(folder.rglob("*"))
+    assert called([command, *EMPTY[command], ""]) == 2
+    assert "it is empty, as by a variable that is not set" in capsys.readouterr().err
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_beside_good_inputs_a_pattern_without_a_file_fails_and_an_empty_folder_is_said(folder, restore):
     done = restore(*HOW, "a.png", "no*.png", "empty", "-o", "out/", cwd=folder)
     assert done.returncode == 1 and done.stdout == "out/a.png\n"
     assert "empty holds no pictures" in done.stderr and "error: no*.png: no file has a name" in done.stderr
     assert "done 1, skipped 0, failed 1" in done.stderr
     assert not find(["photos"]).empty and find(["empty", "photos"]).empty == ["empty"]
+
+
+def test_a_dry_run_says_of_files_that_are_no_pictures_what_the_run_would_say(folder, restore):
+    (folder / "photos" / "empty.png").touch()
+    (folder / "photos" / "page.jpg").write_text("<html>not found</html>")
+    (folder / "photos" / "old.bmp.png").write_bytes(b"BM" + bytes(12) + b"\x28\0\0\0" + bytes(40))
+    tried, done = (restore(*HOW, "photos", "-o", "out/", *more, cwd=folder) for more in (["--dry-run"], []))
+    assert tried.returncode == done.returncode == 1
+    errors = [line for line in tried.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 3
+    assert errors == [line for line in done.stderr.splitlines() if line.startswith("error: ")]
 
 
 def test_a_home_that_quotes_keep_from_the_shell_is_found(folder, monkeypatch):

@@ -266,6 +266,10 @@ WRONG = {
     ("sr", "--scale", "1.5"): "'1.5' is not a whole number",
     ("deblur", "--kernel", "photo.txt"): "photo.txt is not a picture that can be read",
     ("deblur", "--kernel", "kernels.npz"): "kernels.npz: No such file",
+    ("deblur", "--kernel", ""): "Invalid value for '--kernel': it is empty, as by a variable that is not set",
+    ("inpaint", "--mask", ""): "Invalid value for '--mask': it is empty, as by a variable that is not set",
+    ("inpaint", "--set", "task.mask="): "--mask is empty, as by a variable that is not set; name a file",
+    ("denoise", "--sigma", ""): "'' is not a number, nor several as in 5,50, nor a file that is there",
 }
 
 
@@ -301,8 +305,14 @@ def test_a_folder_of_masks_in_the_folder_of_pictures_is_matched_by_name(loud, tm
     assert done.stdout.splitlines() == ["out/a.png", "out/b.png", "out/c.png"], "masks are no pictures to restore"
     assert lost_rows(tmp_path / "out") == {"a": [3], "b": [4], "c": [5]}
     (tmp_path / "in" / "masks" / "b.png").rename(tmp_path / "in" / "masks" / "z.png")
+    (tmp_path / "in" / "masks" / "a.png").rename(tmp_path / "in" / "masks" / "a0.png")
     assert loud("inpaint", "--mask", "in/masks", images=("in/b.png",), output="one/").returncode == 0
     assert lost_rows(tmp_path / "one") == {"b": [3]}, "or else by its place"
+    (tmp_path / "in" / "masks" / "a0.png").rename(tmp_path / "in" / "masks" / "a.png")
+    done = loud("inpaint", "--mask", "in/masks", images=("in",), output="two/")
+    assert lost_rows(tmp_path / "two") == {"a": [3], "c": [5]}, "no picture gets the mask of another"
+    wrong = "no --mask for in/b.png: none is called b, and in/masks/c.png goes with in/c.png"
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, f"error: {wrong}")
 
 
 def test_a_mask_that_does_not_fit_fails_its_picture_only(loud, tmp_path):

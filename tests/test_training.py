@@ -60,6 +60,15 @@ def test_parts_that_do_not_fit_each_other_are_said_and_nothing_is_written(tmp_pa
     assert not (tmp_path / "out" / MODEL).exists()
 
 
+def test_a_schedule_stands_where_something_looks_at_it_and_nowhere_else(tmp_path: Path, pictures: Path) -> None:
+    recipe = small("regression", "derain")
+    with pytest.raises(BadOption, match="objective 'noise-matching' learns along a path, and method 'regression' has"):
+        train(replace(recipe, objective=Part("noise-matching")), pictures, tmp_path / "out", QUICK)
+    with pytest.raises(BadOption, match="neither method 'regression' nor objective 'regression' looks at a schedule"):
+        train(replace(recipe, schedule=Part("ddpm")), pictures, tmp_path / "out", QUICK)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(("method", "blend"), [("ir-sde", 0.0), ("regression", 0.0), ("ir-sde", 0.3)])
 def test_a_training_that_was_stopped_ends_with_the_same_bytes(tmp_path, pictures, weights, method, blend):
     class Stopped(Exception):

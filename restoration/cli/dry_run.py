@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from restoration.cli.batch import Batch
 from restoration.cli.inputs import STREAM
+from restoration.errors import BadPicture
+from restoration.images.formats import HEAD, recognise
+from restoration.images.unreadable import describe_unknown, describe_unreadable
+from restoration.registry import registry
 
 if TYPE_CHECKING:
     from restoration.cli.plan import Plan
@@ -26,6 +31,8 @@ def print_plan(made: Plan, method: str, task: str, how: dict[str, Any], *, as_js
         for job in made.jobs:
             source, target = job.source or STREAM, job.target or STREAM
             with batch.trying(job):
+                if job.source is not None:
+                    _look(job.source)
                 if as_json:
                     more = {"samples": job.others[:-1], "deviation": job.others[-1]} if job.others else {}
                     batch.answer({"input": source, "output": target, **more, **known})
@@ -33,6 +40,22 @@ def print_plan(made: Plan, method: str, task: str, how: dict[str, Any], *, as_js
                     files = ", ".join([*job.others, target])
                     batch.answer(f"{source} -> {files}  ({method}, {task}, weights {known['weights']}{fetched})")
     return batch.code
+
+
+def _look(path: str) -> None:
+    """Raise `BadPicture` for a file whose first bytes tell that it is no picture which can be read here."""
+    if not os.path.isfile(path):
+        return
+    try:
+        with open(path, "rb", buffering=0) as file:
+            head = file.read(HEAD)
+    except OSError as error:
+        raise BadPicture(f"{path}: {error.strerror}") from error
+    form = recognise(head)
+    if not head:
+        raise BadPicture(f"{path} is empty")
+    if (form is None or not form.readable) and not registry().hooks.hook.read_image.get_hookimpls():
+        raise BadPicture(f"{path} {describe_unknown(head) if form is None else describe_unreadable(form)}")
 
 
 def _weights(method: str, task: str, how: dict[str, Any]) -> dict[str, Any]:

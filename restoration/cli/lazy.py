@@ -35,9 +35,31 @@ class Lazy(click.Command):
         return context
 
 
+class NamedPath(click.Path):
+    """A path, but for an empty one: that would be the folder that one is in, which nobody meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if value == "":
+            self.fail("it is empty, as by a variable that is not set", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def command_of(card: CommandCard) -> click.Command:
-    """Return the command that a card names. Raises `BadPlugin` if it is something else."""
+    """Return the command that a card names; it takes no empty paths. Raises `BadPlugin` if it is something else."""
     command = card.load()
     if not isinstance(command, click.Command):
         raise BadPlugin(f"command {card.name!r}: {card.factory} is not a click.Command")
+    _name_paths(command)
     return command
+
+
+def _name_paths(command: click.Command) -> None:
+    """Let a command, and the commands of a group, refuse paths that are empty."""
+    for param in command.params:
+        if type(param.type) is click.Path:
+            named = NamedPath()
+            vars(named).update(vars(param.type))
+            param.type = named
+    for one in command.commands.values() if isinstance(command, click.Group) else ():
+        _name_paths(one)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import click
 
 from restoration.cli.headings import under
-from restoration.console import keywords
+from restoration.console import COUNT_OF_THREADS, keywords
 from restoration.permissions import license_option, locked_option
 from restoration.registry.cards import Card, NetworkCard, RestorerCard, SamplerCard, TaskCard, WeightsCard
 
@@ -176,7 +176,7 @@ how_to_restore = combine(
             help="Side of the windows that a large picture is processed in, in pixels; 0 for the whole picture at "
             "once, auto for what fits into memory.",
         ),
-        machine("--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads.  [default: all]"),
+        machine("--threads", type=COUNT_OF_THREADS, metavar="N", help="Number of CPU threads.  [default: all]"),
         machine("--offline", is_flag=True, help="Do not use the network; weights of the Hub must be in its cache."),
     ]
 )

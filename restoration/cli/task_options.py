@@ -11,6 +11,18 @@ from restoration.cli.headings import KNOWN, Headed, HeadedCommand
 from restoration.registry.cards import CommandOption, RestorerCard, TaskCard
 
 
+class Text(click.ParamType):  # type: ignore[type-arg]  # it is generic in new releases of click
+    """A word, or the path of a file, but for an empty one: that is the path of the folder that one is in."""
+
+    name = "WORD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the text."""
+        if value == "":
+            self.fail("it is empty, as by a variable that is not set", param, ctx)
+        return value
+
+
 class Numbers(click.ParamType):  # type: ignore[type-arg]  # it is generic in new releases of click
     """A number, or several with commas between them."""
 
@@ -94,9 +106,9 @@ class TaskCommand(HeadedCommand):
 TYPES: dict[str, tuple[Any, str | None]] = {
     "number": (Numbers(whole=False), None),
     "whole": (Numbers(whole=True), None),
-    "file": (click.STRING, "FILE"),
+    "file": (Text(), "FILE"),
     "map": (Map(), "X|FILE"),
-    "word": (click.STRING, "WORD"),
+    "word": (Text(), "WORD"),
 }
 """How the command line reads each kind of values, and the name of a value in its help."""
 WIDE = 24

@@ -11,16 +11,15 @@ import click
 from restoration.cli.headings import under
 from restoration.cli.options import SEED, combine, names
 from restoration.cli.pair_options import PLACE, sides, templates
-from restoration.console import keywords
+from restoration.console import COUNT_OF_THREADS, keywords
 from restoration.permissions import license_option, locked_option
 from restoration.registry.cards import NetworkCard, ObjectiveCard, SamplerCard, ScheduleCard, TaskCard
-from restoration.training.settings import KEEPS, OPTIMIZERS, TURNS, Training
+from restoration.training.settings import KEEPS, OPTIMIZERS, PRECISIONS, TURNS, Training
 
 PARTS = {"network": NetworkCard, "schedule": ScheduleCard, "objective": ObjectiveCard, "sampler": SamplerCard}
 SHARE = click.FloatRange(0, 1)
 LONGEST_LICENSE = 100
 """Characters that the name of a licence has at most."""
-PRECISIONS = click.Choice(["auto", "fp32", "bf16", "fp16"])
 
 
 class Size(click.ParamType):  # type: ignore[type-arg]  # it is generic in new releases of click
@@ -210,7 +209,12 @@ training_options = combine(
             THE_STEPS, "--blend", click.FloatRange(0, 1, max_open=True), "Share of the initial weights in what is kept."
         ),
         setting(THE_STEPS, "--seed", SEED, "Random seed of initial weights, patches and noise."),
-        setting(THE_STEPS, "--precision", PRECISIONS, "Floating-point precision; fp16 comes with loss scaling."),
+        setting(
+            THE_STEPS,
+            "--precision",
+            click.Choice(PRECISIONS),
+            "Floating-point precision; fp16 comes with loss scaling.",
+        ),
         result(
             "--out",
             metavar="DIR",
@@ -243,7 +247,7 @@ training_options = combine(
             show_default=True,
             help="Device to compute on: auto, cpu, cuda, cuda:1 or mps.",
         ),
-        machine("--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads.  [default: all]"),
+        machine("--threads", type=COUNT_OF_THREADS, metavar="N", help="Number of CPU threads.  [default: all]"),
         machine(
             "--processes",
             type=click.IntRange(1),

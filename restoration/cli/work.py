@@ -145,4 +145,4 @@ def check_folder(folder: Path) -> None:
     """Make the folder of a result before the work, not after it."""
     make_folder(folder)
     if not os.access(folder, os.W_OK):
-        raise RestorationError(f"cannot write into {folder}: permission denied; choose another -o")
+        raise RestorationError(f"cannot write into {folder}: it is read-only, or not yours; choose another -o")

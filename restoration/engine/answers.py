@@ -28,6 +28,10 @@ class PerThread(threading.local):
     restorer: Restorer | None = None
     evaluations = 0
 
+    def __reduce__(self) -> tuple[type[PerThread], tuple[()]]:
+        """Be empty in another process, as in another thread."""
+        return PerThread, ()
+
 
 def label(name: str) -> str:
     """Return what a method is called in errors."""

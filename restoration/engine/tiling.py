@@ -34,6 +34,16 @@ SMALLEST = 64
 log = logging.getLogger("restoration")
 
 
+class OwnTile(threading.local):
+    """The side of the tiles of a thread, None where it has not chosen any."""
+
+    tile: int | None = None
+
+    def __reduce__(self) -> tuple[type[OwnTile], tuple[()]]:
+        """Be empty in another process, as in another thread."""
+        return OwnTile, ()
+
+
 class Tiled(nn.Module):
     """A network that is evaluated for one tile at a time, of `tile` pixels a side; 0 is the whole picture.
 
@@ -50,13 +60,13 @@ class Tiled(nn.Module):
         self.network = network
         self.enlarges = network.enlarges if isinstance(network, EnlargingNetwork) else ()
         self._first = tile // MULTIPLE * MULTIPLE
-        self._own = threading.local()
+        self._own = OwnTile()
         self.halo = halo(reach)
 
     @property
     def tile(self) -> int:
         """The side of the tiles in pixels, 0 for none. Each thread has its own: it may be at another picture."""
-        return getattr(self._own, "tile", self._first)
+        return self._first if self._own.tile is None else self._own.tile
 
     @tile.setter
     def tile(self, tile: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from restoration.layouts import Converted, Layout
 
 log = logging.getLogger("restoration")
+COMPILED, PARALLEL = "_orig_mod", "module"
+"""What names of tensors have in them where torch.compile was around a part of a network, DataParallel around all."""
 SHOWN = 3
 """The names that an error shows of those that differ."""
 SMALL = 3
@@ -40,6 +43,32 @@ def layouts() -> Iterator[tuple[LayoutCard, Layout]]:
 
 
 def recognise(tensors: Mapping[str, Tensor], path: Path) -> tuple[str, Converted]:
+    """Return the name of the layout of a file, and what it is. Raises `BadWeights`, with what is nearest or why not.
+
+    What torch.compile and DataParallel put into the names is left out, and so is what all names begin with, if that
+    helps, as where a training kept the network in a module of its own.
+    """
+    tensors = {_unwrapped(name): value for name, value in tensors.items()}
+    try:
+        return _recognise(tensors, path)
+    except BadWeights:
+        first = {name.partition(".")[0] for name in tensors}
+        inner = {name.partition(".")[2]: value for name, value in tensors.items()}
+        if len(first) == 1 and all(inner):
+            with suppress(BadWeights):
+                return _recognise(inner, path)
+        raise
+
+
+def _unwrapped(name: str) -> str:
+    """Return the name of a tensor without those of torch's own modules that are put around a network."""
+    name = name.replace(f"{COMPILED}.", "")
+    while name.startswith(f"{PARALLEL}."):
+        name = name.removeprefix(f"{PARALLEL}.")
+    return name
+
+
+def _recognise(tensors: Mapping[str, Tensor], path: Path) -> tuple[str, Converted]:
     """Return the name of the layout of a file, and what it is. Raises `BadWeights`, with what is nearest or why not."""
     misfits, refusals = [], []
     for card, layout in layouts():

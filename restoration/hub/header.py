@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from restoration.errors import BadWeights, one_line
+from restoration.hub.licenses import stated
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -75,8 +76,10 @@ class About:
         rows = scores(text)
         results = [row.result() for row in rows] or list(self.results)
         sets = dict.fromkeys(slug(row.dataset[0]) for row in rows)
+        licence = stated(self.license)
         data = ModelCardData(
-            license=self.license or None,
+            license=licence.get("license"),
+            license_name=licence.get("license_name"),
             library_name="restoration",
             pipeline_tag="image-to-image",
             tags=list(filter(None, ["restoration", "image-restoration", self.method, self.task, self.network, *sets])),
@@ -184,10 +187,12 @@ def completed(text: str, about: About) -> str:
     Raises `BadWeights` for a header that cannot be read, or that states another licence.
     """
     header, fields = header_of(text), about.fields(text)
-    stated = license_of(text)
-    if about.license and stated and stated != about.license.lower():
-        raise BadWeights(f"README.md states the licence {stated}, not {about.license}; change one of them")
+    there = license_of(text)
+    if about.license and there and stated(there) != stated(about.license):
+        raise BadWeights(f"README.md states the licence {there}, not {about.license}; change one of them")
     missing = {name: value for name, value in fields.items() if name not in header}
+    if "license" in header:
+        missing.pop("license_name", None)
     present = header.get("tags") if isinstance(header.get("tags"), list) else None
     tags = [tag for tag in fields["tags"] if present is not None and tag not in present]
     match = BLOCK.match(text)

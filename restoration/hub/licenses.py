@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from restoration.errors import BadOption, BadWeights, plain
@@ -41,8 +42,27 @@ PERMISSIVE = frozenset(
     }
 )
 """Licences, as the Hub spells them, that allow use, change and sale for no more than a notice."""
+OTHERS = """
+openrail openrail++ bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0 bigcode-openrail-m
+c-uda cc cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0
+cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cdla-sharing-1.0 epl-1.0 epl-2.0 eupl-1.1 eupl-1.2
+agpl-3.0 gfdl gpl gpl-2.0 gpl-3.0 lgpl lgpl-2.1 lgpl-3.0 lgpl-lr h-research intel-research lppl-1.3c apple-ascl
+apple-amlr mpl-2.0 odbl osl-3.0 ofl-1.1 deepfloyd-if-license fair-noncommercial-research-license gemma llama2 llama3
+llama3.1 llama3.2 llama3.3 llama4 unknown other
+"""
+"""Further licences, as the Hub spells them, whose terms ask for more."""
+KNOWN = (PERMISSIVE - {"mit-0", "0bsd", "blueoak-1.0.0"}) | frozenset(OTHERS.split())
+"""Licences that the Hub takes for `license` in the header of a card; all others have a `license_name` there."""
 WORD = "permissive"
 """Stands for all of them."""
+
+
+def stated(license: str) -> dict[str, str]:
+    """Return how the header of a card states a licence, so that the Hub takes it; {} for none."""
+    name = re.sub(r"[^a-z0-9.+-]+", "-", license.lower()).strip("-")
+    if not name:
+        return {}
+    return {"license": name} if name in KNOWN else {"license": "other", "license_name": name}
 
 
 @dataclass(frozen=True, kw_only=True)

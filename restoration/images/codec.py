@@ -34,8 +34,11 @@ def decode(data: bytes, name: str, *, damaged: bool = False) -> Picture:
     return decode_all(data, name, damaged=damaged).only()
 
 
-def decode_all(data: bytes, name: str, *, damaged: bool = False) -> Pictures:
-    """Open the bytes of a file called `name`; its pages or frames are decoded one by one. Raises `BadPicture`."""
+def decode_all(data: bytes, name: str, *, damaged: bool | None = False) -> Pictures:
+    """Open the bytes of a file called `name`; its pages or frames are decoded one by one. Raises `BadPicture`.
+
+    Where `damaged` is None the error about a damaged file does not advise to take it all the same.
+    """
     if not data:
         raise BadPicture(f"{name} is empty")
     try:
@@ -73,7 +76,7 @@ def decode_size(data: bytes | mmap, name: str) -> tuple[int, int]:
 
 
 @survives_forks
-def _opened(data: bytes, name: str, damaged: bool) -> Pictures:
+def _opened(data: bytes, name: str, damaged: bool | None) -> Pictures:
     return Opened(data, name, damaged=damaged)
 
 

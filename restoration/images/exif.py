@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 PREFIX = b"Exif\0\0"
 """What JPEG, and some who write other formats, put before a block."""
-ORIENTATION, WIDTH, HEIGHT, USER_COMMENT = 274, 40962, 40963, 37510
+ORIENTATION, USER_COMMENT = 274, 37510
+WIDTHS, HEIGHTS = (256, 4097, 40962), (257, 4098, 40963)
+"""How large the picture is: as phones say, as the original of a copy, and as the standard wants it said."""
 NAMED = {"Title": 270, "Description": 270, "Author": 315, "Copyright": 33432, "Software": 305}
 """Keywords of PNG's texts that have a tag of their own."""
 DESCRIPTIVE = frozenset(
@@ -85,14 +87,21 @@ def sized(data: bytes, width: int, height: int) -> bytes:
     """Return a block that says the size of the picture, where it says one."""
     try:
         structure = Structure(data)
-        inner = structure.directory(structure.first).children.get(tiff.EXIF)
+        first = structure.directory(structure.first)
     except ValueError:
         return data
-    changed = bytearray(data)
-    for tag, value in ((WIDTH, width), (HEIGHT, height)):
-        if inner is not None and tag in inner.entries:
-            _put(changed, structure, inner.entries[tag], value)
+    changed, waiting = bytearray(data), [first]
+    for directory in waiting:
+        waiting += directory.children.values()
+        for entry, value in ((directory.entries.get(tag), size) for tag, size in sizes(width, height)):
+            if entry is not None:
+                _put(changed, structure, entry, value)
     return bytes(changed)
+
+
+def sizes(width: int, height: int) -> list[tuple[int, int]]:
+    """Return the tags of the width and height of a picture, in whatever directory they stand, with their values."""
+    return [(tag, width) for tag in WIDTHS] + [(tag, height) for tag in HEIGHTS]
 
 
 def resolution(data: bytes) -> tuple[float, float] | None:

@@ -14,6 +14,7 @@ from restoration.images import bounds
 from restoration.images.codec import decode_all, decode_levels, decode_size, encode
 from restoration.images.formats import HEAD, recognise
 from restoration.images.parts import Part
+from restoration.picture import Picture
 from restoration.registry import registry
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from restoration.images.pictures import Pictures
-    from restoration.picture import Picture
 
 PIXEL = 16
 """Bytes that a pixel takes in a file at most: four channels of floating-point numbers."""
@@ -55,11 +55,11 @@ def read(source: str | Source | bytes, name: str = "", *, damaged: bool = False)
 
     Raises `BadPicture`, also for a file of several pages or frames: see `read_all`.
     """
-    return read_all(source, name, damaged=damaged).only()
+    return read_all(source, name, damaged=damaged or None).only()
 
 
-def read_all(source: str | Source | bytes, name: str = "", *, damaged: bool = False) -> Pictures:
-    """Open the pictures of a file, or of its bytes; they are decoded one by one. Raises `BadPicture`."""
+def read_all(source: str | Source | bytes, name: str = "", *, damaged: bool | None = False) -> Pictures:
+    """Open the pictures of a file, or of its bytes, see `decode_all`. Raises `BadPicture`."""
     if isinstance(source, bytes):
         return decode_all(source, name or "the input", damaged=damaged)
     return decode_all(_bytes(source), str(source), damaged=damaged)
@@ -87,9 +87,11 @@ def read_size(source: Source) -> tuple[int, int]:
 
 def _bytes(source: str | Source) -> bytes:
     """Return what a file holds. Raises `BadPicture`."""
-    if isinstance(source, str | Path):
+    if isinstance(source, str | os.PathLike):
         with _opened(Path(source)) as file:
             return _limited(file, str(source), os.fstat(file.fileno()).st_size)
+    if not hasattr(source, "read_bytes"):
+        raise BadPicture(f"what is read is a path, or the bytes of a file, not {type(source).__name__}")
     try:
         return source.read_bytes()
     except OSError as error:
@@ -156,6 +158,8 @@ def write(
     * `like`: what the system says of the file that it was made from, whose permissions it gets.
     * `keep_time`: whether it also gets the times of that file.
     """
+    if not isinstance(picture, Picture):
+        raise BadPicture(f"what is written is a Picture, such as result.picture, not {type(picture).__name__}")
     path = Path(path)
     write_bytes(
         encode(picture, path.suffix.lower(), quality), path, overwrite=overwrite, like=like, keep_time=keep_time

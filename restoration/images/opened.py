@@ -25,16 +25,18 @@ ADVICE = "; --damaged takes what there is of it"
 class Opened(Pictures):
     """The pictures of a file that libvips decodes.
 
-    A `damaged` file is taken as far as it goes, which is said; without that it is refused. At a `glance` only the head
-    of a file is looked at, for its size. Raises `BadPicture` for what is none of our formats, damaged, or too large.
+    A `damaged` file is taken as far as it goes, which is said; without that it is refused, with advice unless it is
+    None, as for commands that take none. At a `glance` only the head of a file is looked at, for its size. Raises
+    `BadPicture` for what is none of our formats, damaged, or too large.
     """
 
-    def __init__(self, data: bytes, name: str, *, damaged: bool = False, glance: bool = False) -> None:
+    def __init__(self, data: bytes, name: str, *, damaged: bool | None = None, glance: bool = False) -> None:
         super().__init__(name)
         form = recognise(data)
         if form is None or not form.readable:
             raise Unreadable(f"{name} {describe_unknown(data) if form is None else describe_unreadable(form)}")
-        self.data, self.form, self.damaged, self.glance = data, form, damaged, glance
+        self.data, self.form, self.damaged, self.glance = data, form, bool(damaged), glance
+        self.advice = ADVICE if damaged is False else ""
         self.fail_on = decoding.STRICT.get(form.name, "error")
         self.faults: list[str] = []
         self.pages: list[pages.Page] = []
@@ -101,7 +103,7 @@ class Opened(Pictures):
         reason = decoding.reason(error)
         if re.search(decoding.UNKNOWN, str(error)):
             return Unreadable(f"{self.name} is a kind of {self.form.name} not known here: {reason}")
-        return BadPicture(f"{self.name} is damaged and cannot be read whole: {reason}{'' if self.damaged else ADVICE}")
+        return BadPicture(f"{self.name} is damaged and cannot be read whole: {reason}{self.advice}")
 
     def _wrong(self, fault: str, share: float = 1.0) -> None:
         """Refuse a file for what is wrong with it, or go on and say so, if the user takes damaged ones.
@@ -109,7 +111,7 @@ class Opened(Pictures):
         A file of which next to nothing can be there, as its `share` says, is refused in any case.
         """
         if not self.damaged or share < bounds.LEAST:
-            advice = "" if share < bounds.LEAST else ADVICE
+            advice = "" if share < bounds.LEAST else self.advice
             raise BadPicture(f"{self.name} is damaged and cannot be read whole: {fault}{advice}")
         self.faults.append(fault)
 

@@ -170,14 +170,15 @@ class TaskCard(Card):
 
     Damage that varies slowly is best judged in a copy of `working_size` squared pixels, see
     `restoration.engine.shrinking`. `lossy` says that the damage is that of a compressed file, as which results are not
-    to be written again. `limits` is how much of a picture it may change. `symmetries` are the positions that a damaged
-    picture may be brought into and still be one: "all" eight of a square, as noise; "mirror" for its mirror image, as
-    rain, which falls; or "none". `--ensemble` restores it in all of them.
+    to be written again; `colours` that a grey picture lacks its colours: else what is grey stays grey. `limits` is how
+    much of a picture it may change. `symmetries` are the positions that a damaged picture may be brought into and still
+    be one: "all" eight of a square, as noise; "mirror" for its mirror image, as rain, which falls; or "none".
     """
 
     kind: ClassVar[str] = "task"
     linear: bool = False
     lossy: bool = False
+    colours: bool = False
     working_size: int = 0
     limits: Limits = field(default_factory=Limits)
     symmetries: str = "none"

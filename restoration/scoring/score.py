@@ -59,7 +59,7 @@ class Compared:
 
 def score(
     restoration: Restoration,
-    data: Path,
+    data: str | Path,
     *,
     metrics: Sequence[str] = DEFAULT,
     border: int = 0,
@@ -100,7 +100,7 @@ class Scoring:
     def __init__(
         self,
         methods: Mapping[str, Restoration],
-        data: Path,
+        data: str | Path,
         *,
         task: str | None = None,
         task_options: Mapping[str, Any] | None = None,
@@ -110,13 +110,13 @@ class Scoring:
         limit: int = 0,
         pairs: Sequence[Pair] | None = None,
     ) -> None:
-        self.methods, self.data, self.border, self.seed = dict(methods), data, border, seed
+        self.methods, self.data, self.border, self.seed = dict(methods), Path(data), border, seed
         self.measures = list(measures) or choose(DEFAULT)
         first = next(iter(self.methods.values()), None)
         self.task, self.task_options = (first.task, first.task_options) if first else (task, dict(task_options or {}))
         if any(one.task != self.task for one in self.methods.values()):
             raise BadOption("methods for different tasks cannot be compared")
-        pairs = pairs_in(data) if pairs is None else list(pairs)
+        pairs = pairs_in(self.data) if pairs is None else list(pairs)
         self.found, self.pairs = len(pairs), pairs[:limit] if limit else pairs
         if self.task is None and self.pairs[0].degraded is None:
             raise BadOption(f"{data} holds clean pictures alone; say with --task how to degrade them")
@@ -145,8 +145,17 @@ class Scoring:
     def __iter__(self) -> Iterator[Compared]:
         self.done, self._features = [], {}
         for index, pair in enumerate(self.pairs):
-            self.done.append(self._compare(index, pair))
+            before = {key: len(features) for key, features in self._features.items()}
+            try:
+                self.done.append(self._compare(index, pair))
+            except BaseException:
+                self._features = {key: features[: before.get(key, 0)] for key, features in self._features.items()}
+                raise
             yield self.done[-1]
+
+    def end_here(self) -> None:
+        """Be a scoring of the pictures that are done, where those to come cannot be scored any more."""
+        self.pairs = self.pairs[: len(self.done)]
 
     def distances(self) -> dict[str, dict[str, float]]:
         """Return the metrics of whole sets, by method (or "input") and by metric."""

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from restoration.scoring import statistics
-from restoration.scoring.measures import DEFAULT, Measure, choose
+from restoration.scoring.measures import Measure
 from restoration.scoring.score import INPUT, Compared, Scoring
 from restoration.scoring.statistics import EXACT, FLIPS, RESAMPLES, PairedTest
-
-if TYPE_CHECKING:
-    from restoration.runtime import Restoration
 
 FEW = 10
 """With fewer pictures than this, a 95 % bootstrap interval contains the mean in less than 90 % of cases."""
@@ -73,30 +68,6 @@ class Summary:
     differences: list[Difference]
     pictures: list[Compared]
     notes: list[str]
-
-
-def compare(
-    methods: Mapping[str, Restoration],
-    data: Path,
-    *,
-    metrics: Sequence[str] = DEFAULT,
-    border: int = 0,
-    seed: int = 0,
-    limit: int = 0,
-) -> Summary:
-    """Score methods on the same degraded pictures, and compare each with the first. Raises `RestorationError`.
-
-    * `methods`: the methods by the labels that they are shown with.
-    * `data`: a folder of pairs, or of clean pictures, which the task degrades.
-    * `metrics`: the names of the metrics.
-    * `border`: pixels left out at each edge.
-    * `seed`: the seed of the first picture's damage, and of the methods.
-    * `limit`: only the first so many pictures; 0 for all.
-    """
-    scoring = Scoring(methods, data, measures=choose(metrics), border=border, seed=seed, limit=limit)
-    for _ in scoring:
-        pass
-    return summarise(scoring)
 
 
 def summarise(scoring: Scoring) -> Summary:
@@ -182,10 +153,15 @@ def _note_small_pictures(scoring: Scoring) -> list[str]:
 
 
 def _note_no_numbers(scoring: Scoring) -> list[str]:
-    """Return notes about metrics that answered with no number for pictures that they have room for."""
+    """Return notes about metrics that answered with NaN or infinity for pictures that they have room for."""
     notes = []
     for one, label in product((one for one in scoring.measures if one.of is not None), (INPUT, *scoring.methods)):
         fit = [picture for picture in scoring.done if picture.side >= one.smallest]
+        if endless := [picture for picture in fit if math.isinf(_get_value(picture, label, one.name))]:
+            notes.append(
+                f"{one.title}: {label} is infinite for {len(endless)} of {len(scoring.done)} pictures, the first "
+                f"{endless[0].name}, and so is its mean, whatever the others are"
+            )
         if none := [picture for picture in fit if math.isnan(_get_value(picture, label, one.name))]:
             notes.append(
                 f"{one.title}: {label} has no number (NaN) for {len(none)} of {len(scoring.done)} pictures, the first "

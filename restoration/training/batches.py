@@ -126,6 +126,6 @@ def one_line_errors() -> Iterator[None]:
         if "DataLoader worker" not in str(error):
             raise
         raise RestorationError(
-            "a process that draws batches was ended, for want of memory perhaps; the same command goes on from the "
-            "last checkpoint, and may have fewer --workers"
+            "a process that draws batches has ended, for want of memory unless it has said why; the same command goes "
+            "on from the last checkpoint, and may have fewer --workers"
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,9 +30,12 @@ class Enlarging:
         name, options = recipe.task.name, recipe.task.options
         whole = make_task(name, options)
         assert isinstance(whole, EnlargingTask)
-        for scale in whole.scales:
-            if side % scale:
-                raise BadOption(f"a patch of {side} pixels is no multiple of the scale {scale}; use another --patch")
+        multiple = math.lcm(*whole.scales)
+        if side % multiple:
+            several = f"the scales {', '.join(map(str, whole.scales))}, which are learned in turn"
+            which = several if len(whole.scales) > 1 else f"the scale {multiple}"
+            near = -(-side // multiple) * multiple
+            raise BadOption(f"a patch of {side} pixels is no multiple of {which}; use --patch {near}")
         if augmentation.undamaged:
             raise BadOption("--undamaged: to a network that enlarges, no picture is undamaged; leave it out")
         self.tasks = [make_task(name, {**options, "scale": scale}) for scale in whole.scales]

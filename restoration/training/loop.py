@@ -14,8 +14,9 @@ from restoration.errors import BadOption
 from restoration.images.folders import pairs_in
 from restoration.recipe import build_task
 from restoration.registry import registry
-from restoration.registry.cards import ObjectiveCard
+from restoration.registry.cards import ObjectiveCard, RestorerCard
 from restoration.training import checkpoint
+from restoration.training.apart import learnt_from
 from restoration.training.asked import check_asked
 from restoration.training.batches import Batches
 from restoration.training.cache import usual_limit
@@ -28,7 +29,7 @@ from restoration.training.records import CHECKPOINT
 from restoration.training.sources import Sources, check_undamaged
 from restoration.training.trainer import Trainer
 from restoration.training.validation import Validation
-from restoration.training.workers import usual_workers
+from restoration.training.workers import check_not_a_worker, usual_workers
 from restoration.weights import Folder
 
 if TYPE_CHECKING:
@@ -43,14 +44,14 @@ log = logging.getLogger("restoration")
 @together()
 def train(
     recipe: Recipe,
-    data: Path,
-    out: Path,
+    data: str | Path,
+    out: str | Path,
     settings: Training,
     *,
-    degraded: Path | None = None,
+    degraded: str | Path | None = None,
     templates: tuple[str, str] = ("", ""),
     noisy: bool = False,
-    validation: Path | None = None,
+    validation: str | Path | None = None,
     device: str = "cpu",
     start: Folder | None = None,
     license: str = "",
@@ -75,6 +76,9 @@ def train(
 
     Where a launcher has started several processes, each calls this; rank 0 alone validates, writes and observes.
     """
+    check_not_a_worker()
+    data, out = Path(data), Path(out)
+    degraded, validation = (None if one is None else Path(one) for one in (degraded, validation))
     objective, sources = _objective(recipe), Sources(data=data, degraded=degraded, templates=templates, noisy=noisy)
     alone = noisy and degraded is None and objective.learns_from == "degraded"
     if validation is not None or alone:  # a picture that stands alone has nothing to be compared with
@@ -92,6 +96,8 @@ def train(
         degrades = noisy and validation is not None  # which then shapes the pictures for validation
         check_asked([one for one in asked if not degrades or "task." not in one], recipe, pairs, noisy=noisy)
         pairs, judges = split(pairs, settings.held_out, settings.seed, sources.scene())
+        judges = judges if validation is None else pairs_in(validation, without=out)
+        pairs = learnt_from(pairs, judges)
         workers, cache = _shares(settings, processes.device)
         enlarges = bool(trainer.network.enlarges)
         patches = Patches(
@@ -120,11 +126,11 @@ def train(
             facts: dict[str, Any] = {"data": data.name, "pictures": len(patches) - patches.small}
             if license:
                 facts["license"] = license
-            if noisy and judges:
+            if noisy and validation is None and judges:
                 facts["validation_against"] = "noisy pictures"
                 log.info("validation is against noisy pictures: its PSNR says which weights are better, not how good")
             if validation is not None:
-                facts["validation_data"], judges = validation.name, pairs_in(validation, without=out)
+                facts["validation_data"] = validation.name
             judged = Validation(judges, task, channels=channels, working_size=recipe.working_size, enlarges=enlarges)
             outcome = Outcome(out, trainer, judged, facts, header["pictures"], state)
         batches = Batches(
@@ -144,15 +150,25 @@ def train(
 
 
 def _objective(recipe: Recipe) -> ObjectiveCard:
-    """Return the card of the objective. Raises `BadOption` where there is none."""
+    """Return the card of the objective. Raises `BadOption` where there is none, or it does not fit the schedule."""
     if recipe.objective is None:
         raise BadOption(f"method {recipe.method.name!r} has no network to train, or no objective to train it by")
-    card = registry().card(ObjectiveCard, recipe.objective.name)
+    card, method = registry().card(ObjectiveCard, recipe.objective.name), recipe.method.name
+    if card.path and recipe.schedule is None:
+        raise BadOption(
+            f"objective {card.name!r} learns along a path, and method {method!r} has none; name its --schedule, or "
+            "another --objective"
+        )
     if recipe.schedule is not None and not card.path:
+        if "schedule" not in registry().card(RestorerCard, method).options():
+            raise BadOption(
+                f"neither method {method!r} nor objective {card.name!r} looks at a schedule; leave "
+                f"{recipe.schedule.name} out, or name another --objective"
+            )
         log.warning(
             "objective %r has no path: what is trained gives the same answer at each step of method %r; a method of "
             "one evaluation, such as regression, gives it at once",
-            *(card.name, recipe.method.name),
+            *(card.name, method),
         )
     return card
 

@@ -22,6 +22,8 @@ OPTIMIZERS = ("adamw", "sgd")
 """The optimisers that a training can have."""
 MOMENTUM = 0.9
 """The momentum of SGD, where no other is asked for."""
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+"""The floating-point precisions that a training can have."""
 TURNS = {"all": (True, True, True), "mirror": (True, False, False), "none": (False, False, False)}
 """Whether a patch may be mirrored left to right and top to bottom, and have its sides exchanged."""
 ABSENT: dict[str, Any] = {
@@ -59,6 +61,15 @@ class Augmentation(msgspec.Struct, frozen=True, kw_only=True):
     def draws(self) -> bool:
         """Whether it draws random numbers at all."""
         return any(getattr(self, name) for name in AUGMENTATION)
+
+
+def _check_kind(name: str, value: object, default: object) -> None:
+    """Raise `ValueError` for a value of another kind than the default, None being a whole number that nobody chose."""
+    kind = int if default is None else type(default)
+    fits = isinstance(value, kind) or (kind is float and isinstance(value, int))
+    if not (fits and isinstance(value, bool) == (kind is bool)) and (value, default) != (None, None):
+        words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[kind]
+        raise ValueError(f"{name} must be {words}, not {value!r}")
 
 
 class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -123,15 +134,18 @@ class Training(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     cache: int | None = None
 
     def __post_init__(self) -> None:
+        for name, value in zip(self.__struct_fields__, msgspec.structs.astuple(self), strict=True):
+            _check_kind(name, value, self.__struct_defaults__[self.__struct_fields__.index(name)])
         positive = ("steps", "batch", "patch", "validate_every", "checkpoint_every", "log_every")
         others = ("held_out", "warmup", "weight_decay", "workers", "cache")
         for name in (*positive, *others):
-            if (getattr(self, name) or 0) < (least := int(name in positive)):
+            if not (least := int(name in positive)) <= (getattr(self, name) or 0) < math.inf:
                 raise ValueError(f"{name} must be at least {least}")
         for name in ("lr", "clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be a number above 0")
-        for name, known in (("optimizer", OPTIMIZERS), ("turns", TURNS), ("keep", KEEPS)):
+        chosen = (("optimizer", OPTIMIZERS), ("turns", TURNS), ("keep", KEEPS), ("precision", PRECISIONS))
+        for name, known in chosen:
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
         if self.optimizer != "sgd" and self.momentum != MOMENTUM:

@@ -33,6 +33,9 @@ SHOWN = 4
 SIDE = 256
 """Pixels of a side, at most, of the middle of a picture that is scored."""
 
+HIGHEST = 100.0
+"""PSNR in dB that a picture counts with at most: one that is restored exactly would hide all others in the mean."""
+
 
 @dataclass(frozen=True)
 class Best:
@@ -65,7 +68,7 @@ class Validation:
         self.preview: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def __call__(self, restored: Callable[[Observation], Tensor], network: nn.Module, step: int) -> float:
-        """Return the mean PSNR (RGB, border 0) of what `restored` makes of what was observed, in dB.
+        """Return the mean PSNR (RGB, border 0) of what `restored` makes of what was observed, in dB, see `HIGHEST`.
 
         The weights of `network`, which it works with, are kept where no validation before was as good. Raises
         `RestorationError` where what is restored is not finite.
@@ -73,7 +76,7 @@ class Validation:
         scores, self.preview = [], []
         for x, seen in self.pictures:
             guess = restored(seen).float().cpu().clamp(0, 1)
-            scores.append(psnr(guess, x))
+            scores.append(min(psnr(guess, x), HIGHEST))
             self.preview = [*self.preview, (seen.y, guess, x)][:SHOWN]
         self.psnr, self.step = sum(scores) / len(scores), step
         if math.isnan(self.psnr):

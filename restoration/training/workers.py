@@ -61,6 +61,18 @@ def start_method() -> BaseContext:
     return context
 
 
+def check_not_a_worker() -> None:
+    """Raise `BadOption` in a worker that begins by running the script that trains, as all that it imports.
+
+    Python does so where `__main__` is a file, as `spawn` and `forkserver` need it.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise BadOption(
+            "a worker that begins to draw batches runs this script too, and would train itself: let the script train "
+            'under `if __name__ == "__main__":`, or with workers=0'
+        )
+
+
 def prepare_worker(number: int) -> None:
     """Set up a worker: one thread, also for decoding. It ignores Ctrl-C, which all get, and ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

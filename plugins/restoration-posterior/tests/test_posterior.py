@@ -120,6 +120,15 @@ def test_every_method_brings_pictures_nearer_to_the_clean_ones(method: str, dama
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_any_scale_can_be_asked_for_since_a_prior_knows_none(method: str) -> None:
+    small = scene(12, 14)
+    large = Restoration(method, "sr", task_options={"scale": 5}, steps=3, precision="fp32")(Picture(pixels=small))
+    assert large.picture.pixels.shape == (1, 3, 60, 70)
+    again = observe(make_task("sr", {"scale": 5}), large.picture.pixels, generator())
+    assert psnr(again.y[..., 2::5, 2::5].clamp(0, 1), small) > 25
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_inside_and_outside_mixed_precision_it_differs_by_little_and_leaves_no_trace(method: str) -> None:
     x = scene(40, 48)
     seen = observe(make_task("deblur", {"kind": "defocus", "extent": 7.0, "noise": 1.0}), x, generator())

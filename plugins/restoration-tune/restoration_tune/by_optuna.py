@@ -7,13 +7,15 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from restoration.errors import RestorationError
+from restoration.errors import RestorationError, one_line
 from restoration_tune.space import Choice, Range
 from restoration_tune.trials import DONE, FAILED, PRUNED, RUNNING, Pruned, Row, Search
 
 if TYPE_CHECKING:
     import optuna
 
+TRIES = 3
+"""How often a trial is begun whose process ends, as for want of memory, before there was a validation."""
 STARTUP = 5
 """The trials that are drawn at random, and never pruned, before others are judged by them."""
 
@@ -49,11 +51,15 @@ def search(
 
 
 def _run(of: Search, study: optuna.Study, observe: Callable[[list[Row]], None]) -> None:
-    """Run the next trial and keep what came of it. What is no error of the toolbox, as Ctrl-C, leaves it as running."""
+    """Run the next trial and keep what came of it. What is no error, as Ctrl-C, leaves it as running."""
     import optuna
 
     trial = study.ask()
     chosen = {name: _value(trial, name, dimension) for name, dimension in of.space.items()}
+    if words := trial.user_attrs.get("given up"):
+        trial.set_user_attr("error", words)
+        study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        return
     observe(_rows(study))
 
     def report(step: int, psnr: float, loss: float) -> None:
@@ -67,8 +73,8 @@ def _run(of: Search, study: optuna.Study, observe: Callable[[list[Row]], None]) 
         psnr, loss, seconds = of.run(chosen, report)
     except Pruned:
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-    except RestorationError as error:
-        trial.set_user_attr("error", str(error))
+    except Exception as error:  # of a part that a plugin brings, or of torch: the next trial may have another
+        trial.set_user_attr("error", str(error) if isinstance(error, RestorationError) else one_line(error))
         study.tell(trial, state=optuna.trial.TrialState.FAIL)
     else:
         trial.set_user_attr("loss", loss)
@@ -87,12 +93,15 @@ def _value(trial: optuna.Trial, name: str, dimension: Choice | Range) -> Any:
 
 
 def _begin_interrupted_again(study: optuna.Study) -> None:
-    """Put the trials that ended without a result, as their process did, before all others."""
+    """Put the trials that ended without a result, as their process did, before all others; but not for ever."""
     import optuna
 
     for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
+        known: dict[str, Any] = {"in vain": 0 if trial.intermediate_values else trial.user_attrs.get("in vain", 0) + 1}
+        if known["in vain"] == TRIES:
+            known["given up"] = f"its process ended {TRIES} times before any validation, for want of memory perhaps"
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        study.enqueue_trial(trial.params)
+        study.enqueue_trial(trial.params, user_attrs=known)
 
 
 def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:

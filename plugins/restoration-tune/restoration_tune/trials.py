@@ -81,13 +81,13 @@ class Search:
 
         prepare(self.threads)
         recipe, settings = applied(self.recipe, self.settings, chosen)
-        best, loss, start, seen = float("-inf"), None, time.perf_counter(), 0.0
+        loss, start, seen = None, time.perf_counter(), 0.0
 
         def observe(progress: Any) -> None:
-            nonlocal best, loss, seen
+            nonlocal loss, seen
             seen = progress.seconds
             if "validate" in settings.due(progress.step) and progress.psnr is not None:
-                best, loss = max(best, progress.psnr), float(progress.running_loss)
+                loss = float(progress.running_loss)
                 report(progress.step, progress.psnr, loss)
 
         folder = train(
@@ -99,7 +99,15 @@ class Search:
             device=self.device,
             observe=observe,
         )
-        if best == float("-inf"):  # it was finished before
-            record = folder.recipe().training
-            return record["validation"]["psnr_rgb"], loss, record["seconds"]
-        return best, loss, max(seen, time.perf_counter() - start)
+        record = folder.recipe().training
+        best = max(logged(folder.path), default=record["validation"]["psnr_rgb"])
+        return best, loss, record["seconds"] if loss is None else max(seen, time.perf_counter() - start)
+
+
+def logged(folder: Path) -> list[float]:
+    """Return the PSNR of every validation of a training, those before it was interrupted too; none without a log."""
+    try:
+        lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError):
+        return []
+    return [line["psnr_rgb"] for line in lines if line.get("psnr_rgb") is not None]

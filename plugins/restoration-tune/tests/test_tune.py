@@ -8,14 +8,17 @@ import signal
 import time
 from pathlib import Path
 from subprocess import DEVNULL
+from types import SimpleNamespace
 
+import optuna
 import pytest
 from forking import Run, commands, start
 from msgspec.structs import replace
 from restoration_tune.beginning import open_search
+from restoration_tune.by_optuna import TRIES, _begin_interrupted_again, search
 from restoration_tune.page import page
 from restoration_tune.space import Choice, Range, applied, check, read_space
-from restoration_tune.trials import DONE, FAILED, Row
+from restoration_tune.trials import DONE, FAILED, Row, logged
 from small import SMALL, picture
 
 from restoration import BadOption, Part, Picture, Training, write
@@ -114,6 +117,32 @@ def test_a_trial_that_fails_is_a_row_and_the_others_go_on(restore: Run, folder: 
     states = {row["chosen"]["training.patch"]: row["state"] for row in rows}
     assert states == {16: DONE, 4000: FAILED} and done.returncode == 0
     assert "4000" in next(row["error"] for row in rows if row["state"] == FAILED)
+
+
+def test_a_trial_that_ends_its_process_again_and_again_is_given_up(folder: Path) -> None:
+    """Without this, a search whose trial needs too much memory would begin with it for ever."""
+    study = optuna.create_study(study_name="search", storage=f"sqlite:///{folder / 'study.db'}", direction="maximize")
+    for number in range(TRIES):
+        trial = study.ask()
+        assert trial.suggest_int("training.batch", 1, 8) and trial.number == number
+        _begin_interrupted_again(study)
+    asked: list[object] = []
+    of = SimpleNamespace(out=folder, space={"training.batch": Range(1, 8, whole=True)}, run=asked.append)
+    rows = search(of, 1, seed=0, prune=False)  # type: ignore[arg-type]
+    assert [row.state for row in rows] == [FAILED] and not asked
+    assert rows[0].error == f"its process ended {TRIES} times before any validation, for want of memory perhaps"
+
+
+def test_a_trial_that_is_broken_is_a_row_and_one_that_goes_on_keeps_its_best_of_before(folder: Path) -> None:
+    def run(chosen: dict[str, object], report: object) -> tuple[float, float, float]:
+        raise RuntimeError(f"mat1 and mat2 do not fit at {chosen['training.batch']}")
+
+    space = {"training.batch": Range(1, 8, whole=True)}
+    rows = search(SimpleNamespace(out=folder, space=space, run=run), 2, seed=0, prune=False)  # type: ignore[arg-type]
+    assert [row.state for row in rows] == [FAILED, FAILED]
+    assert rows[0].error.startswith("RuntimeError: mat1 and mat2 do not fit at ")
+    (folder / "log.jsonl").write_text('{"step": 1}\n{"step": 2, "psnr_rgb": 31.125}\n{"step": 4, "psnr_rgb": 30.5}\n')
+    assert logged(folder) == [31.125, 30.5] and logged(folder / "nowhere") == []
 
 
 def test_a_recipe_that_learns_whole_pictures_is_fitted_to_those_of_the_search(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def run(
         restoration.check_draws()
     work = Work(
         restoration=restoration,
-        task_options=OwnOptions(task, restoration.task_options),
+        task_options=OwnOptions(task, restoration.task_options, describing=True),
         seed=seed,
         overwrite=overwrite,
         keep_time=keep_time,

@@ -14,6 +14,7 @@ from restoration.cli.originals import Originals, files_of
 from restoration.cli.pair_options import PLACE, data_or_pairs, sides, templates
 from restoration.cli.task_options import TaskCommand, files, folders
 from restoration.console import (
+    Ended,
     answers_apart,
     debug_option,
     interruptible,
@@ -24,6 +25,7 @@ from restoration.console import (
     say,
     show_warnings,
 )
+from restoration.errors import RestorationError
 from restoration.registry.cards import MetricCard, RestorerCard, TaskCard
 
 if TYPE_CHECKING:
@@ -163,11 +165,18 @@ def score(
         limit=limit,
         pairs=pairs,
     )
+    ended: BaseException | None = None
     with interruptible() as check, answers_apart():
-        for one in scoring:
-            if progress_wanted(quiet):
-                say(_progress(one, scoring))
-            check()
+        try:
+            for one in scoring:
+                if progress_wanted(quiet):
+                    say(_progress(one, scoring))
+                check()
+        except (RestorationError, KeyboardInterrupt, Ended) as error:
+            if not scoring.done:
+                raise
+            ended = error
+            scoring.end_here()
         summary = summarise(scoring)
     text = tables.render(summary, form, pictures=pictures)
     if output is None:
@@ -177,7 +186,13 @@ def score(
 
         write_bytes(text.encode(errors="backslashreplace"), output, overwrite=overwrite)
         click.echo(str(output))
-    return 0
+    if ended is None:
+        return 0
+    say(f"the table is that of the first {len(scoring)} of {scoring.found} pictures only")
+    if isinstance(ended, RestorationError):
+        say(f"error: {ended}")
+        return 1
+    raise ended
 
 
 def _format(form: str | None, as_json: bool, output: Path | None, overwrite: bool) -> str:
