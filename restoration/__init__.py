@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from restoration.interfaces import BetaSchedule as BetaSchedule
     from restoration.interfaces import BoundedNetwork as BoundedNetwork
     from restoration.interfaces import DescribedMetric as DescribedMetric
+    from restoration.interfaces import DirectObjective as DirectObjective
     from restoration.interfaces import DiscreteSchedule as DiscreteSchedule
     from restoration.interfaces import EnlargingNetwork as EnlargingNetwork
     from restoration.interfaces import KnowingTask as KnowingTask
@@ -81,9 +82,9 @@ _WHERE = {
     "engine.adapter": "NetworkMaker",
     "errors": "BadOption BadPicture BadPlugin BadWeights RestorationError UnknownName",
     "images": "read write",
-    "interfaces": "AnnealedObjective BetaSchedule BoundedNetwork DescribedMetric DiscreteSchedule EnlargingNetwork "
-    "KnowingTask Limits Metric Network NoiseSchedule Objective Observation Operator ReportingRestorer Restorer Result "
-    "Sampler SDESchedule SetMetric Task",
+    "interfaces": "AnnealedObjective BetaSchedule BoundedNetwork DescribedMetric DirectObjective DiscreteSchedule "
+    "EnlargingNetwork KnowingTask Limits Metric Network NoiseSchedule Objective Observation Operator ReportingRestorer "
+    "Restorer Result Sampler SDESchedule SetMetric Task",
     "layouts": "Converted Layout MeasuredNetwork",
     "loading": "load",
     "metrics": "ms_ssim psnr ssim",

@@ -29,7 +29,6 @@ class Network(Protocol):
 
     def __call__(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """Map a state `x` and the degraded image `y`, `b c h w`, at times `t`, `b` or `1`, to `b c h w`."""
-        ...
 
 
 @runtime_checkable
@@ -55,11 +54,9 @@ class NoiseSchedule(Protocol):
 
     def at(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return `a`, `b` and `c` at times `t` of any shape, in float64 and of the same shape."""
-        ...
 
     def steps(self, n: int) -> Tensor:
         """Return the `n + 1` times of `n` steps, float64, from 1 down to 0."""
-        ...
 
 
 @runtime_checkable
@@ -85,7 +82,6 @@ class SDESchedule(NoiseSchedule, Protocol):
 
         They are the shrinkage, half the diffusion for the probability-flow ODE, and the variance of the noise.
         """
-        ...
 
 
 @runtime_checkable
@@ -99,11 +95,21 @@ class Objective(Protocol):
         generator and on no other image, so that a batch may be shared out between processes; and the network is called
         equally often whatever is drawn, since processes that train together do that together.
         """
-        ...
 
     def clean(self, network: Network, schedule: NoiseSchedule, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """Return the clean image as the network sees it at times `t`, `b` or `1`: `b c h w`."""
-        ...
+
+
+class DirectObjective(Objective, Protocol):
+    """An objective without a path: the network goes from `y` to the clean image at once, and no schedule is needed."""
+
+    def loss(
+        self, network: Network, schedule: NoiseSchedule | None, x: Tensor, y: Tensor, rng: RowGenerators
+    ) -> Tensor:
+        """Return one loss an image, `b`, as any `Objective` does."""
+
+    def clean(self, network: Network, schedule: NoiseSchedule | None, x_t: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        """Return the clean image as the network sees it: `b c h w`."""
 
 
 @runtime_checkable
@@ -129,7 +135,6 @@ class Sampler(Protocol):
         * `times`: the times of the states, from the first down to the last.
         * `noise`: draws noise of the shape of the state.
         """
-        ...
 
 
 @runtime_checkable
@@ -138,7 +143,6 @@ class Restorer(Protocol):
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
         """Yield estimates `b c h w` for what was observed; all random numbers come from `rng`, on the CPU."""
-        ...
 
 
 @runtime_checkable
@@ -157,7 +161,6 @@ class Task(Protocol):
 
     def __call__(self, x: Tensor, rng: Generator) -> Tensor:
         """Return degraded pictures for the clean ones `x`, both `b c h w` in [0, 1]."""
-        ...
 
 
 @runtime_checkable
@@ -166,11 +169,9 @@ class KnowingTask(Task, Protocol):
 
     def observe(self, x: Tensor, rng: Generator) -> Observation:
         """Return the observation of clean pictures `x`; its `y` is what a call of the task returns."""
-        ...
 
     def describe(self, picture: Picture) -> Observation:
         """Return what is known about a user's degraded picture, from the options that the task was made with."""
-        ...
 
 
 @runtime_checkable
@@ -186,11 +187,9 @@ class Operator(Protocol):
 
     def __call__(self, x: Tensor) -> Tensor:
         """Degrade `b c h w`."""
-        ...
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Apply the transpose: `<operator(x), y> = <x, adjoint(y)>`."""
-        ...
 
 
 @runtime_checkable
@@ -199,7 +198,6 @@ class Metric(Protocol):
 
     def __call__(self, image: Tensor, clean: Tensor) -> float:
         """Compare two pictures, `1 c h w` in [0, 1] with 1 or 3 channels. Raises `ValueError` if they do not fit."""
-        ...
 
 
 @runtime_checkable
@@ -208,11 +206,9 @@ class SetMetric(Protocol):
 
     def features(self, image: Tensor) -> Tensor:
         """Return what is compared of one picture, `1 c h w` in [0, 1]: `d`, the same for all sizes."""
-        ...
 
     def distance(self, first: Tensor, second: Tensor) -> float:
         """Return the distance of two sets, given as the features of their pictures, `n d` and `m d`."""
-        ...
 
 
 @runtime_checkable

@@ -282,14 +282,7 @@ def _fitted(mean: Tensor, guess: Tensor) -> Tensor:
     return functional.interpolate(mean, size, mode="bilinear", antialias=True)
 
 
-def restore(
-    image: Any,
-    method: str,
-    task: str,
-    *,
-    seed: int = 0,
-    **options: Any,
-) -> Result:
+def restore(image: Any, method: str, task: str, *, seed: int = 0, **options: Any) -> Result:
     """Restore one picture: a path, the bytes of a file, a `Picture`, an array, a tensor or an image of PIL.
 
     The `image` of the result has the same form, see `restoration.images.given.picture_of`. `options` are those of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from restoration.engine.adapter import Adapted
-    from restoration.interfaces import NoiseSchedule, Objective
+    from restoration.interfaces import DirectObjective, NoiseSchedule, Objective
     from restoration.randomness import RowGenerators
     from restoration.recipe import Recipe
     from restoration.training.parallel import Processes
@@ -38,12 +38,13 @@ class BatchLoss(nn.Module):
 
     def __init__(self, network: nn.Module, objective: Objective, schedule: NoiseSchedule | None) -> None:
         super().__init__()
-        self.network, self.objective, self.schedule = network, objective, schedule
+        self.network, self.schedule = network, schedule
+        self.objective = cast("DirectObjective", objective)  # or there is a schedule: a training begins by making sure
 
     def forward(self, x: Tensor, y: Tensor, rng: RowGenerators, mean: Tensor | None = None) -> Tensor:
         """Return the mean loss of clean and degraded patches, `b c h w`, and of the `mean` if the path leads there."""
         network = self.network if mean is None else shown(self.network, y)
-        return self.objective.loss(network, self.schedule, x, y if mean is None else mean, rng).mean()  # type: ignore[arg-type]
+        return self.objective.loss(network, self.schedule, x, y if mean is None else mean, rng).mean()
 
 
 class Trainer:

@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from restoration import Network, Objective, Observation
+    from restoration import DirectObjective, Network, Observation
 
 
 class Noise2Noise:
     """One evaluation of a network trained with `PairMatching` or `NeighbourMatching`."""
 
-    def __init__(self, *, network: Network, objective: Objective) -> None:
+    def __init__(self, *, network: Network, objective: DirectObjective) -> None:
         self.network, self.objective = network, objective
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
         """Yield the one answer, `b c h w`."""
         y = observation.y
-        yield self.objective.clean(self.network, None, y, y, torch.ones(1, device=y.device))  # type: ignore[arg-type]
+        yield self.objective.clean(self.network, None, y, y, torch.ones(1, device=y.device))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from restoration import Network, NoiseSchedule, Objective, Observation, RowGenerators
+    from restoration import DirectObjective, Network, NoiseSchedule, Observation, RowGenerators
 
 
 class DirectMatching:
@@ -50,7 +50,7 @@ class DirectMatching:
 class Regression:
     """One evaluation of a network trained with `DirectMatching`."""
 
-    def __init__(self, *, network: Network, objective: Objective) -> None:
+    def __init__(self, *, network: Network, objective: DirectObjective) -> None:
         self.network, self.objective = network, objective
 
     def __call__(self, observation: Observation, rng: Generator) -> Iterator[Tensor]:
@@ -60,4 +60,4 @@ class Regression:
             if observation.measured is None:
                 raise ValueError("its network enlarges small pictures, and this one is none")
             seen = observation.measured
-        yield self.objective.clean(self.network, None, y, seen, torch.ones(1, device=y.device))  # type: ignore[arg-type]
+        yield self.objective.clean(self.network, None, y, seen, torch.ones(1, device=y.device))
