@@ -61,34 +61,44 @@ def dncnn(state: Mapping[str, Tensor]) -> Converted | None:
     return Converted(
         title=f"DnCNN of {len(convolutions)} layers{kind}",
         network=Part("dncnn", options),
-        tensors=_named(layers, bool(norms), ending=ending),
+        tensors=_renamed(layers, bool(norms), ending=ending),
         tasks=("denoise",),
         source="Zhang et al. 2017, arXiv:1608.03981",
     )
 
 
-def _named(layers: Layers, norms: bool, *, ending: bool) -> dict[str, Tensor]:
-    """Return the tensors of a DnCNN by the names of our network: convolution, norm and ReLU after one another."""
+def _renamed(layers: Layers, norms: bool, *, ending: bool) -> dict[str, Tensor]:
+    """Return the tensors of a DnCNN by the names of our network: convolution, norm and ReLU after one another.
+
+    Our first convolution has a bias, the last one if `ending`, those between if no norms follow them.
+    """
     named: dict[str, Tensor] = {}
-    place = 0
-    shift = torch.zeros(())
-    last = sum(layer["weight"].ndim == 4 for layer in layers) - 1
-    count = -1
-    for layer in layers:
-        is_convolution = layer["weight"].ndim == 4
-        count += is_convolution
-        place = (0 if not count else (3 * count - 1 if norms else 2 * count)) if is_convolution else place + 1
-        biased = not is_convolution or count == 0 or (ending if count == last else not norms)
-        wanted = dict(layer) if biased else {name: value for name, value in layer.items() if name != "bias"}
-        if is_convolution and biased and "bias" not in layer:
-            wanted["bias"] = torch.zeros(layer["weight"].shape[0])
-        if is_convolution:
-            shift = torch.zeros(()) if biased else layer.get("bias", torch.zeros(()))
-        else:
-            wanted["running_mean"] = layer["running_mean"] - shift  # a bias before a norm is a shift of its mean
-            wanted.setdefault("num_batches_tracked", torch.tensor(0))
-        named |= {f"dncnn.{place}.{name}": value for name, value in wanted.items()}
+    blocks = _blocks(layers)
+    for number, (convolution, norm) in enumerate(blocks):
+        place = 3 * number - 1 if norms and number else 2 * number
+        biased = number == 0 or (ending if number == len(blocks) - 1 else not norms)
+        tensors = dict(convolution)
+        bias = tensors.pop("bias", None)
+        if biased:
+            tensors["bias"] = torch.zeros(tensors["weight"].shape[0]) if bias is None else bias
+        named |= {f"dncnn.{place}.{name}": value for name, value in tensors.items()}
+        if norm is not None:
+            tensors = {"num_batches_tracked": torch.tensor(0), **norm}
+            if bias is not None and not biased:
+                tensors["running_mean"] = norm["running_mean"] - bias  # a bias before a norm is a shift of its mean
+            named |= {f"dncnn.{place + 1}.{name}": value for name, value in tensors.items()}
     return named
+
+
+def _blocks(layers: Layers) -> list[tuple[dict[str, Tensor], dict[str, Tensor] | None]]:
+    """Return each convolution with the norm that follows it, None for those without; the first layer is one."""
+    blocks: list[tuple[dict[str, Tensor], dict[str, Tensor] | None]] = []
+    for layer in layers:
+        if layer["weight"].ndim == 4:
+            blocks.append((layer, None))
+        else:
+            blocks[-1] = (blocks[-1][0], layer)
+    return blocks
 
 
 def ffdnet(state: Mapping[str, Tensor]) -> Converted | None:
