@@ -9,6 +9,7 @@ import click
 
 from restoration.cli.headings import under
 from restoration.console import COUNT_OF_THREADS, keywords
+from restoration.machine import device_option, offline_option, precision_option
 from restoration.permissions import license_option, locked_option
 from restoration.registry.cards import Card, NetworkCard, RestorerCard, SamplerCard, TaskCard, WeightsCard
 
@@ -154,20 +155,8 @@ how_to_restore = combine(
             help="Longest time for each picture, such as 90s or 2m; then the last estimate is the result.",
         ),
         way("--seed", type=SEED, metavar="N", default=0, show_default=True, help="Random seed of the method."),
-        machine(
-            "--device",
-            metavar="NAME",
-            default="auto",
-            show_default=True,
-            help="Device to compute on: auto, cpu, cuda, cuda:1 or mps.",
-        ),
-        machine(
-            "--precision",
-            metavar="NAME",
-            default="auto",
-            show_default=True,
-            help="Floating-point precision: auto, fp32, bf16 or fp16.",
-        ),
+        device_option(machine),
+        precision_option(machine),
         machine(
             "--tile",
             metavar="N",
@@ -177,6 +166,6 @@ how_to_restore = combine(
             "once, auto for what fits into memory.",
         ),
         machine("--threads", type=COUNT_OF_THREADS, metavar="N", help="Number of CPU threads.  [default: all]"),
-        machine("--offline", is_flag=True, help="Do not use the network; weights of the Hub must be in its cache."),
+        offline_option(machine),
     ]
 )

@@ -12,6 +12,7 @@ from restoration.cli.headings import under
 from restoration.cli.options import SEED, combine, names
 from restoration.cli.pair_options import PLACE, sides, templates
 from restoration.console import COUNT_OF_THREADS, keywords
+from restoration.machine import device_option, offline_option
 from restoration.permissions import license_option, locked_option
 from restoration.registry.cards import NetworkCard, ObjectiveCard, SamplerCard, ScheduleCard, TaskCard
 from restoration.training.settings import KEEPS, OPTIMIZERS, PRECISIONS, TURNS, Training
@@ -240,13 +241,7 @@ training_options = combine(
             "best PSNR is that of the least real.",
         ),
         result("--watch", is_flag=True, help="Draw loss and PSNR on the terminal while it runs."),
-        machine(
-            "--device",
-            metavar="NAME",
-            default="auto",
-            show_default=True,
-            help="Device to compute on: auto, cpu, cuda, cuda:1 or mps.",
-        ),
+        device_option(machine),
         machine("--threads", type=COUNT_OF_THREADS, metavar="N", help="Number of CPU threads.  [default: all]"),
         machine(
             "--processes",
@@ -261,6 +256,6 @@ training_options = combine(
             "Machine", "--cache", Size(), "Disk space, best in memory, for decoded pictures, as 500M or 4G.", "auto"
         ),
         setting("Machine", "--compile/--no-compile", None, "Compile the network with torch.compile.", "no"),
-        machine("--offline", is_flag=True, help="Do not use the network; weights of the Hub must be in its cache."),
+        offline_option(machine),
     ]
 )

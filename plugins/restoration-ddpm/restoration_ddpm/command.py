@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from restoration.console import answers_apart, common_options, echo_json, keywords, prepare, progress, threads_option
+from restoration.machine import device_option, offline_option, precision_option
 from restoration.permissions import license_option, locked_option
 
 
@@ -78,22 +79,10 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # it is generic in new r
     show_default=True,
     help="Pictures that are drawn at once; the pictures are the same, but for rounding.",
 )
-@click.option(
-    "--device",
-    metavar="NAME",
-    default="auto",
-    show_default=True,
-    help="Device to compute on: auto, cpu, cuda, cuda:1 or mps.",
-)
-@click.option(
-    "--precision",
-    metavar="NAME",
-    default="auto",
-    show_default=True,
-    help="Floating-point precision: auto, fp32, bf16 or fp16.",
-)
+@device_option()
+@precision_option()
 @threads_option
-@click.option("--offline", is_flag=True, help="Do not use the network; weights of the Hub must be in its cache.")
+@offline_option()
 @common_options
 def sample(
     weights: str,

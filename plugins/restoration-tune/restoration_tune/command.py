@@ -9,6 +9,7 @@ import click
 
 from restoration.console import common_options, echo_json, keywords, print_table, say, threads_option
 from restoration.errors import BadOption
+from restoration.machine import device_option
 
 if TYPE_CHECKING:
     from restoration_tune.trials import Row
@@ -54,7 +55,7 @@ ENGINES = click.Choice(["optuna", "ray"])
 @click.option(
     "--seed", type=click.IntRange(0), default=0, metavar="N", show_default=True, help="Random seed of the search."
 )
-@click.option("--device", default="auto", metavar="NAME", show_default=True, help="Device to compute on.")
+@device_option()
 @threads_option
 @common_options
 def tune(

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from restoration.errors import BadWeights
 from restoration.hub import is_repository
 from restoration.registry import registry
 from restoration.registry.cards import RestorerCard, WeightsCard
 from restoration.weights import SUFFIXES, Folder, resolve
-
-offline_option = click.option(
-    "--offline", is_flag=True, help="Do not use the network; weights of the Hub must be in its cache."
-)
 
 
 def card_names() -> list[str]:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from restoration.cli.commands.weights.found import folder_of, is_on_hub, named_mean, offline_option
+from restoration.cli.commands.weights.found import folder_of, is_on_hub, named_mean
 from restoration.cli.options import names as names_of
 from restoration.console import debug_option, echo_json, json_option, quiet_option
 from restoration.hub.lock import LOCK, Lock, Locked, hashes
+from restoration.machine import offline_option
 from restoration.permissions import license_option
 from restoration.registry import registry
 from restoration.registry.cards import WeightsCard
@@ -29,7 +30,7 @@ lock_file_option = click.option(
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of(WeightsCard))
 @lock_file_option
 @license_option()
-@offline_option
+@offline_option()
 @json_option
 @quiet_option
 @debug_option

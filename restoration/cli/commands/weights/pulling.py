@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from restoration.cli.commands.weights.found import folder_of, is_on_hub, offline_option
+from restoration.cli.commands.weights.found import folder_of, is_on_hub
 from restoration.console import debug_option, echo_json, json_option, quiet_option, say
 from restoration.errors import RestorationError
 from restoration.hub import current_terms
+from restoration.machine import offline_option
 from restoration.permissions import license_option, locked_option
 from restoration.weights import CARD, Folder
 
@@ -25,7 +26,7 @@ from restoration.weights import CARD, Folder
 )
 @license_option()
 @locked_option()
-@offline_option
+@offline_option()
 @json_option
 @quiet_option
 @debug_option

@@ -8,12 +8,13 @@ from typing import Any
 import click
 import msgspec
 
-from restoration.cli.commands.weights.found import card_names, folder_of, is_on_hub, offline_option
+from restoration.cli.commands.weights.found import card_names, folder_of, is_on_hub
 from restoration.cli.options import names as names_of
 from restoration.console import debug_option, echo_json, json_option
 from restoration.errors import harmless
 from restoration.hub import look
 from restoration.hub.header import license_of
+from restoration.machine import offline_option
 from restoration.recipe import Recipe
 from restoration.registry.cards import WeightsCard
 from restoration.weights import Folder
@@ -22,7 +23,7 @@ from restoration.weights import Folder
 @click.command()
 @click.argument("which", shell_complete=names_of(WeightsCard))
 @json_option
-@offline_option
+@offline_option()
 @debug_option
 def show(which: str, as_json: bool, offline: bool) -> None:
     """Show the model card and the recipe of a set: a name, a folder, a file, or owner/name[@revision] on the Hub.

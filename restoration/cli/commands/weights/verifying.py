@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from restoration.cli.commands.weights.found import folder_of, is_on_hub, named_mean, offline_option
+from restoration.cli.commands.weights.found import folder_of, is_on_hub, named_mean
 from restoration.cli.commands.weights.locking import lock_file_option
 from restoration.cli.options import names as names_of
 from restoration.console import debug_option, echo_json, json_option, quiet_option, say
 from restoration.errors import RestorationError
 from restoration.hub.lock import Lock, hashes
+from restoration.machine import offline_option
 from restoration.registry import registry
 from restoration.registry.cards import WeightsCard
 from restoration.weights import Folder
@@ -22,7 +23,7 @@ from restoration.weights import Folder
 @click.command()
 @click.argument("names", nargs=-1, metavar="NAME...", shell_complete=names_of(WeightsCard))
 @lock_file_option
-@offline_option
+@offline_option()
 @json_option
 @quiet_option
 @debug_option
