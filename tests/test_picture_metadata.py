@@ -140,7 +140,7 @@ def test_the_size_is_true_wherever_a_phone_or_an_editor_wrote_it(order):
 
     original = Directory(said(4097, 4098), {})
     inner = Directory(said(40962, 40963), {INTEROPERABILITY: original})
-    changed = Structure(exif.sized(block(Directory(said(256, 257), {EXIF: inner}), order), 96, 144))
+    changed = Structure(exif.set_size(block(Directory(said(256, 257), {EXIF: inner}), order), 96, 144))
     first = changed.directory(changed.first)
     found = (first, first.children[EXIF], first.children[EXIF].children[INTEROPERABILITY])
     sizes = [[one.entries[tag].numbers(order)[0] for tag in sorted(one.entries.keys() - one.children)] for one in found]

@@ -14,7 +14,7 @@ from small import picture
 from restoration.errors import BadPicture
 from restoration.images import encode, read, read_levels, read_size, write
 from restoration.images.folders import Pair, pairs_in
-from restoration.images.shards import Member, expanded, members_of, shards_of
+from restoration.images.shards import Member, expand, members_of, shards_of
 from restoration.training.batches import Batches
 from restoration.training.packed import PackedPairs
 from restoration.training.patches import Patches
@@ -95,7 +95,7 @@ def test_batches_of_shards_are_those_of_the_same_pictures_in_a_folder(tmp_path: 
     ],
 )
 def test_braces_stand_for_several_names(text: str, names: list[str]) -> None:
-    assert expanded(text) == names
+    assert expand(text) == names
 
 
 def test_what_is_no_whole_shard_is_one_line(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ class Animation:
         return png.SIGNATURE + png.chunk(b"IHDR", header) + self.further + packed + png.chunk(b"IEND", b"")
 
 
-def parsed(data: bytes, *, damaged: bool = False) -> Animation | None:
+def parse(data: bytes, *, damaged: bool = False) -> Animation | None:
     """Return the animation that a file holds; None for a still picture. Raises `ValueError` if it is not whole.
 
     Of a `damaged` file the frames that are there are taken.
@@ -92,7 +92,7 @@ def parsed(data: bytes, *, damaged: bool = False) -> Animation | None:
     return Animation(width, height, start, further, plays, whole, cover)
 
 
-def painted(canvas: Tensor, part: Part, pixels: Tensor) -> Tensor:
+def paint(canvas: Tensor, part: Part, pixels: Tensor) -> Tensor:
     """Paint a part on a canvas, both `1 c h w` of which the last channel is the opacity; return the canvas as shown."""
     shown = canvas.clone()
     place = (..., slice(part.y, part.y + part.height), slice(part.x, part.x + part.width))
@@ -117,7 +117,7 @@ def left(canvas: Tensor, shown: Tensor, part: Part) -> Tensor:
     return shown
 
 
-def written(files: Sequence[bytes], delays: Sequence[int], plays: int, *, cover: bool = False) -> bytes:
+def write(files: Sequence[bytes], delays: Sequence[int], plays: int, *, cover: bool = False) -> bytes:
     """Return the animation of PNGs of one size and kind, shown for so many milliseconds each.
 
     With a `cover` the first one is only for programs that know no animations.

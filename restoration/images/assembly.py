@@ -62,13 +62,13 @@ class Assembly:
         if self.count == 1:
             return self.data
         if self.timing is None:
-            return tiff.joined(self.pages)
+            return tiff.join(self.pages)
         return _animation(self, self.timing)
 
 
 @survives_forks
 def _page(picture: Picture, form: Format, quality: int | None) -> bytes:
-    return codec.saved(codec.image_of(picture, form), form, codec.options(picture, form, quality))
+    return codec.save(codec.image_of(picture, form), form, codec.options(picture, form, quality))
 
 
 @survives_forks
@@ -81,17 +81,17 @@ def _animation(whole: Assembly, timing: Timing) -> bytes:
     frames = [frame[..., :-1].contiguous() if opaque else frame for frame in whole.frames]
     if whole.form.name == "PNG":
         how = codec.options(whole.first, whole.form, None)
-        files = [codec.saved(_image(whole, frame), whole.form, how) for frame in frames]
-        file = apng.written(files, timing.delays, timing.loop, cover=timing.cover)
+        files = [codec.save(_image(whole, frame), whole.form, how) for frame in frames]
+        file = apng.write(files, timing.delays, timing.loop, cover=timing.cover)
         return metadata.dress(file, whole.first, whole.form)
     image = _image(whole, torch.cat(frames[timing.cover :])).copy()
     image.set_type(pyvips.GValue.gint_type, "page-height", frames[0].shape[0])
     image.set_type(pyvips.GValue.array_int_type, "delay", list(timing.delays))
     image.set_type(pyvips.GValue.gint_type, "loop", timing.loop)
-    data = codec.saved(image, whole.form, codec.options(whole.first, whole.form, whole.quality))
+    data = codec.save(image, whole.form, codec.options(whole.first, whole.form, whole.quality))
     return metadata.dress(data, whole.first, whole.form)
 
 
 def _image(whole: Assembly, levels: Tensor) -> Any:
     assert whole.first is not None and whole.form is not None
-    return metadata.attached(codec.image_of_levels(levels), whole.first, whole.form)
+    return metadata.attach(codec.image_of_levels(levels), whole.first, whole.form)

@@ -11,11 +11,11 @@ MAX_PIXELS = 500_000_000
 """Pictures with more pixels are refused before they are decoded; `RESTORE_MAX_PIXELS` is another limit."""
 VARIABLE = "RESTORE_MAX_PIXELS"
 LEAST = 0.01
-"""Share of its pixels that a damaged file must be able to hold, to be worth the memory of all."""
+"""Least share of its pixels that a damaged file must hold before memory is spent on all of them."""
 SMALL = 1 << 22
 """Pictures of fewer pixels fit into any memory, and nobody asks how much is free."""
 LARGE, DENSE = 50_000_000, 10_000
-"""Pictures of more pixels than the first of which each byte of the file holds more than the second are not believed."""
+"""A file that claims more pixels than the first number, and more than the second for each of its bytes, is refused."""
 
 
 def max_pixels() -> int:
@@ -56,5 +56,5 @@ def check(name: str, width: int, height: int, frames: int, bytes_per_pixel: int,
 
 
 def fault(share: float) -> str:
-    """Return what is wrong with a file that can hold no more than a share of its pixels; nothing if that is all."""
+    """Return what is wrong with a file that holds at most a `share` of its pixels; "" if that is all of them."""
     return "" if share >= 1 else f"what is there makes {share:.2%} of its pixels at most"

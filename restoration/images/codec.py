@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LEAST_QUALITY = 50
-"""A JPEG that came in worse does not go out as badly again: what was restored would be lost."""
+"""Least quality of a result in JPEG, whatever that of the input: at less, what was restored would be lost."""
 BIG = 4_000_000_000
-"""Bytes of pixels from which on a TIFF file needs places of 64 bits."""
+"""A TIFF file with more bytes of pixels than this has 64-bit offsets (BigTIFF)."""
 
 
 def decode(data: bytes, name: str, *, damaged: bool = False) -> Picture:
@@ -42,7 +42,7 @@ def decode_all(data: bytes, name: str, *, damaged: bool | None = False) -> Pictu
     if not data:
         raise BadPicture(f"{name} is empty")
     try:
-        return _opened(data, name, damaged)
+        return _open(data, name, damaged)
     except Unreadable as error:
         return _by_plugin(data, name, error)
 
@@ -76,7 +76,7 @@ def decode_size(data: bytes | mmap, name: str) -> tuple[int, int]:
 
 
 @survives_forks
-def _opened(data: bytes, name: str, damaged: bool | None) -> Pictures:
+def _open(data: bytes, name: str, damaged: bool | None) -> Pictures:
     return Opened(data, name, damaged=damaged)
 
 
@@ -91,7 +91,7 @@ def _size(data: bytes | mmap, name: str) -> tuple[int, int]:
 
 
 def _by_plugin(data: bytes, name: str, error: Unreadable) -> Pictures:
-    """Return what a plugin decodes of a file that libvips does not; raises the error that it met if none does."""
+    """Return what a plugin decodes of a file that libvips cannot read. Raises the error of libvips if none does."""
     picture = ask("read_image", Picture, data=data, name=name)
     if picture is None:
         raise error
@@ -107,13 +107,13 @@ def encode(picture: Picture, suffix: str, quality: int | None = None) -> bytes:
     by_plugin = ask("write_image", bytes, picture=picture, suffix=suffix)
     if by_plugin is not None:
         return by_plugin
-    return _encoded(picture, suffix, quality)
+    return _encode(picture, suffix, quality)
 
 
 @survives_forks
-def _encoded(picture: Picture, suffix: str, quality: int | None) -> bytes:
+def _encode(picture: Picture, suffix: str, quality: int | None) -> bytes:
     form = check(picture, suffix)
-    return metadata.dress(saved(image_of(picture, form), form, options(picture, form, quality)), picture, form)
+    return metadata.dress(save(image_of(picture, form), form, options(picture, form, quality)), picture, form)
 
 
 def check(picture: Picture, suffix: str) -> Format:
@@ -142,7 +142,7 @@ def image_of(picture: Picture, form: Format) -> Any:
             once(f"{form.name} has no transparency: what was transparent is white")
         pixels, alpha = pixels.clamp(0, 1) * alpha + (1 - alpha), None
     levels = rows_of(pixels, alpha, deep=picture.bits == 16 and form.deep)
-    return metadata.attached(image_of_levels(levels), picture, form)
+    return metadata.attach(image_of_levels(levels), picture, form)
 
 
 def image_of_levels(levels: Tensor) -> Any:
@@ -187,7 +187,7 @@ def options(picture: Picture, form: Format, quality: int | None) -> dict[str, An
     return found
 
 
-def saved(image: Any, form: Format, how: dict[str, Any]) -> bytes:
+def save(image: Any, form: Format, how: dict[str, Any]) -> bytes:
     """Save an image of libvips. Raises `RestorationError`."""
     import pyvips
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 CONVERTED = ("lab", "labs", "labq", "lch", "cmc", "xyz", "yxy", "oklab", "oklch", "hsv")
 """Spaces of colours that become sRGB; their profiles, if they have any, say nothing of the result."""
 SLACK = 0.1
-"""Of the range: so far beyond it a value may lie, as sharpening and resizing throw it, and is cut off."""
+"""Share of the range by which values may exceed it, as after sharpening or resizing; they are clipped."""
 SAMPLES = 1 << 20
-"""So many values are looked at, evenly spread, to tell how they were made."""
+"""Number of values, evenly spread, that are examined to tell how they were made."""
 
 
 def plain(image: Any, name: str, *, linear: bool = False) -> tuple[Any, bool]:

@@ -83,7 +83,7 @@ def _put(data: bytearray, structure: Structure, entry: Entry, value: int) -> Non
         struct.pack_into(structure.order + letter, data, entry.place, value)
 
 
-def sized(data: bytes, width: int, height: int) -> bytes:
+def set_size(data: bytes, width: int, height: int) -> bytes:
     """Return a block that says the size of the picture, where it says one."""
     try:
         structure = Structure(data)
@@ -129,7 +129,7 @@ def for_tiff(data: bytes, order: str) -> Directory:
         return Directory({}, {})
     told = {tag: entry for tag, entry in first.entries.items() if tag in DESCRIPTIVE}
     children = {tag: child for tag, child in first.children.items() if tag != tiff.INTEROPERABILITY}
-    return tiff.reordered(Directory(told, children), structure.order, order)
+    return tiff.reorder(Directory(told, children), structure.order, order)
 
 
 def with_texts(data: bytes | None, texts: Mapping[str, str]) -> bytes | None:

@@ -29,7 +29,7 @@ PIXEL = 16
 SPARE = 1 << 28
 """Bytes that a file may have beside its pixels."""
 PIECE = 1 << 20
-"""Bytes that are read at once of what does not say its size."""
+"""Bytes that are read at a time from a stream of unknown size."""
 
 
 class Source(Protocol):
@@ -67,7 +67,7 @@ def read_all(source: str | Source | bytes, name: str = "", *, damaged: bool | No
 
 def read_stream(stream: IO[bytes], name: str, *, damaged: bool = False) -> Pictures:
     """Open the pictures of a stream such as stdin, which is read to its end. Raises `BadPicture`."""
-    return decode_all(_limited(stream, name), name, damaged=damaged)
+    return decode_all(_read_limited(stream, name), name, damaged=damaged)
 
 
 def read_levels(source: Source) -> Tensor:
@@ -79,7 +79,7 @@ def read_size(source: Source) -> tuple[int, int]:
     """Return the height and width of a picture, upright; mostly the head of its file is enough. Raises `BadPicture`."""
     if not isinstance(source, Path):
         return decode_size(_bytes(source), str(source))
-    with _opened(source) as file:
+    with _open(source) as file:
         if not os.fstat(file.fileno()).st_size:
             return decode_size(b"", str(source))
         return decode_size(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), str(source))
@@ -88,8 +88,8 @@ def read_size(source: Source) -> tuple[int, int]:
 def _bytes(source: str | Source) -> bytes:
     """Return what a file holds. Raises `BadPicture`."""
     if isinstance(source, str | os.PathLike):
-        with _opened(Path(source)) as file:
-            return _limited(file, str(source), os.fstat(file.fileno()).st_size)
+        with _open(Path(source)) as file:
+            return _read_limited(file, str(source), os.fstat(file.fileno()).st_size)
     if not hasattr(source, "read_bytes"):
         raise BadPicture(f"what is read is a path, or the bytes of a file, not {type(source).__name__}")
     try:
@@ -99,7 +99,7 @@ def _bytes(source: str | Source) -> bytes:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def _open(path: Path) -> Iterator[IO[bytes]]:
     """Open a file, if it is one. Raises `BadPicture`, also for what goes wrong with it while it is open."""
     try:
         number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -116,7 +116,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _near(path: Path) -> str:
-    """Return a question for the file of nearly the name of one that is not there, or what else its user may know."""
+    """Return a hint about a missing file: a similar name, a link that leads nowhere, or a missing folder."""
     if path.is_symlink():
         return f"; it is a link to {os.readlink(path)}, which is not there"
     near = nearest_path(path)
@@ -125,8 +125,8 @@ def _near(path: Path) -> str:
     return "" if path.parent.is_dir() else f"; there is no folder {path.parent}"
 
 
-def _limited(stream: IO[bytes], name: str, size: int = 0) -> bytes:
-    """Read a stream, of a size perhaps, to its end; no further if it is no picture. Raises `BadPicture` if too long."""
+def _read_limited(stream: IO[bytes], name: str, size: int = 0) -> bytes:
+    """Read a stream to its end, or only its head if it is no picture. Raises `BadPicture` if it is too long."""
     limit = bounds.max_pixels() * PIXEL + SPARE
     parts, total = [stream.read(HEAD)], HEAD
     if recognise(parts[0]) is None and not registry().hooks.hook.read_image.get_hookimpls():

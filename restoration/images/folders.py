@@ -22,7 +22,7 @@ log = logging.getLogger("restoration")
 __all__ = ["CLEAN", "Pair", "bursts_in", "pairs_in", "pictures_in", "scene_of", "singles_in"]
 
 SHOWN = 5
-"""Kinds of files that are no pictures, of which a line names at most so many."""
+"""Number of kinds of other files that a note names at most."""
 Named = dict[str, Source]
 """Pictures by their paths below a folder, or in a shard."""
 
@@ -92,7 +92,7 @@ def pairs_in(
         found = match_templates([*clean], [*damaged], (Template(clean_name), Template(degraded_name)))
     else:
         found = match([*clean], [*damaged])
-    return _paired(clean, damaged, found, f"{data} and {degraded}" if degraded else str(data))
+    return _pair(clean, damaged, found, f"{data} and {degraded}" if degraded else str(data))
 
 
 def singles_in(data: Path, *, without: Path | None = None) -> list[Pair]:
@@ -153,7 +153,7 @@ def _has_pictures(folder: Path) -> bool:
     return any(is_picture(name) for _, _, names in os.walk(folder) for name in names)
 
 
-def _paired(clean: Named, degraded: Named, found: Mapping[str, str], where: str) -> list[Pair]:
+def _pair(clean: Named, degraded: Named, found: Mapping[str, str], where: str) -> list[Pair]:
     """Return the pairs that were found. Raises `BadPicture` if that is not all."""
     alone = {
         "clean": [clean[path] for path in clean.keys() - found.values()],

@@ -212,5 +212,5 @@ def writable() -> tuple[str, ...]:
 
 
 def is_picture(name: str) -> bool:
-    """Say whether a file in a folder is taken for a picture: by its suffix, but for macOS's notes on files, `._*`."""
+    """Say whether a file in a folder is taken for a picture: by its suffix, but not the `._*` files of macOS."""
     return os.path.splitext(name)[1].lower() in readable() and not name.startswith("._")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SLACK = 1e-3
-"""How far beyond black and white numbers may be: as far as rounding carries them."""
+"""Numbers may be below black or above white by so much, as after rounding."""
 LEVELS = {torch.uint8: 8, torch.uint16: 16}
 """The bits of whole numbers that pictures consist of."""
 
@@ -34,7 +34,7 @@ def picture_of(given: object) -> tuple[Picture, Callable[[Picture], Any]]:
     * An image of PIL: grey, colour or with a palette, of 8 or 16 bits, with or without alpha. It is turned upright.
     """
     if isinstance(given, Picture):
-        _checked(given.pixels, "the picture's pixels")
+        _check(given.pixels, "the picture's pixels")
         return given, itself
     if isinstance(given, str | PathLike | bytes):
         return read(given if isinstance(given, bytes) else str(given)), itself
@@ -99,7 +99,7 @@ def _picture(values: Tensor, what: str) -> Picture:
         pixels = values.to(torch.int32).float() / (2**bits - 1)
     elif values.is_floating_point():
         bits = 8 if values.dtype in (torch.float16, torch.bfloat16) else 16
-        pixels = _checked(values, what).float().clamp(0, 1)
+        pixels = _check(values, what).float().clamp(0, 1)
     else:
         kind = str(values.dtype).removeprefix("torch.")
         raise BadPicture(f"{what} is of {kind}; a picture is of uint8, of uint16, or of floats from 0 to 1")
@@ -108,7 +108,7 @@ def _picture(values: Tensor, what: str) -> Picture:
     return Picture(pixels=pixels[:, :colours].contiguous(), alpha=alpha, bits=bits)
 
 
-def _checked(values: Tensor, what: str) -> Tensor:
+def _check(values: Tensor, what: str) -> Tensor:
     """Return floats if they are those of a picture. Raises `BadPicture`."""
     if not bool(torch.isfinite(values).all()):
         raise BadPicture(f"{what} has numbers that are not finite")

@@ -162,7 +162,7 @@ def resource(number: int, content: bytes) -> bytes:
     return b"8BIM" + struct.pack(">HHI", number, 0, len(content)) + content + bytes(len(content) % 2)
 
 
-def dressed(
+def add_metadata(
     data: bytes,
     *,
     exif: bytes | None,

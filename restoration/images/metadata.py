@@ -76,7 +76,7 @@ def _check_profile(found: dict[str, bytes], image: Any) -> None:
 
 def _from_png(data: bytes, found: dict[str, bytes]) -> tuple[float, float] | None:
     chunks = list(png.chunks(data))
-    found[CHUNKS], found[COLOURS] = png.carried(chunks)
+    found[CHUNKS], found[COLOURS] = png.keep_chunks(chunks)
     if ICC not in found and any(kind == b"iCCP" for kind, _ in chunks):  # libpng refuses it
         remark(f"the colour profile of {ABOUT.get()} is broken, or not for its colours; it was left out")
     code = next((bytes(content) for kind, content in chunks if kind == b"cICP" and len(content) == 4), None)
@@ -153,15 +153,15 @@ def blocks_of(picture: Picture, form: Format) -> tuple[bytes | None, bytes | Non
     if texts:
         about = exif.with_texts(about, texts)
     if XMP in found:
-        packet = xmp.cleaned(found[XMP])
+        packet = xmp.clean(found[XMP])
         if packet is None:
             remark(f"the XMP of {ABOUT.get()} is unreadable and was left out")
     if picture.dpi is not None and form.name not in ("PNG", "JPEG", "TIFF"):
         about = exif.with_resolution(about, picture.dpi)
-    return (None if about is None else exif.sized(about, width, height)), packet
+    return (None if about is None else exif.set_size(about, width, height)), packet
 
 
-def attached(image: Any, picture: Picture, form: Format) -> Any:
+def attach(image: Any, picture: Picture, form: Format) -> Any:
     """Return an image of libvips with the blocks that libvips is to write. Raises `BadPicture`."""
     import pyvips
 
@@ -196,19 +196,21 @@ def dress(data: bytes, picture: Picture, form: Format) -> bytes:
     resources = found.get(PHOTOSHOP, b"") + (jpeg.resource(RESOURCE_IPTC, records) if records else b"")
     if form.name == "JPEG":
         comments = [value for name, value in found.items() if name.startswith(COMMENT)]
-        return jpeg.dressed(data, exif=about, xmp=packet, photoshop=resources, comments=comments, dpi=picture.dpi)
+        return jpeg.add_metadata(data, exif=about, xmp=packet, photoshop=resources, comments=comments, dpi=picture.dpi)
     if form.name == "PNG":
         late = [found.get(CHUNKS, b""), png.chunk(b"eXIf", about) if about else b""]
         late += [png.as_text("iptc", jpeg.resource(RESOURCE_IPTC, records))] if records else []
         late += [png.chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet)] if packet else []
         late += [png.comment(value) for name, value in found.items() if name.startswith(COMMENT)]
         code = png.chunk(b"cICP", found[CODE]) if CODE in found and COLOURS not in found else b""
-        return png.dressed(data, [found.get(COLOURS, b""), code], late, picture.dpi)
+        return png.add_metadata(data, [found.get(COLOURS, b""), code], late, picture.dpi)
     if form.name == "TIFF":
-        return tiff.joined([(data, as_tags(picture, about, packet))])
+        return tiff.join([(data, as_tags(picture, about, packet))])
     if records:
         once(f"{form.name} has no place for IPTC; it was left out")
-    return webp.dressed(data, about, packet, width, height, picture.alpha is not None) if form.name == "WebP" else data
+    if form.name == "WebP":
+        return webp.add_metadata(data, about, packet, width, height, picture.alpha is not None)
+    return data
 
 
 def as_tags(picture: Picture, about: bytes | None, packet: bytes | None) -> tiff.Directory:

@@ -58,7 +58,7 @@ class Opened(Pictures):
                     remark(f"{self.name} is damaged ({self.faults[0]}); what there is of it is used")
                 yield picture
         except pyvips.Error as error:
-            raise self._refused(error) from None
+            raise self._error_for(error) from None
 
     def size(self) -> tuple[int, int]:
         """Return the height and width of the only picture of a file, upright. Raises `BadPicture` if there are more."""
@@ -77,20 +77,20 @@ class Opened(Pictures):
             levels: Tensor = self._decoded(decoding.levels_of, page.number if page else 0, page)
             return levels
         except pyvips.Error as error:
-            raise self._refused(error) from None
+            raise self._error_for(error) from None
 
     def _forgive(self, error: Exception) -> None:
-        """Go on with what there is after an error of libvips, if the user takes damaged files; or raise it."""
+        """Go on with what there is after an error of libvips if the user accepts damaged files, else raise it."""
         if not self.damaged or self.fail_on == "none":
             raise error
-        self._wrong(decoding.reason(error))
+        self._note_fault(decoding.reason(error))
         self.fail_on = "none"
         if self.form.name == "PNG":
-            self.data = png.mended(self.data)
+            self.data = png.mend(self.data)
 
     def _pictures(self) -> Iterator[Picture]:
         if self.animation is not None:
-            yield from self._painted(self.animation)
+            yield from self._paint(self.animation)
         elif self.timing is not None:
             yield from self._frames()
         elif self.pages:
@@ -98,15 +98,15 @@ class Opened(Pictures):
         else:
             yield from map(self._still, range(self.count))
 
-    def _refused(self, error: Exception) -> BadPicture:
-        """Return what is raised for an error of libvips while it decodes."""
+    def _error_for(self, error: Exception) -> BadPicture:
+        """Return the error for the user, for one of libvips while it decodes."""
         reason = decoding.reason(error)
         if re.search(decoding.UNKNOWN, str(error)):
             return Unreadable(f"{self.name} is a kind of {self.form.name} not known here: {reason}")
         return BadPicture(f"{self.name} is damaged and cannot be read whole: {reason}{self.advice}")
 
-    def _wrong(self, fault: str, share: float = 1.0) -> None:
-        """Refuse a file for what is wrong with it, or go on and say so, if the user takes damaged ones.
+    def _note_fault(self, fault: str, share: float = 1.0) -> None:
+        """Refuse a file for what is wrong with it, or note that and go on if the user accepts damaged files.
 
         A file of which next to nothing can be there, as its `share` says, is refused in any case.
         """
@@ -118,17 +118,17 @@ class Opened(Pictures):
     def _open_png(self) -> None:
         self._bound()
         if self.glance:
-            self.animation = apng.parsed(self.data, damaged=True)
+            self.animation = apng.parse(self.data, damaged=True)
             return
         share = png.share(self.data)
         if share < 1:
-            self._wrong(bounds.fault(share), share)
+            self._note_fault(bounds.fault(share), share)
         try:
-            self.animation = apng.parsed(self.data)
+            self.animation = apng.parse(self.data)
         except ValueError as error:
-            self._wrong(str(error))
-            self.data = png.mended(self.data)
-            self.animation = apng.parsed(self.data, damaged=True)
+            self._note_fault(str(error))
+            self.data = png.mend(self.data)
+            self.animation = apng.parse(self.data, damaged=True)
         if self.animation is not None:
             found = self.animation
             self.count, self.what = len(found.parts) + found.cover, "frames"
@@ -144,7 +144,7 @@ class Opened(Pictures):
         if header.scans > jpeg.SCANS:
             raise BadPicture(f"{self.name} has {header.scans} scans, each of which would take the time of a picture")
         if share < 1:
-            self._wrong(bounds.fault(share), share)
+            self._note_fault(bounds.fault(share), share)
         if header.views > 1:
             remark(f"{self.name} holds {header.views} views of its subject; only the first is restored")
         if header.has_gain_map:
@@ -154,7 +154,7 @@ class Opened(Pictures):
         try:
             structure = tiff.Structure(self.data)
             self.pages = pages.pages_of(structure)
-            self.data = pages.turned(self.data, self.pages)
+            self.data = pages.mend_orientations(self.data, self.pages)
         except ValueError as error:
             raise Unreadable(f"{self.name} is damaged and cannot be read whole: {error}") from None
         what = pages.strange(structure, self.pages)
@@ -165,14 +165,14 @@ class Opened(Pictures):
         for page in self.pages if not self.glance else ():
             share, fault = pages.share(page, self.data)
             if fault:
-                self._wrong(fault, share)
+                self._note_fault(fault, share)
 
     def _open_gif(self) -> None:
         width, height = (int.from_bytes(self.data[place : place + 2], "little") for place in (6, 8))
         # before libvips opens it, which allocates the whole canvas at once
         bounds.check(self.name, width, height, 1, FLOATS, len(self.data))
         if not self.glance and gif.is_cut(self.data):
-            self._wrong("it is cut off")
+            self._note_fault("it is cut off")
         self._open_frames()
 
     def _open_frames(self) -> None:
@@ -263,7 +263,7 @@ class Opened(Pictures):
                 return
             yield picture
 
-    def _painted(self, animation: apng.Animation) -> Iterator[Picture]:
+    def _paint(self, animation: apng.Animation) -> Iterator[Picture]:
         """Decode the parts of an animated PNG, and paint them one over another."""
         told, canvas = metadata.gather(self.form, self.data, self._load(), None), None
         if animation.cover:
@@ -272,6 +272,6 @@ class Opened(Pictures):
             image = decoding.load(self.form, animation.file(part), fail_on=self.fail_on)
             pixels = decoding.pixels_of(image if image.hasalpha() else image.addalpha())
             canvas = apng.empty(animation, pixels) if canvas is None else canvas
-            shown = apng.painted(canvas, part, pixels)
+            shown = apng.paint(canvas, part, pixels)
             canvas = apng.left(canvas, shown, part)
             yield decoding.made(shown, 16 if image.format == "ushort" else 8, self.name, told)

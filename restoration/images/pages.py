@@ -37,13 +37,13 @@ class Page:
     order: str
 
     def numbers(self, tag: int, usual: int = 0) -> tuple[int, ...]:
-        """Return the whole numbers of a tag, or what is usual."""
+        """Return the whole numbers of a tag, or its default."""
         entry = self.tags.entries.get(tag)
         found = entry.numbers(self.order) if entry is not None and entry.count <= MANY else ()
         return tuple(int(value) for value in found) or (usual,)
 
     def first(self, tag: int, usual: int = 0) -> int:
-        """Return the first number of a tag, or what is usual."""
+        """Return the first number of a tag, or its default."""
         return self.numbers(tag, usual)[0]
 
     @property
@@ -82,8 +82,8 @@ def _strange(page: Page) -> str:
     return STRANGE.get(meaning, "")
 
 
-def turned(data: bytes, pages: list[Page]) -> bytes:
-    """Return a file whose pages lie as usual where they say nothing that there is: libtiff refuses such numbers."""
+def mend_orientations(data: bytes, pages: list[Page]) -> bytes:
+    """Return a file in which pages with an orientation that does not exist are upright: libtiff refuses such pages."""
     for page in pages:
         entry = page.tags.entries.get(TURNED)
         if entry is not None and entry.kind == SHORT and page.first(TURNED) not in range(1, 9):

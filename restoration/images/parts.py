@@ -50,7 +50,7 @@ class Part:
         self.like, self.resumed = like, resumed
         mode = 0o666 if like is None else stat.S_IMODE(like.st_mode) & 0o777
         try:
-            self.part, self.number = (resumed and _resumed(path.parent / resumed, mode)) or _opened(path.parent, mode)
+            self.part, self.number = (resumed and _resume(path.parent / resumed, mode)) or _open_new(path.parent, mode)
         except OSError as error:
             raise self._cannot(error) from error
 
@@ -83,7 +83,7 @@ class Part:
                     os.utime(self.part, ns=(self.like.st_atime_ns, self.like.st_mtime_ns))
             if sys.platform == "win32":  # an open file cannot be renamed there, nor be cleared by another process
                 self._close()
-            self._named()
+            self._give_name()
         except OSError as error:
             raise self._cannot(error) from error
         finally:
@@ -111,7 +111,7 @@ class Part:
             os.close(self.number)
             self.number = -1
 
-    def _named(self) -> None:
+    def _give_name(self) -> None:
         if self.overwrite:
             os.replace(self.part, self.path)
             return
@@ -145,10 +145,10 @@ def clear_parts(folder: Path, but: str = "") -> int:
     found = []
     with suppress(OSError), os.scandir(folder) as entries:
         found = [entry.path for entry in entries if PART.fullmatch(entry.name) and entry.name != but]
-    return sum(_cleared(path) for path in found)
+    return sum(_clear(path) for path in found)
 
 
-def _opened(folder: Path, mode: int) -> tuple[Path, int]:
+def _open_new(folder: Path, mode: int) -> tuple[Path, int]:
     """Make a new file in a folder, and lock it as long as it is open."""
     while True:
         part = folder / f".restore-{secrets.token_hex(4)}.part"
@@ -159,7 +159,7 @@ def _opened(folder: Path, mode: int) -> tuple[Path, int]:
         os.close(number)  # another process took it for a leftover before it was locked
 
 
-def _resumed(part: Path, mode: int) -> tuple[Path, int] | None:
+def _resume(part: Path, mode: int) -> tuple[Path, int] | None:
     """Open a file that may be there already, at its end, and lock it; None if another process has it."""
     if sys.platform == "win32":  # nobody can tell there whether another process has it
         return None
@@ -176,7 +176,7 @@ def _resumed(part: Path, mode: int) -> tuple[Path, int] | None:
     return None
 
 
-def _cleared(path: str) -> bool:
+def _clear(path: str) -> bool:
     try:
         if sys.platform == "win32":
             os.unlink(path)

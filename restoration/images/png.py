@@ -64,7 +64,7 @@ def share(data: bytes) -> float:
     return min(1.0, packed * RATIO / max(needed, 1))
 
 
-def mended(data: bytes) -> bytes:
+def mend(data: bytes) -> bytes:
     """Return a file of whole chunks, of which the last one of pixels may be cut off where the file was."""
     made, view, place = [SIGNATURE], memoryview(data), 8
     while place + 8 <= len(data):
@@ -76,7 +76,7 @@ def mended(data: bytes) -> bytes:
     return b"".join([*made, chunk(b"IEND", b"")])
 
 
-def carried(found: Iterable[tuple[bytes, memoryview]]) -> tuple[bytes, bytes]:
+def keep_chunks(found: Iterable[tuple[bytes, memoryview]]) -> tuple[bytes, bytes]:
     """Return the chunks that stay with a picture whose pixels change, as they are: what it tells, and its colours.
 
     What may be copied by who does not understand it has a small fourth letter; blocks kept as text are not among it.
@@ -167,7 +167,7 @@ def _whole(dpi: float) -> float:
     return float(round(dpi)) if abs(dpi - round(dpi)) < PER_INCH else dpi
 
 
-def dressed(data: bytes, early: Iterable[bytes], late: Iterable[bytes], dpi: tuple[float, float] | None) -> bytes:
+def add_metadata(data: bytes, early: Iterable[bytes], late: Iterable[bytes], dpi: tuple[float, float] | None) -> bytes:
     """Return a file of libvips with chunks before its pixels, those of colours `early`, and with its resolution."""
     before, place = [], 8
     for kind, content in chunks(data):

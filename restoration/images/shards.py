@@ -56,7 +56,7 @@ def shards_of(data: Path) -> list[Path]:
         return sorted(data.glob(f"*{SHARD}"))
     if not text.endswith(SHARD):
         return []
-    named = [Path(name) for name in expanded(text)]
+    named = [Path(name) for name in expand(text)]
     found = [match for path in named for match in (_matches(path) if "*" in str(path) else [path])]
     for path in found:
         if not path.is_file():
@@ -85,7 +85,7 @@ def members_of(shards: list[Path]) -> list[Member]:
     return members
 
 
-def expanded(text: str) -> list[str]:
+def expand(text: str) -> list[str]:
     """Return the names that braces stand for, as a shell has them: `{000..002}` counts, `{a,b}` lists."""
     parts: list[list[str]] = []
     for plain, braces in re.findall(r"([^{}]*)(?:\{([^{}]*)\})?", text):

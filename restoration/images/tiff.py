@@ -117,7 +117,7 @@ class Structure:
             raise ValueError("a directory of its tags is not in the file") from error
 
 
-def ordered(entry: Entry, old: str, new: str) -> Entry:
+def reorder_entry(entry: Entry, old: str, new: str) -> Entry:
     """Return an entry with its bytes in another order."""
     letters = LETTERS.get(entry.kind, "s")
     if old == new or letters in ("s", "B", "b"):
@@ -128,11 +128,11 @@ def ordered(entry: Entry, old: str, new: str) -> Entry:
     return replace(entry, data=struct.pack(f"{new}{count}{letter}", *values))
 
 
-def reordered(directory: Directory, old: str, new: str) -> Directory:
+def reorder(directory: Directory, old: str, new: str) -> Directory:
     """Return a directory, and those that belong to it, with their bytes in another order."""
     return Directory(
-        {tag: ordered(entry, old, new) for tag, entry in directory.entries.items()},
-        {tag: reordered(child, old, new) for tag, child in directory.children.items()},
+        {tag: reorder_entry(entry, old, new) for tag, entry in directory.entries.items()},
+        {tag: reorder(child, old, new) for tag, child in directory.children.items()},
     )
 
 
@@ -158,7 +158,7 @@ def header(first: int, order: str, *, big: bool = False) -> bytes:
     return mark + (struct.pack(order + "HHHQ", 43, 8, 0, first) if big else struct.pack(order + "HI", 42, first))
 
 
-def serialised(directory: Directory, place: int, order: str, *, big: bool = False, next: int | None = None) -> bytes:
+def serialise(directory: Directory, place: int, order: str, *, big: bool = False, next: int | None = None) -> bytes:
     """Return the bytes of a directory that will stand at a place, which is even, with those that belong to it.
 
     `next` is where the next one of the file will stand; None says that it follows these bytes at once.
@@ -170,7 +170,7 @@ def serialised(directory: Directory, place: int, order: str, *, big: bool = Fals
     for tag in tags:
         if tag in directory.children:
             at = place + table + len(values)
-            values += serialised(directory.children[tag], at, order, big=big, next=0)
+            values += serialise(directory.children[tag], at, order, big=big, next=0)
             entry = whole([at], order, 16 if big else 4)
         else:
             entry = directory.entries[tag]
@@ -190,7 +190,7 @@ def serialised(directory: Directory, place: int, order: str, *, big: bool = Fals
 
 def block(directory: Directory, order: str) -> bytes:
     """Return an EXIF block of one directory and those that belong to it."""
-    return header(8, order) + serialised(directory, 8, order, next=0)
+    return header(8, order) + serialise(directory, 8, order, next=0)
 
 
 def resolution(entries: Mapping[int, Entry], order: str) -> tuple[float, float] | None:
@@ -203,7 +203,7 @@ def resolution(entries: Mapping[int, Entry], order: str) -> tuple[float, float] 
     return round(x[0] * factor, 3), round(y[0] * factor, 3)
 
 
-def joined(files: Sequence[tuple[bytes, Directory]]) -> bytes:
+def join(files: Sequence[tuple[bytes, Directory]]) -> bytes:
     """Return one file of the first pages of several that libvips wrote, each with further tags.
 
     Their bytes are in one order, and all are classic TIFF or all BigTIFF.
@@ -232,6 +232,6 @@ def joined(files: Sequence[tuple[bytes, Directory]]) -> bytes:
     start = len(body)
     for number, page in enumerate(pages):
         last = number == len(pages) - 1
-        body += serialised(page, len(body), order, big=big, next=0 if last else None)
+        body += serialise(page, len(body), order, big=big, next=0 if last else None)
     body[:16] = header(start, order, big=big).ljust(16, b"\0")
     return bytes(body)

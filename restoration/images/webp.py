@@ -35,7 +35,7 @@ def lossless(data: bytes) -> bool:
     return False
 
 
-def dressed(data: bytes, exif: bytes | None, xmp: bytes | None, width: int, height: int, alpha: bool) -> bytes:
+def add_metadata(data: bytes, exif: bytes | None, xmp: bytes | None, width: int, height: int, alpha: bool) -> bytes:
     """Return a file that libvips wrote with further chunks.
 
     * `data`: the file.

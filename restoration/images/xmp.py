@@ -33,7 +33,7 @@ LARGEST = 16 << 20
 TELLTALE = re.compile(rb"Orientation|ImageWidth|ImageLength|Dimension|Thumbnails|HasExtendedXMP|photos/1.0|gain-map")
 
 
-def cleaned(packet: bytes) -> bytes | None:
+def clean(packet: bytes) -> bytes | None:
     """Return a packet without `GONE` and `SPACES`, or as it is if it has none of them; None if it is unreadable."""
     if not TELLTALE.search(packet):
         return packet
