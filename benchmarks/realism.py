@@ -36,7 +36,7 @@ from restoration.images import pairs_in
 from restoration.operators import agreeing
 from restoration.picture import round_to_levels
 from restoration.scoring.measures import Measure, choose
-from restoration.tasks import make_task, observe, options_of
+from restoration.tasks import OwnOptions, make_task, observe
 
 SIDE, ALL = 256, 68
 """Pixels of a side; pictures of the largest set, CBSD68, from which `--every` of the smaller ones follows."""
@@ -102,14 +102,14 @@ def observed(row: Row, data: Path, every: int) -> list[tuple[Tensor, Observation
     """Return the pictures of a row, and what was observed of them."""
     found, pairs = [], pairs_in(data / row.folder)
     options = {**row.options, **({"mask": str(data / row.options["mask"])} if "mask" in row.options else {})}
+    own = OwnOptions(row.task, options)
     for number in range(0, len(pairs), max(1, round(every * len(pairs) / ALL))):
         pair = pairs[number]
         clean = middle(read(pair.clean).pixels)
-        own = options_of(row.task, options, None, number)
         if pair.degraded is not None:
             seen = Observation(y=middle(read(pair.degraded).pixels))
         else:
-            seen = observe(make_task(row.task, own), clean, torch.Generator().manual_seed(number))
+            seen = observe(make_task(row.task, own.of(None, number)), clean, torch.Generator().manual_seed(number))
         found.append((clean, seen if row.known else Observation(y=seen.y, sigma=seen.sigma)))
     return found
 
