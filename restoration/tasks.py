@@ -88,10 +88,12 @@ class OwnOptions:
         asks = registry().card(TaskCard, name).asks
         self._options, self._folders = dict(options), dict[str, OwnFiles]()
         for key in {option.name for option in asks if option.values in ("file", "map")} & options.keys():
+            if not isinstance(options[key], str | PathLike):
+                continue  # a number, or the map itself
             if options[key] == "":
                 raise BadOption(f"--{key} is empty, as by a variable that is not set; name a file")
-            folder = Path(options[key]) if isinstance(options[key], str | PathLike) else None
-            if folder is not None and folder.is_dir():
+            folder = Path(options[key])
+            if folder.is_dir():
                 self._folders[key] = OwnFiles(key, folder, describing=describing, remark=remark)
 
     def of(self, source: Source | None, index: int) -> dict[str, Any]:
