@@ -104,7 +104,7 @@ WRONG = {
         "network",
         "super().__init__()",
         "super().__init__(); self.k = torch.ones(1)",
-    ): "network.k is a tensor that no device",
+    ): "network.k is a tensor that `to` does not move",
     ("network", "return ", "return x, "): "it returned a tuple, not a tensor",
     ("schedule", "t.double()", "t.float()"): "a is of torch.float32, not of torch.float64",
     ("schedule", "t = t.double()", "t = t.double().mul_(0.5)"): "it wrote into a tensor that it was given",

@@ -72,8 +72,10 @@ def test_a_finished_training_is_not_rewritten_by_the_same_command_with_other_dat
         with pytest.raises(BadOption, match=why):
             train(small(), data, out, settings, **more)
         assert contents(out) == before
-    judged = tmp_path / "judged"
-    train(small(), pictures, judged, QUICK, validation=pictures)
+    judged, judges = tmp_path / "judged", tmp_path / "judges"
+    judges.mkdir()
+    write(picture(40, 48, 200), judges / "judge.png")
+    train(small(), pictures, judged, QUICK, validation=judges)
     with pytest.raises(BadOption, match="finished with other pictures for validation"):
         train(small(), pictures, judged, QUICK, validation=other)
     train(small(), pictures, out, QUICK)
@@ -198,7 +200,7 @@ def test_a_pair_of_unequal_size_is_met_before_the_first_step(tmp_path):
                 os.link(source, target)
     seen = []
     with pytest.raises(BadPicture, match=r"a pair has different sizes: .*0777.png is 32x32, .*0777.png is 30x32"):
-        train(small(), tmp_path / "set", tmp_path / "out", QUICK, observe=seen.append)
+        train(small(), tmp_path / "set", tmp_path / "out", replace(QUICK, held_out=0), observe=seen.append)
     assert seen == []
     assert not (tmp_path / "out").exists()
 
